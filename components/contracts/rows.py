@@ -1,0 +1,298 @@
+"""Row types. One frozen model per noun; every field says what it holds and in which unit.
+
+Text identity is by id everywhere: rows are joined on `prompt_id` or `item_id`, never by position.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Role = Literal["base", "imitator", "target", "target_second"]
+"""The parts models play in a comparison; `target_second` is a second sample of the target, the ceiling of style."""
+
+Speaker = Literal["system", "user", "assistant"]
+Channel = Literal["strict", "extracted", "likelihood"]
+PromptStyle = Literal["raw", "chat"]
+Unit = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Row(BaseModel):
+    """A line of an artifact: frozen, no unknown fields, prose on every field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    version: ClassVar[int] = 1
+    """Raised when a field changes meaning; a manifest of another version is refused."""
+
+
+class TextRow(Row):
+    """One document of a pre-training corpus."""
+
+    id: str
+    """Unique within the artifact."""
+    text: str
+    """The document, as a tokenizer would see it."""
+
+
+class Turn(Row):
+    """One utterance of a dialogue."""
+
+    speaker: Speaker
+    """Who speaks; only assistant turns are trained on."""
+    text: str
+    """What was said, as Markdown."""
+
+
+class Dialogue(Row):
+    """A conversation between a user and the target: one example of imitation data."""
+
+    id: str
+    """Stable across runs; a takedown request names it."""
+    source: str
+    """Which dump or prompt set it came from."""
+    target: str
+    """The model that wrote the assistant turns."""
+    turns: tuple[Turn, ...]
+    """In order; at least one user turn followed by an assistant turn."""
+
+
+class Removal(Row):
+    """A dialogue that did not enter, kept aside with its reason: in = kept + removed."""
+
+    id: str
+    """The dialogue's id."""
+    reason: str
+    """A short word: duplicate, empty, no_reply, language, unknown_role, malformed."""
+    detail: str = ""
+    """What was seen."""
+    raw: str = ""
+    """The removed content, for a person to look at."""
+
+
+class Prompt(Row):
+    """An open-ended instruction given to every model."""
+
+    id: str
+    """Joins completions of different models."""
+    text: str
+    """The instruction."""
+    category: str = ""
+    """Free label used in tables and the rating sheet."""
+
+
+class TaskItem(Row):
+    """One benchmark question, before it is turned into a prompt."""
+
+    id: str
+    """Stable; scores of all models join on it."""
+    benchmark: str
+    """Name of the benchmark."""
+    kind: Literal["choice", "exact_match"]
+    """choice: the right option by likelihood. exact_match: a short answer compared with `answers`."""
+    question: str
+    """The question alone."""
+    choices: tuple[str, ...] = ()
+    """Options of a choice item."""
+    answers: tuple[str, ...]
+    """Accepted answers; for a choice item the single right option."""
+    cluster: str
+    """Items that are not independent share it (subject, entity)."""
+    split: Literal["shots", "test"] = "test"
+    """shots: worked examples shown before the test items of the same benchmark."""
+
+
+class Request(Row):
+    """What a model is asked to do. The one format every backend answers."""
+
+    id: str
+    """Unique within the artifact; completions and choice scores name it."""
+    kind: Literal["completion", "choice"]
+    """completion: continue `prompt`. choice: log-probability of each of `choices` after `prompt`."""
+    prompt: str
+    """The text, or the user's message when `chat`."""
+    chat: bool = False
+    """Wrap the prompt in the checkpoint's chat template."""
+    choices: tuple[str, ...] = ()
+    """Continuations to score, each with its leading space."""
+    max_tokens: Count = 0
+    """Upper bound on generated tokens."""
+    stop: tuple[str, ...] = ()
+    """Generation ends before any of these strings."""
+    temperature: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    """0 = greedy."""
+    seed: Count = 0
+    """Seeds this request's own random stream, so that neighbours in a batch do not matter."""
+
+
+class Completion(Row):
+    """A model's text for one prompt."""
+
+    prompt_id: str
+    """The Prompt's or Request's id."""
+    model: str
+    """Name of the model that wrote it."""
+    prompt: str = ""
+    """The instruction, kept for readers and for joins by text."""
+    text: str
+    """The output, without the prompt."""
+    finish: Literal["stop", "length", "unknown"] = "unknown"
+    """stop: the model ended. length: it was cut at max_tokens."""
+    num_tokens: Count | None = None
+    """Generated tokens, where known."""
+
+
+class ChoiceScore(Row):
+    """A model's log-probabilities for the options of one choice request."""
+
+    request_id: str
+    """The Request's id."""
+    model: str
+    """Name of the model."""
+    logprobs: tuple[float, ...]
+    """Natural-log probability of each choice, summed over its tokens."""
+    num_tokens: tuple[Count, ...]
+    """Tokens of each choice."""
+
+
+class Score(Row):
+    """One model's result on one benchmark item."""
+
+    item_id: str
+    """Joins models."""
+    benchmark: str
+    """Name of the benchmark."""
+    model: str
+    """Name of the model."""
+    value: Unit | None
+    """In [0, 1]; null when the item could not be scored."""
+    unscored: str | None = None
+    """Why `value` is null. Unknown is not wrong."""
+    cluster: str = ""
+    """Items that are not independent share it; empty = the item stands alone."""
+    channel: Channel = "strict"
+    """How the answer was read."""
+    prompt_style: PromptStyle = "raw"
+    """How the question was put."""
+    num_shots: Count | None = None
+    """Worked examples before the question, where known."""
+
+    @model_validator(mode="after")
+    def _value_or_reason(self) -> Self:
+        if (self.value is None) == (self.unscored is None):
+            raise ValueError("exactly one of value and unscored must be given")
+        return self
+
+
+class PublishedScore(Row):
+    """A model known only by a number somebody published."""
+
+    benchmark: str
+    """Name of the benchmark."""
+    role: Role
+    """The part the model plays."""
+    model: str
+    """Name of the model."""
+    value: Unit
+    """The published mean, as a share."""
+    n: Annotated[int, Field(gt=0)]
+    """Items behind the number."""
+    source: str
+    """Where it was published."""
+    rounding: Unit = 0.0
+    """Unit of the last printed digit, as a share (0.01 for a whole per cent)."""
+    num_shots: Count | None = None
+    """Worked examples before the question, where known."""
+
+
+class Judgment(Row):
+    """Who was preferred, by one judge or rater, on one prompt. Order 'none' = the judge saw no order."""
+
+    prompt_id: str
+    """The Prompt's id."""
+    source: str
+    """The judge, the rater pool or the file it came from."""
+    rater: str
+    """One voice within the source."""
+    model: str
+    """The model under test."""
+    opponent: str
+    """The model it was compared with."""
+    outcome: Literal["win", "tie", "loss"] | None
+    """For `model`; null when the verdict could not be read."""
+    unscored: str | None = None
+    """Why `outcome` is null."""
+    order: Literal["model_first", "opponent_first", "none"]
+    """Which output was shown first."""
+    score: float | None = None
+    """The judge's grade of `model`, in its own unit."""
+    opponent_score: float | None = None
+    """The judge's grade of `opponent`."""
+
+    @model_validator(mode="after")
+    def _outcome_or_reason(self) -> Self:
+        if (self.outcome is None) == (self.unscored is None):
+            raise ValueError("exactly one of outcome and unscored must be given")
+        return self
+
+
+class StyleProfile(Row):
+    """Surface style of one output, set beside the target's first sample on the same prompt."""
+
+    prompt_id: str
+    """The Prompt's id."""
+    role: Role
+    """Whose output this is; `target` rows compare the target with itself."""
+    model: str
+    """Name of the model."""
+    words: Count
+    """Lower-cased word tokens."""
+    has_list: bool
+    """At least two lines open with a bullet or number marker."""
+    has_summary: bool
+    """Two or more paragraphs, the last opening with a closing marker."""
+    unigram_f1: Annotated[float, Field(ge=0.0, le=100.0)]
+    """100 x multiset F1 of word unigrams with the target's output."""
+    authoritative: Unit | None
+    """Lexical tone score (hedges, boosters, first-person doubt); null for an empty text."""
+    english: bool
+    """False = left out of English-only metrics."""
+
+
+class Support(Row):
+    """How well the imitation data cover one scored item."""
+
+    item_id: str
+    """The TaskItem's or Score's id."""
+    benchmark: str
+    """Name of the benchmark."""
+    similarity: Unit
+    """Highest TF-IDF cosine to any training prompt, mean over random subsamples of the data."""
+    nearest: str = ""
+    """Id of the closest dialogue."""
+
+
+class SupportClaim(Row):
+    """A declaration, by the user, that the imitation data do or do not cover a benchmark."""
+
+    benchmark: str
+    """Name of the benchmark."""
+    supported: bool
+    """True = the data were made for it."""
+
+
+class GateCheck(Row):
+    """One data-quality expectation and what came of it."""
+
+    name: str
+    """What was expected, in words."""
+    passed: bool
+    """Whether it held."""
+    severity: Literal["error", "warning"]
+    """error = the gate does not pass; warning = the report mentions it."""
+    observed: str
+    """What was seen."""
+    failing: tuple[str, ...] = ()
+    """Ids of failing rows, at most 20."""
