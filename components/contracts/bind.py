@@ -26,14 +26,14 @@ from pydantic import BaseModel, ValidationError
 from components.contracts import canonical, environment
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import Checkpoint, Input, Output, Provenance
+from components.contracts.ports import Folder, Input, Output, Provenance
 from components.contracts.rows import Row
 
 Metrics = Mapping[str, float]
 """Scalars a step wants shown beside its task; names end in their unit."""
 
 Step = Callable[..., "Metrics | None"]
-Contract = type[Row] | type[Checkpoint]
+Contract = type[Row] | type[Folder]
 METRICS_FILE = "metrics.json"
 FAILURE_FILE = "failure.json"
 

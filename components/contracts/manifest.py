@@ -33,11 +33,11 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     contract: str
-    """Row type's name, or `Checkpoint`."""
+    """Name of the row type or of the folder contract."""
     contract_version: int
     """The row type's version when it was written."""
     num_rows: Annotated[int, Field(ge=0)]
-    """Rows; 0 for a checkpoint."""
+    """Rows; 0 for a folder contract."""
     files: tuple[FileEntry, ...]
     """Everything in the folder but the manifest, sorted by name."""
     step: str = ""

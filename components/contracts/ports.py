@@ -1,7 +1,7 @@
 """Ports: the only reader and writer of artifact folders.
 
 A rows artifact is a folder with `rows.jsonl` (or `rows.jsonl.zst` when large) and `manifest.json`.
-A checkpoint is the same folder and manifest around a Hugging Face model directory.
+A `Folder` contract (checkpoint, report) is the same folder and manifest around other files.
 """
 
 from __future__ import annotations
@@ -28,13 +28,25 @@ from components.contracts.rows import Row
 COMPRESS_ABOVE_BYTES = 16 << 20
 
 
-class Checkpoint:
-    """Contract of a model: a Hugging Face directory (safetensors, config, tokenizer), no rows."""
+class Folder:
+    """Contract of an artifact that is files rather than rows."""
 
     version: ClassVar[int] = 1
 
 
-R = TypeVar("R", bound="Row | Checkpoint")
+class Checkpoint(Folder):
+    """A model: a Hugging Face directory (safetensors, config, tokenizer)."""
+
+
+class Report(Folder):
+    """What a reader opens: verdict.json and report.html."""
+
+
+class DataDocs(Folder):
+    """Great Expectations' result and its pages."""
+
+
+R = TypeVar("R", bound="Row | Folder")
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ class Input(Generic[R]):
 
     @property
     def folder(self) -> Path:
-        """A checkpoint's directory, verified against its manifest.
+        """The directory of a `Folder` artifact, verified against its manifest.
 
         Raises:
             TouchstoneError: a file is missing or changed.
@@ -97,7 +109,7 @@ class Input(Generic[R]):
     def iter_rows(self) -> Iterator[R]:
         """Rows one by one; the digest is verified before the first is given out."""
         manifests.verify(self.path, self.manifest)
-        assert issubclass(self.contract, Row), "a checkpoint has no rows"
+        assert issubclass(self.contract, Row), "a folder artifact has no rows"
         entry = self.manifest.files[0]
         with _open_rows(self.path / entry.name) as stream:
             for number, line in enumerate(stream, 1):
@@ -140,7 +152,7 @@ class Output(Generic[R]):
 
     @property
     def folder(self) -> Path:
-        """An empty directory to put a checkpoint's files into; call `commit` when they are complete."""
+        """An empty directory to put a `Folder` artifact's files into; call `commit` when they are complete."""
         _clear(self.path)
         return self.path
 

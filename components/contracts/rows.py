@@ -207,6 +207,26 @@ class PublishedScore(Row):
     """Worked examples before the question, where known."""
 
 
+StyleMetricName = Literal[
+    "list_agreement", "summary_agreement", "length_correlation", "authoritative", "unigram_f1"
+]
+
+
+class PublishedStyle(Row):
+    """One cell of a published style table (the study's Table 2): there are no prompts to resample."""
+
+    metric: StyleMetricName
+    """Which metric."""
+    role: Literal["base", "imitator", "target_second"]
+    """Whose agreement with the target; target_second is the ceiling."""
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    """As the metric is defined: shares 0-1, unigram_f1 0-100, correlation -1 to 1."""
+    n: Annotated[int, Field(gt=0)] | None = None
+    """Prompts behind it, where known."""
+    source: str
+    """Where it was published."""
+
+
 class Judgment(Row):
     """Who was preferred, by one judge or rater, on one prompt. Order 'none' = the judge saw no order."""
 
