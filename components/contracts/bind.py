@@ -203,9 +203,7 @@ def _is_finished(kept: Path, declared: Declaration) -> bool:
     return True
 
 
-def _make(
-    step: Step, arguments: Mapping[str, Any], declared: Declaration, provenance: Provenance, kept: Path
-) -> None:
+def _make(step: Step, arguments: Mapping[str, Any], declared: Declaration, provenance: Provenance, kept: Path) -> None:
     # Worked on aside and renamed when whole: a kill at any moment leaves no half-made entry under the final name.
     aside = kept.with_name(f".{kept.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)

@@ -1,8 +1,8 @@
 """The only reader of environment variables: secrets, endpoints and places, never parameters.
 
-    TOUCHSTONE_STORE   folder of finished steps, addressed by content (set by `touchstone run`)
-    TOUCHSTONE_DATA    folder of real data sets used by tests and examples
-    TOUCHSTONE_KFP_HOST  address of a Kubeflow Pipelines server
+TOUCHSTONE_STORE   folder of finished steps, addressed by content (set by `touchstone run`)
+TOUCHSTONE_DATA    folder of real data sets used by tests and examples
+TOUCHSTONE_KFP_HOST  address of a Kubeflow Pipelines server
 """
 
 from __future__ import annotations

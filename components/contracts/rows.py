@@ -207,9 +207,7 @@ class PublishedScore(Row):
     """Worked examples before the question, where known."""
 
 
-StyleMetricName = Literal[
-    "list_agreement", "summary_agreement", "length_correlation", "authoritative", "unigram_f1"
-]
+StyleMetricName = Literal["list_agreement", "summary_agreement", "length_correlation", "authoritative", "unigram_f1"]
 
 
 class PublishedStyle(Row):
