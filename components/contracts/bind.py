@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sys
+import time
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ Metrics = Mapping[str, float]
 
 Step = Callable[..., "Metrics | None"]
 Contract = type[Row] | type[Folder]
+PROGRESS_MARK = "[touchstone]"
 METRICS_FILE = "metrics.json"
 FAILURE_FILE = "failure.json"
 
@@ -159,9 +161,18 @@ def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | 
 
 
 def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | Path) -> Outcome:
-    """`call` for a task of its own: a user's failure ends the process with a message and its exit code."""
+    """`call` for a task of its own: a user's failure ends the process with a message and its exit code.
+
+    Prints one line when the step begins and one when it ends; `touchstone run` draws its progress from them.
+    """
+    label = " ".join(filter(None, [step.__name__, str((params or {}).get("name", ""))]))
+    print(f"{PROGRESS_MARK} started {label}", flush=True)
+    began = time.monotonic()
     try:
-        return call(step, params=params, **paths)
+        outcome = call(step, params=params, **paths)
+        how = "reused" if outcome.reused else f"finished in {time.monotonic() - began:.1f} s:"
+        print(f"{PROGRESS_MARK} {how} {label}", flush=True)
+        return outcome
     except TouchstoneError as error:
         print(f"{step.__name__}: {error}", file=sys.stderr)
         store = environment.step_store()

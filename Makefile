@@ -1,0 +1,51 @@
+# Everything a person or CI runs. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# A folder of ready-made wheels (the CPU build of torch, say) is used when it is there.
+WHEELS ?= ../shared/wheels
+FIND_LINKS := $(if $(wildcard $(WHEELS)),--find-links $(abspath $(WHEELS)))
+SEEDS ?= 0-9
+
+.PHONY: help setup demo study test check lint types layers bench validity clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## create .venv with everything pinned in constraints.txt
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(FIND_LINKS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup ## run the whole study on this machine (about 5 minutes) and print the verdicts
+	$(BIN)/touchstone run imitation_audit --preset smoke --name demo
+
+study: setup ## the study over SEEDS (default 0-9), counting in how many each claim holds
+	$(BIN)/touchstone study --seeds $(SEEDS)
+
+check: setup lint types layers ## lint, types, layers, unit and contract tests, in under a minute
+	$(BIN)/pytest -q -n 2 tests/unit tests/contract
+
+test: setup lint types layers ## every test that needs no cluster
+	$(BIN)/pytest -q -n 2 tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+layers: setup
+	$(BIN)/lint-imports
+
+bench: setup ## compare speed with the reference tools; B=name runs one
+	$(BIN)/python -m tests.bench $(B)
+
+clean: ## remove the environment and the runs
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""One module per question asked of an imitation model, and the command line."""

@@ -1,0 +1,5 @@
+"""`python -m pipelines` is `touchstone`."""
+
+from pipelines.cli.main import main
+
+main()

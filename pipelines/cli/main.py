@@ -1,0 +1,68 @@
+"""Entry point: a click group that imports a command only when it is called, so that `--help` is immediate."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from components.contracts.errors import TouchstoneError
+
+COMMANDS = {
+    "audit": ("pipelines.cli.audit:audit", "Verdict from the files you already have."),
+    "verdict": ("pipelines.cli.verdict:verdict", "Recompute a verdict from an audit's saved rows."),
+    "run": ("pipelines.cli.run:run", "Run a pipeline on this machine."),
+    "study": ("pipelines.cli.study:study", "Run the laptop study over several seeds and count what held."),
+    "list": ("pipelines.cli.show:list_pipelines", "List pipelines, presets and steps."),
+    "show": ("pipelines.cli.show:show", "Draw a pipeline and print its resolved configuration."),
+    "compile": ("pipelines.cli.compile:compile_pipeline", "Compile a pipeline to Kubeflow IR."),
+    "step": ("pipelines.cli.step:step", "Run one step on artifact folders, without Kubeflow."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one line of help; imports them on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Command names, in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table above, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="touchstone-audit", prog_name="touchstone")
+def cli() -> None:
+    """Did fine-tuning on a stronger model's outputs bring capability, or only style?
+
+    Exit codes: 0 ok, 1 failure, 2 usage, 3 gate not passed.
+    """
+
+
+def main() -> None:
+    """Run the command line; a user's failure prints its message, never a traceback."""
+    try:
+        code = cli.main(prog_name="touchstone", auto_envvar_prefix="TOUCHSTONE", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("stopped; finished work is kept", err=True)
+        sys.exit(130)
+    except TouchstoneError as error:
+        click.echo(f"touchstone: {error}", err=True)
+        sys.exit(error.exit_code)
+    # Outside standalone mode click returns the code of `ctx.exit` instead of exiting with it.
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,1 @@
+"""Runs a compiled pipeline on this machine with kfp.local."""

@@ -1,0 +1,163 @@
+"""Executes compiled IR with kfp.local under `runs/NAME/`, with progress on stderr and a log in the run's folder.
+
+    runs/NAME/pipeline.yaml    the compiled pipeline
+    runs/NAME/artifacts/       finished steps, one folder each, addressed by content
+    runs/NAME/log.txt          everything the steps said
+
+Running the same thing again finds finished steps in `artifacts/`; a run killed at any moment goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from components.contracts import bind
+from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
+from pipelines.local.warm import warm_python
+
+EVENT = re.compile(re.escape(bind.PROGRESS_MARK) + r" (started|reused|finished)(?: in [\d.]+ s:)? (.*)")
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A step began or ended."""
+
+    kind: str
+    """started, reused or finished."""
+    label: str
+    """The step's function name, then the parameter called `name`."""
+
+
+def run_compiled(pipeline: Path, folder: Path, on_event: Callable[[Event], None]) -> None:
+    """Execute `pipeline` (IR YAML) with finished work kept in `folder`.
+
+    Raises:
+        TouchstoneError: a step failed; its own message when it had one.
+        GateNotPassed: a data-quality gate stopped the run.
+        UsageError: another run is using the folder.
+    """
+    import docker  # noqa: F401  kfp.local imports it late and fails without a word of what to install
+    from kfp import components, local
+
+    folder.mkdir(parents=True, exist_ok=True)
+    store = folder / "artifacts"
+    store.mkdir(exist_ok=True)
+    (store / bind.FAILURE_FILE).unlink(missing_ok=True)
+    scratch = folder / ".kfp"
+    with _only_one(folder), (folder / "log.txt").open("a", encoding="utf-8") as log:
+        with _task_environment(store), warm_python(log) as python, _interpreter(python), _captured(log, on_event):
+            runner = local.SubprocessRunner(use_venv=False)
+            local.init(runner=runner, pipeline_root=str(scratch), raise_on_error=True)
+            try:
+                components.load_component_from_file(str(pipeline))()
+            except RuntimeError as error:
+                raise _failure(store, folder / "log.txt", error) from error
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def count_tasks(pipeline: Path) -> int:
+    """Number of steps the IR will run, nested pipelines included."""
+    ir = next(yaml.safe_load_all(pipeline.read_text(encoding="utf-8")))
+    return _count(ir["root"]["dag"], ir["components"])
+
+
+def _count(dag: Mapping[str, Any], components: Mapping[str, Any]) -> int:
+    total = 0
+    for task in dag["tasks"].values():
+        component = components[task["componentRef"]["name"]]
+        total += _count(component["dag"], components) if "dag" in component else 1
+    return total
+
+
+def _failure(store: Path, log: Path, error: RuntimeError) -> TouchstoneError:
+    record = store / bind.FAILURE_FILE
+    if not record.is_file():
+        return TouchstoneError(
+            f"a step ended unexpectedly: {COLOUR.sub('', str(error))}",
+            remedy=f"read the end of {log}; the same command goes on from the last finished step",
+        )
+    told = json.loads(record.read_text())
+    kind: type[TouchstoneError] = {"2": UsageError, "3": GateNotPassed}.get(told["exit_code"], TouchstoneError)
+    return kind(f"{told['step']}: {told['found']}", expected=told["expected"], remedy=told["remedy"])
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    # Two runs writing the same store would each remove the other's unfinished work.
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"{folder} is in use by another run", remedy="wait for it, or choose another --name"
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def _task_environment(store: Path) -> Iterator[None]:
+    before = dict(os.environ)
+    root = Path(__file__).parents[2]
+    os.environ["TOUCHSTONE_STORE"] = str(store.resolve())
+    # Tasks start from any folder; a checkout that is not installed must still be importable.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), before.get("PYTHONPATH", "")]))
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    # A run must not depend on what happens to lie in a model cache, nor wait for a network that is not there.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _interpreter(python: str) -> Iterator[None]:
+    # kfp.local starts tasks with sys.executable and offers no setting for it.
+    before, sys.executable = sys.executable, python
+    try:
+        yield
+    finally:
+        sys.executable = before
+
+
+@contextlib.contextmanager
+def _captured(log: IO[str], on_event: Callable[[Event], None]) -> Iterator[None]:
+    with contextlib.redirect_stdout(_Tee(log, on_event)), warnings.catch_warnings():
+        # Display names and resource limits matter on a cluster; kfp warns that they do nothing here.
+        warnings.filterwarnings("ignore", message=".*have no effect in the current local runner.*")
+        yield
+
+
+class _Tee(io.TextIOBase):
+    """Writes everything to the log and reports the steps' progress lines."""
+
+    def __init__(self, log: IO[str], on_event: Callable[[Event], None]) -> None:
+        self._log = log
+        self._on_event = on_event
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        if bind.PROGRESS_MARK in text and (found := EVENT.search(text)):
+            self._log.flush()
+            self._on_event(Event(found[1], found[2].strip()))
+        return len(text)
+
+    def flush(self) -> None:
+        self._log.flush()
