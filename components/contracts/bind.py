@@ -221,6 +221,7 @@ def _make(step: Step, arguments: Mapping[str, Any], declared: Declaration, prove
     aside.mkdir(parents=True)
     metrics = _run(step, arguments, {name: aside / name for name in declared.outputs}, provenance)
     (aside / METRICS_FILE).write_text(canonical.dumps(metrics))
+    shutil.rmtree(kept, ignore_errors=True)
     aside.rename(kept)
 
 

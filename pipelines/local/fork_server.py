@@ -58,9 +58,10 @@ def serve(address: Path) -> None:
         sys.exit(f"cannot fork safely: threads {extra} were started by an import")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(address) + ".new")
+        unborn = address.with_suffix(".new")
+        listener.bind(str(unborn))
         listener.listen()
-        os.rename(str(address) + ".new", address)
+        unborn.rename(address)
         while True:
             connection, _ = listener.accept()
             if os.fork() == 0:
@@ -87,8 +88,8 @@ def _serve_one(connection: socket.socket) -> None:
 def _run(task: dict[str, object], descriptors: list[int]) -> int:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
-    sys.stdout = io.TextIOWrapper(open(1, "wb", 0, closefd=False), write_through=True)  # noqa: PTH123, SIM115
-    sys.stderr = io.TextIOWrapper(open(2, "wb", 0, closefd=False), write_through=True)  # noqa: PTH123, SIM115
+    sys.stdout = io.TextIOWrapper(open(1, "wb", 0, closefd=False), write_through=True)  # noqa: SIM115
+    sys.stderr = io.TextIOWrapper(open(2, "wb", 0, closefd=False), write_through=True)  # noqa: SIM115
     environment, arguments = task["environment"], task["arguments"]
     assert isinstance(environment, dict)
     assert isinstance(arguments, list)
@@ -102,7 +103,7 @@ def _run(task: dict[str, object], descriptors: list[int]) -> int:
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     except SystemExit as stop:
         if isinstance(stop.code, str):
-            print(stop.code, file=sys.stderr)
+            sys.stderr.write(stop.code + "\n")
             return 1
         return stop.code or 0
     except BaseException:

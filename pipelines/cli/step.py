@@ -1,0 +1,66 @@
+"""`touchstone step`: one step on artifact folders, without Kubeflow."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from components.contracts.errors import UsageError
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("name")
+@click.option("--params", "params_file", type=click.Path(path_type=Path), help="YAML or JSON file of parameters.")
+@click.pass_context
+def step(ctx: click.Context, name: str, params_file: Path | None) -> None:
+    """Run step NAME; every port is an option of its own: --PORT FOLDER.
+
+    `touchstone list` names the steps and their ports.
+    """
+    from components.contracts import bind
+    from pipelines import catalog
+
+    chosen = catalog.step(name)
+    declared = bind.declare(chosen)
+    paths = _ports(ctx.args, {*declared.inputs, *declared.outputs}, name)
+    outcome = bind.call(chosen, params=read_params(params_file), **paths)
+    click.echo(json.dumps(outcome.metrics, indent=1, sort_keys=True))
+
+
+def read_params(path: Path | None) -> dict[str, Any]:
+    """Parameters from a YAML or JSON file; none without a file.
+
+    Raises:
+        UsageError: the file cannot be read or is not a mapping.
+    """
+    if path is None:
+        return {}
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: {error}", expected="a readable YAML or JSON file") from error
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{path} holds a {type(loaded).__name__}", expected="a mapping of parameter names to values")
+    return loaded
+
+
+def _ports(arguments: list[str], known: set[str], name: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    rest = iter(arguments)
+    for flag in rest:
+        port, _, value = flag.removeprefix("--").partition("=")
+        port = port.replace("-", "_")
+        if not flag.startswith("--") or port not in known:
+            raise UsageError(f"{name} has no port {flag}", expected=", ".join(f"--{p}" for p in sorted(known)))
+        found[port] = value or next(rest, "")
+    missing = sorted(known - {port for port, value in found.items() if value})
+    if missing:
+        raise UsageError(
+            f"{name} needs {', '.join(f'--{p}' for p in missing)}", expected="a folder for every port of the step"
+        )
+    return found

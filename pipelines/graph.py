@@ -1,0 +1,111 @@
+"""Reads compiled IR back as a flat graph: which task feeds which port of which task, nested pipelines resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Ir = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One end of an arrow."""
+
+    task: str
+    """Path of task names, outermost first, joined by /."""
+    step: str
+    """The step function the task executes."""
+    name: str
+    """The port of that step."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One box of the graph."""
+
+    path: str
+    """Task names, outermost first, joined by /."""
+    step: str
+    """The step function it executes."""
+    params: Mapping[str, Any]
+    """Constant parameters given to it."""
+    inputs: Mapping[str, Port] = field(default_factory=dict)
+    """Input port -> where it comes from."""
+
+
+def load(path: Path) -> Ir:
+    """The pipeline document of an IR file (a second document holds platform settings)."""
+    document: Ir = next(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    return document
+
+
+def tasks(ir: Ir) -> list[Task]:
+    """All executable tasks in an order in which every task follows those it reads from."""
+    return list(_Walk(ir).dag(ir["root"]["dag"], "", {})[0])
+
+
+class _Walk:
+    def __init__(self, ir: Ir) -> None:
+        self._components = ir["components"]
+        self._executors = ir["deploymentSpec"]["executors"]
+
+    def dag(self, dag: Ir, prefix: str, given: Mapping[str, Port]) -> tuple[list[Task], dict[str, Port]]:
+        """Tasks inside `dag`, and where each of its own outputs comes from."""
+        outputs: dict[tuple[str, str], Port] = {}
+        found: list[Task] = []
+        for name in _in_order(dag["tasks"]):
+            spec = dag["tasks"][name]
+            component = self._components[spec["componentRef"]["name"]]
+            sources = {port: _source(wire, given, outputs) for port, wire in _wires(spec)}
+            if "dag" in component:
+                inner, made = self.dag(component["dag"], f"{prefix}{name}/", sources)
+                found += inner
+            else:
+                step = _step_name(self._executors[component["executorLabel"]])
+                path = f"{prefix}{name}"
+                found.append(Task(path, step, _constants(spec), sources))
+                artifacts = component.get("outputDefinitions", {}).get("artifacts", {})
+                made = {port: Port(path, step, port) for port in artifacts}
+            outputs |= {(name, port): origin for port, origin in made.items()}
+        return found, _dag_outputs(dag, outputs)
+
+
+def _in_order(specs: Ir) -> Iterator[str]:
+    done: set[str] = set()
+    while len(done) < len(specs):
+        ready = [n for n, s in specs.items() if n not in done and set(s.get("dependentTasks", ())) <= done]
+        assert ready, "the graph has a cycle"
+        done.update(ready)
+        yield from ready
+
+
+def _wires(spec: Ir) -> list[tuple[str, Ir]]:
+    return list(spec.get("inputs", {}).get("artifacts", {}).items())
+
+
+def _source(wire: Ir, given: Mapping[str, Port], outputs: Mapping[tuple[str, str], Port]) -> Port:
+    if "componentInputArtifact" in wire:
+        return given[wire["componentInputArtifact"]]
+    produced = wire["taskOutputArtifact"]
+    return outputs[produced["producerTask"], produced["outputArtifactKey"]]
+
+
+def _dag_outputs(dag: Ir, outputs: Mapping[tuple[str, str], Port]) -> dict[str, Port]:
+    declared = dag.get("outputs", {}).get("artifacts", {})
+    chosen = {port: spec["artifactSelectors"][0] for port, spec in declared.items()}
+    return {port: outputs[s["producerSubtask"], s["outputArtifactKey"]] for port, s in chosen.items()}
+
+
+def _step_name(executor: Ir) -> str:
+    arguments = executor["container"]["args"]
+    return str(arguments[arguments.index("--function_to_execute") + 1])
+
+
+def _constants(spec: Ir) -> dict[str, Any]:
+    parameters = spec.get("inputs", {}).get("parameters", {})
+    return {name: value["runtimeValue"]["constant"] for name, value in parameters.items() if "runtimeValue" in value}

@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from components.contracts import bind
+from components.contracts.bind import Metrics
+from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
+from components.contracts.ports import Input, Output
+from components.contracts.rows import Prompt
+from components.synthesize.step import ask
+
+CALLS: list[int] = []
+
+
+class Params(BaseModel):
+    name: str = ""
+    times: int = 1
+
+
+def repeat(*, prompts: Input[Prompt], repeated: Output[Prompt], params: Params) -> Metrics:
+    CALLS.append(params.times)
+    rows = prompts.rows()
+    if params.times > 9:
+        raise GateNotPassed("too many", expected="at most 9", remedy="ask for fewer")
+    repeated.write(Prompt(id=f"{r.id}-{i}", text=r.text) for r in rows for i in range(params.times))
+    return {"rows": float(len(rows) * params.times)}
+
+
+# `bind` versions a step by the sources of its box; these tests have none, so they lend one.
+repeat.__module__ = ask.__module__
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    Output(tmp_path / "prompts", Prompt).write([Prompt(id="1", text="why")])
+    return tmp_path / "prompts"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "store").mkdir()
+    monkeypatch.setenv("TOUCHSTONE_STORE", str(tmp_path / "store"))
+    CALLS.clear()
+    return tmp_path / "store"
+
+
+def run(prompts: Path, out: Path, **params: object) -> bind.Outcome:
+    return bind.call(repeat, prompts=prompts, repeated=out, params=params)
+
+
+def test_the_same_work_is_done_once(prompts: Path, store: Path, tmp_path: Path) -> None:
+    first = run(prompts, tmp_path / "a", times=2)
+    second = run(prompts, tmp_path / "b", times=2)
+    assert (first.reused, second.reused, CALLS) == (False, True, [2])
+    assert second.metrics == {"rows": 2.0}
+    assert Input(tmp_path / "a", Prompt).rows() == Input(tmp_path / "b", Prompt).rows()
+
+
+def test_other_parameters_or_inputs_are_other_work(prompts: Path, store: Path, tmp_path: Path) -> None:
+    run(prompts, tmp_path / "a", times=2)
+    run(prompts, tmp_path / "a", times=3)
+    Output(prompts, Prompt).write([Prompt(id="2", text="how")])
+    run(prompts, tmp_path / "a", times=3)
+    assert CALLS == [2, 3, 3]
+
+
+def test_unfinished_work_is_done_again(prompts: Path, store: Path, tmp_path: Path) -> None:
+    run(prompts, tmp_path / "a")
+    entry = next(store.glob("synthesize-repeat-*"))
+    (entry / bind.METRICS_FILE).unlink()
+    assert not run(prompts, tmp_path / "a").reused
+    assert len(CALLS) == 2
+
+
+def test_kept_work_that_was_changed_is_refused(prompts: Path, store: Path, tmp_path: Path) -> None:
+    run(prompts, tmp_path / "a")
+    rows = next(store.glob("*/repeated/rows.jsonl"))
+    rows.write_text(rows.read_text().replace("why", "who"))
+    with pytest.raises(TouchstoneError, match="was changed"):
+        run(prompts, tmp_path / "b")
+
+
+def test_a_manifest_tells_step_parameters_and_parents(prompts: Path, tmp_path: Path) -> None:
+    run(prompts, tmp_path / "a", times=2, name="twice")
+    made = Input(tmp_path / "a", Prompt).manifest
+    assert made.step.endswith(":repeat")
+    assert made.params == {"name": "twice", "times": 2}
+    assert made.parents == {"prompts": Input(prompts, Prompt).digest}
+    assert len(made.code_version) == 64
+
+
+def test_numbers_that_kubeflow_turned_into_floats_are_accepted(prompts: Path, tmp_path: Path) -> None:
+    assert run(prompts, tmp_path / "a", times=2.0).metrics == {"rows": 2.0}
+
+
+@pytest.mark.parametrize(("params", "named"), [({"tmes": 1}, "tmes"), ({"times": 1.5}, "times")])
+def test_impossible_parameters_are_named(prompts: Path, tmp_path: Path, params: dict[str, object], named: str) -> None:
+    Params.model_config["extra"] = "forbid"
+    Params.model_rebuild(force=True)
+    with pytest.raises(UsageError, match=named):
+        run(prompts, tmp_path / "a", **params)
+
+
+def test_a_failed_task_exits_with_its_code_and_leaves_its_words(
+    prompts: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        bind.run(repeat, prompts=prompts, repeated=tmp_path / "a", params={"times": 10})
+    assert stopped.value.code == 3
+    assert "too many" in capsys.readouterr().err
+    assert json.loads((store / bind.FAILURE_FILE).read_text())["remedy"] == "ask for fewer"
+    assert not list(store.glob("synthesize-repeat-*"))
