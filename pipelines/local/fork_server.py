@@ -24,19 +24,9 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
-PRELOAD = (
-    "kfp.dsl.executor",
-    "great_expectations",
-    "sklearn.feature_extraction.text",
-    "torch",
-    "transformers.models.auto.modeling_auto",
-    "transformers.models.auto.tokenization_auto",
-    "transformers.models.gpt2.modeling_gpt2",
-    "transformers.models.llama.modeling_llama",
-    "scipy.stats",
-)
 MAX_MESSAGE_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
@@ -47,10 +37,10 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def serve(address: Path) -> None:
+def serve(address: Path, preload: Sequence[str]) -> None:
     """Import, then fork a child per connection until killed."""
     die_with_parent()
-    for name in PRELOAD:
+    for name in preload:
         importlib.import_module(name)
     # Forking copies only the calling thread; a library that started one while importing would be left half alive.
     extra = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
@@ -96,6 +86,8 @@ def _run(task: dict[str, object], descriptors: list[int]) -> int:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(str(task["folder"]))
+    # What `python -m` does with them at start-up.
+    sys.path[:0] = [str(task["folder"]), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     try:
         if arguments[:1] != ["-m"]:
             raise ValueError(f"only `-m module` can be run warm, got {arguments}")
@@ -113,4 +105,4 @@ def _run(task: dict[str, object], descriptors: list[int]) -> int:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), sys.argv[2:])

@@ -7,16 +7,27 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 HERE = Path(__file__).parent
+PRELOAD = (
+    "kfp.dsl.executor",
+    "great_expectations",
+    "sklearn.feature_extraction.text",
+    "torch",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.gpt2.modeling_gpt2",
+    "transformers.models.llama.modeling_llama",
+    "scipy.stats",
+)
 
 
 @contextmanager
-def warm_python(log: IO[str]) -> Iterator[str]:
+def warm_python(log: IO[str], preload: Sequence[str] = PRELOAD) -> Iterator[str]:
     """Path of an executable that behaves like `python -m module ...` without the wait for imports.
 
     The server's own messages go to `log`. Only Linux forks safely enough for this; elsewhere the
@@ -32,7 +43,7 @@ def warm_python(log: IO[str]) -> Iterator[str]:
         launcher.write_text(f'#!/bin/sh\nexec {client} "$@"\n')
         launcher.chmod(0o755)
         server = subprocess.Popen(
-            [sys.executable, str(HERE / "fork_server.py"), str(address)],
+            [sys.executable, str(HERE / "fork_server.py"), str(address), *preload],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,

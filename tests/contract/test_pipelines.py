@@ -1,0 +1,85 @@
+"""Every arrow of every compiled pipeline joins equal row types, and every constant parameter is one its step takes."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.contracts import bind
+from components.contracts.errors import UsageError
+from pipelines import catalog, graph
+from pipelines.cli.compile import compile_to
+
+
+@pytest.fixture(scope="session", params=catalog.PIPELINES)
+def ir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("ir") / "pipeline.yaml"
+    compile_to(request.param, catalog.preset(request.param, "smoke"), out)
+    return graph.load(out)
+
+
+def broken_arrows(ir: Any) -> list[str]:
+    """Arrows whose two ends are declared with different row types, or that name a port that is not there."""
+    found = []
+    for task in graph.tasks(ir):
+        wanted = bind.declare(catalog.steps()[task.step]).inputs
+        if set(task.inputs) != set(wanted):
+            found.append(f"{task.path}: ports {sorted(task.inputs)} are fed, {sorted(wanted)} are declared")
+        for port, origin in task.inputs.items():
+            given = bind.declare(catalog.steps()[origin.step]).outputs.get(origin.name)
+            if given is not wanted.get(port):
+                found.append(f"{origin.task}.{origin.name} is {given}, {task.path}.{port} is {wanted.get(port)}")
+    return found
+
+
+def test_every_arrow_joins_equal_row_types(ir: Any) -> None:
+    assert broken_arrows(ir) == []
+
+
+def test_an_arrow_between_other_types_is_noticed(ir: Any) -> None:
+    mutated = copy.deepcopy(ir)
+    dag, name = _first_dag_with(mutated, "styled")
+    wires = dag["tasks"][name]["inputs"]["artifacts"]
+    some = next(spec for spec in dag["tasks"].values() if "dialogues" in spec.get("inputs", {}).get("artifacts", {}))
+    wires["base"] = some["inputs"]["artifacts"]["dialogues"]
+    assert any("base" in line for line in broken_arrows(mutated))
+
+
+def test_a_renamed_port_in_the_graph_is_noticed(ir: Any) -> None:
+    mutated = copy.deepcopy(ir)
+    dag, name = _first_dag_with(mutated, "styled")
+    wires = dag["tasks"][name]["inputs"]["artifacts"]
+    wires["imitatr"] = wires.pop("imitator")
+    assert any("imitatr" in line for line in broken_arrows(mutated))
+
+
+def _first_dag_with(ir: Any, task: str) -> tuple[Any, str]:
+    for component in ir["components"].values():
+        if task in component.get("dag", {}).get("tasks", {}):
+            return component["dag"], task
+    raise AssertionError(f"no task {task} in {list(ir['components'])}")
+
+
+def test_every_parameter_is_one_its_step_takes(ir: Any) -> None:
+    for task in graph.tasks(ir):
+        bind.check_params(catalog.steps()[task.step], task.params.get("params"))
+
+
+def test_an_unknown_parameter_is_noticed(ir: Any) -> None:
+    task = next(task for task in graph.tasks(ir) if task.step == "ask")
+    with pytest.raises(UsageError, match="temperatur"):
+        bind.check_params(catalog.steps()["ask"], {**task.params.get("params", {}), "temperatur": 1.0})
+
+
+def test_tasks_do_not_install_packages_when_they_start(ir: Any) -> None:
+    for executor in ir["deploymentSpec"]["executors"].values():
+        assert "pip install" not in " ".join(executor["container"]["command"])
+
+
+def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in catalog.PIPELINES:
+        config = catalog.preset(name, "smoke")
+        compile_to(name, config, tmp_path / "a.yaml")
+        compile_to(name, config, tmp_path / "b.yaml")
+        assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
