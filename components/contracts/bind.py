@@ -183,6 +183,15 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | P
         raise SystemExit(error.exit_code) from None
 
 
+def run_task(step: Step, arguments: Mapping[str, Any]) -> None:
+    """`run` with a kfp wrapper's own arguments (its `locals()`): artifacts by their path, metrics into `metrics`."""
+    declared = declare(step)
+    paths = {name: arguments[name].path for name in (*declared.inputs, *declared.outputs)}
+    outcome = run(step, params=arguments.get("params"), **paths)
+    if "metrics" in arguments:
+        outcome.log_to(arguments["metrics"])
+
+
 def _run(
     step: Step, arguments: Mapping[str, Any], targets: Mapping[str, Path], provenance: Provenance
 ) -> dict[str, float]:

@@ -1,0 +1,21 @@
+"""Kubeflow wrapper of the style box."""
+
+from kfp import dsl
+
+from components.contracts import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def style(
+    base: dsl.Input[dsl.Dataset],
+    imitator: dsl.Input[dsl.Dataset],
+    target: dsl.Input[dsl.Dataset],
+    target_second: dsl.Input[dsl.Dataset],
+    profiles: dsl.Output[dsl.Dataset],
+    params: dict,
+) -> None:
+    """Set every output's surface style beside the target's."""
+    from components.contracts import bind
+    from components.style import step
+
+    bind.run_task(step.style, locals())
