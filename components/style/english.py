@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-
-from components.style.lexicon import read_lines
+from pathlib import Path
 
 MIN_LETTERS = 20
 MAX_FOREIGN_LETTER_SHARE = 0.4
@@ -20,9 +19,10 @@ HEAD_CHARS = 4_000
 @cache
 def _function_words() -> dict[str, frozenset[str]]:
     lists = {}
-    for line in read_lines("function_words"):
-        language, *words = line.split()
-        lists[language] = frozenset(words)
+    for line in (Path(__file__).parent / "data" / "function_words.txt").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            language, *words = line.split()
+            lists[language] = frozenset(words)
     english = lists["en"]
     # A word that English shares ("die", "was", "on") says nothing against English; single letters are found in code,
     # chess moves and chords.
@@ -37,7 +37,7 @@ def is_english(text: str, words: Sequence[str]) -> bool:
 
     Args:
         text: The text; its first 4,000 characters are looked at.
-        words: The same text's words (`split_words`).
+        words: The same text's lower-cased `\\w+` runs.
 
     Fewer than 20 letters, or fewer than 3 different function words of the other language, count as English.
     """
@@ -50,10 +50,9 @@ def is_english(text: str, words: Sequence[str]) -> bool:
             return False
     elif len(head) < MIN_LETTERS:
         return True
-    lists = _function_words()
     # Distinct words: a URL or a song repeats one of them a hundred times.
     present = set(words[: HEAD_CHARS // 5])
-    hits = {language: len(members & present) for language, members in lists.items()}
+    hits = {language: len(members & present) for language, members in _function_words().items()}
     english = hits.pop("en")
     most = max(hits.values())
     return most < MIN_FOREIGN_HITS or most <= english

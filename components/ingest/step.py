@@ -1,0 +1,103 @@
+"""The target's sampled replies to the imitation prompts -> dialogues to train on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from components.contracts.bind import Metrics
+from components.contracts.errors import TouchstoneError
+from components.contracts.ports import Input, Output
+from components.contracts.rows import Completion, Dialogue, Removal, Turn
+from components.ingest.queries import drop_duplicates, in_subset_order, removal
+
+
+class Params(BaseModel):
+    """What enters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    source: str = "target_samples"
+    """Name of the prompt set, written into every dialogue's passport; support is asked for each source alone."""
+    keep_cut: bool = False
+    """Keep replies that ended at max_tokens. The imitator would learn to stop in mid-sentence."""
+    num_dialogues: Annotated[int, Field(ge=1)] | None = None
+    """Size of the subset; null = all. Smaller subsets lie within larger ones of the same data and seed."""
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Size of the subset as a share of what is left after cleaning; the alternative to num_dialogues."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Which subset."""
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.num_dialogues is not None and self.share != 1.0:
+            raise ValueError("give num_dialogues or share, not both")
+        return self
+
+
+def ingest(
+    *, replies: Input[Completion], dialogues: Output[Dialogue], removed: Output[Removal], params: Params
+) -> Metrics:
+    """Clean, deduplicate and cut to size. The result does not depend on the order of the replies.
+
+    Raises:
+        TouchstoneError: nothing is left.
+    """
+    kept, gone = build_dialogues(replies.rows(), params)
+    # No dialogue is lost on the way: what does not enter is in `removed` with a reason.
+    num_in = len(kept) + len(gone)
+    reasons = Counter(row.reason for row in gone)
+    if not kept:
+        counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "the input is empty"
+        raise TouchstoneError(
+            f"no dialogue is left of {num_in} replies: {counted}",
+            expected="replies that have text, end by themselves, and carry the prompt they answer",
+            remedy="raise max_tokens where replies are cut, or set keep_cut; keep `prompt` on every completion",
+        )
+    dialogues.write(kept)
+    removed.write(gone)
+    metrics = {"in": float(num_in), "kept": float(len(kept)), "removed": float(len(gone))}
+    metrics |= {f"removed_{reason}": float(count) for reason, count in sorted(reasons.items())}
+    return metrics
+
+
+def build_dialogues(replies: Sequence[Completion], params: Params) -> tuple[list[Dialogue], list[Removal]]:
+    """Dialogues in subset order, and everything else with its reason; their sum is the number of replies."""
+    usable: list[Dialogue] = []
+    gone: list[Removal] = []
+    times_seen = Counter(reply.prompt_id for reply in replies)
+    for reply in replies:
+        dialogue = _dialogue(reply, params.source, shares_id=times_seen[reply.prompt_id] > 1)
+        problem = _problem(reply, keep_cut=params.keep_cut)
+        if problem is None:
+            usable.append(dialogue)
+        else:
+            gone.append(removal(dialogue, *problem))
+    unique, duplicates = drop_duplicates(usable)
+    ordered = in_subset_order(unique, params.seed)
+    size = params.num_dialogues or max(1, round(params.share * len(ordered)))
+    # Without their text: a sweep of twenty sizes would store the whole set twenty times.
+    outside = [Removal(id=d.id, reason="subset", detail=f"outside the first {size}") for d in ordered[size:]]
+    gone = sorted([*gone, *duplicates, *outside], key=lambda row: (row.reason, row.id, row.raw))
+    return ordered[:size], gone
+
+
+def _dialogue(reply: Completion, source: str, *, shares_id: bool) -> Dialogue:
+    turns = (Turn(speaker="user", text=reply.prompt), Turn(speaker="assistant", text=reply.text))
+    # Several samples of one prompt are told apart by content, not by position.
+    suffix = "~" + hashlib.sha256(reply.text.encode(errors="surrogatepass")).hexdigest()[:8] if shares_id else ""
+    return Dialogue(id=reply.prompt_id + suffix, source=source, target=reply.model, turns=turns)
+
+
+def _problem(reply: Completion, *, keep_cut: bool) -> tuple[str, str] | None:
+    if not reply.prompt.strip():
+        return "empty", "the prompt is empty"
+    if not reply.text.strip():
+        return "no_reply", "the target said nothing"
+    if reply.finish == "length" and not keep_cut:
+        return "cut", "the reply ended at max_tokens"
+    return None

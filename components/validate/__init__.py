@@ -1,0 +1,1 @@
+"""Is this imitation data fit to train on, and what do they cover?"""

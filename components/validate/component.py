@@ -1,0 +1,37 @@
+"""Kubeflow wrappers of the validate box."""
+
+from kfp import dsl
+
+from components.contracts import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def validate(
+    dialogues: dsl.Input[dsl.Dataset],
+    items: dsl.Input[dsl.Dataset],
+    heldout: dsl.Input[dsl.Dataset],
+    checked: dsl.Output[dsl.Dataset],
+    checks: dsl.Output[dsl.Dataset],
+    docs: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Hold imitation data against a Great Expectations suite; bad data stop the run here."""
+    from components.contracts import bind
+    from components.validate import step
+
+    bind.run_task(step.validate, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def support(
+    dialogues: dsl.Input[dsl.Dataset],
+    items: dsl.Input[dsl.Dataset],
+    support: dsl.Output[dsl.Dataset],
+    params: dict,
+) -> None:
+    """Measure how well the imitation data cover every benchmark item."""
+    from components.contracts import bind
+    from components.validate import step
+
+    bind.run_task(step.support, locals())
