@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 from components.contracts import canonical, environment
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import Folder, Input, Output, Provenance
+from components.contracts.ports import Folder, Input, Nothing, Output, Provenance
 from components.contracts.rows import Row
 
 Metrics = Mapping[str, float]
@@ -49,6 +49,8 @@ class Declaration:
     inputs: Mapping[str, Contract]
     outputs: Mapping[str, Contract]
     params: type[BaseModel] | None
+    optional: frozenset[str] = frozenset()
+    """Inputs that need not be given; they default to `Nothing`."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +77,22 @@ def declare(step: Step) -> Declaration:
     inputs: dict[str, Contract] = {}
     outputs: dict[str, Contract] = {}
     params: type[BaseModel] | None = None
+    optional: set[str] = set()
     for name, parameter in inspect.signature(step).parameters.items():
         hint = hints[name]
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise TypeError(f"{step.__qualname__}: {name} must be keyword-only")
         if get_origin(hint) is Input:
             inputs[name] = get_args(hint)[0]
+            if parameter.default is not inspect.Parameter.empty:
+                optional.add(name)
         elif get_origin(hint) is Output:
             outputs[name] = get_args(hint)[0]
         elif name == "params" and issubclass(hint, BaseModel):
             params = hint
         else:
             raise TypeError(f"{step.__qualname__}: {name} is neither Input, Output nor params")
-    return Declaration(step.__module__.split(".")[1], step.__name__, inputs, outputs, params)
+    return Declaration(step.__module__.split(".")[1], step.__name__, inputs, outputs, params, frozenset(optional))
 
 
 @cache
@@ -137,7 +142,12 @@ def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | 
     declared = declare(step)
     checked = check_params(step, params)
     values: dict[str, object] = checked.model_dump(mode="json") if checked else {}
-    inputs = {name: Input(Path(paths[name]), contract) for name, contract in declared.inputs.items()}
+    inputs: dict[str, Input[Any]] = {
+        name: Nothing(contract)
+        if name in declared.optional and name not in paths
+        else Input(Path(paths[name]), contract)
+        for name, contract in declared.inputs.items()
+    }
     provenance = Provenance(
         step=f"{step.__module__}:{step.__name__}",
         code_version=code_version(step),
@@ -186,7 +196,8 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | P
 def run_task(step: Step, arguments: Mapping[str, Any]) -> None:
     """`run` with a kfp wrapper's own arguments (its `locals()`): artifacts by their path, metrics into `metrics`."""
     declared = declare(step)
-    paths = {name: arguments[name].path for name in (*declared.inputs, *declared.outputs)}
+    ports = [name for name in (*declared.inputs, *declared.outputs) if arguments.get(name) is not None]
+    paths = {name: arguments[name].path for name in ports}
     outcome = run(step, params=arguments.get("params"), **paths)
     if "metrics" in arguments:
         outcome.log_to(arguments["metrics"])

@@ -123,6 +123,23 @@ class Input(Generic[R]):
                     ) from error
 
 
+class Nothing(Input[R]):
+    """A port nothing was given to: no rows. The default of optional ports."""
+
+    def __init__(self, contract: type[R]) -> None:
+        """Stand for an absent artifact of `contract`."""
+        super().__init__(Path("/nothing-given"), contract)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """A manifest of no rows and no files."""
+        return Manifest(contract=self.contract.__name__, contract_version=self.contract.version, num_rows=0, files=())
+
+    def iter_rows(self) -> Iterator[R]:
+        """No rows."""
+        return iter(())
+
+
 @dataclass(frozen=True)
 class Output(Generic[R]):
     """An artifact to be written once. `provenance` is filled in by `bind`."""

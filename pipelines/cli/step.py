@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from components.contracts.errors import UsageError
+
+if TYPE_CHECKING:
+    from components.contracts.bind import Declaration
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -25,7 +28,7 @@ def step(ctx: click.Context, name: str, params_file: Path | None) -> None:
 
     chosen = catalog.step(name)
     declared = bind.declare(chosen)
-    paths = _ports(ctx.args, {*declared.inputs, *declared.outputs}, name)
+    paths = _ports(ctx.args, declared)
     outcome = bind.call(chosen, params=read_params(params_file), **paths)
     click.echo(json.dumps(outcome.metrics, indent=1, sort_keys=True))
 
@@ -49,7 +52,8 @@ def read_params(path: Path | None) -> dict[str, Any]:
     return loaded
 
 
-def _ports(arguments: list[str], known: set[str], name: str) -> dict[str, str]:
+def _ports(arguments: list[str], declared: Declaration) -> dict[str, str]:
+    known, name = {*declared.inputs, *declared.outputs}, declared.name
     found: dict[str, str] = {}
     rest = iter(arguments)
     for flag in rest:
@@ -58,7 +62,7 @@ def _ports(arguments: list[str], known: set[str], name: str) -> dict[str, str]:
         if not flag.startswith("--") or port not in known:
             raise UsageError(f"{name} has no port {flag}", expected=", ".join(f"--{p}" for p in sorted(known)))
         found[port] = value or next(rest, "")
-    missing = sorted(known - {port for port, value in found.items() if value})
+    missing = sorted(known - declared.optional - {port for port, value in found.items() if value})
     if missing:
         raise UsageError(
             f"{name} needs {', '.join(f'--{p}' for p in missing)}", expected="a folder for every port of the step"

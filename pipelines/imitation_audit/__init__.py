@@ -1,0 +1,1 @@
+"""Did imitation bring capability or style? The graph and its named runs."""
