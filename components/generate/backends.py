@@ -1,0 +1,95 @@
+"""The seam between requests and whatever answers them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from components.contracts.errors import TouchstoneError
+from components.contracts.ports import Input
+from components.contracts.rows import ChoiceScore, Completion, Request
+
+
+class Answers(NamedTuple):
+    """What a backend gave, in the order of the requests of each kind."""
+
+    completions: list[Completion]
+    choice_scores: list[ChoiceScore]
+
+
+class Backend(Protocol):
+    """Anything that answers requests."""
+
+    def answer(self, requests: Sequence[Request], model: str) -> Answers:
+        """Answer every request, or raise a TouchstoneError."""
+
+
+class EchoBackend:
+    """Answers from the request alone: for dry runs and tests, where plumbing matters and words do not.
+
+    A completion repeats the prompt's last line; a choice's log-probability is drawn from a hash of prompt and choice.
+    """
+
+    def answer(self, requests: Sequence[Request], model: str) -> Answers:
+        """Answer deterministically, without a model."""
+        return Answers(
+            [self._completion(r, model) for r in requests if r.kind == "completion"],
+            [self._choice(r, model) for r in requests if r.kind == "choice"],
+        )
+
+    def _completion(self, request: Request, model: str) -> Completion:
+        words = request.prompt.strip().splitlines()[-1].split() if request.prompt.strip() else []
+        kept = words[: request.max_tokens]
+        return Completion(
+            prompt_id=request.id,
+            model=model,
+            prompt=request.prompt,
+            text=" ".join(kept),
+            finish="length" if len(kept) < len(words) else "stop",
+            num_tokens=len(kept),
+        )
+
+    def _choice(self, request: Request, model: str) -> ChoiceScore:
+        drawn = [hashlib.sha256(f"{request.prompt}\0{choice}".encode()).digest() for choice in request.choices]
+        return ChoiceScore(
+            request_id=request.id,
+            model=model,
+            logprobs=tuple(-1.0 - int.from_bytes(d[:4], "big") / 2**32 for d in drawn),
+            num_tokens=tuple(max(1, len(choice.split())) for choice in request.choices),
+        )
+
+
+class ReplayBackend:
+    """Answers from artifacts of an earlier run: scoring again without an accelerator."""
+
+    def __init__(self, completions: Path | None, choice_scores: Path | None) -> None:
+        """Read the recorded answers.
+
+        Raises:
+            TouchstoneError: a folder is not a finished artifact of the right kind.
+        """
+        said = Input(completions, Completion).rows() if completions else []
+        weighed = Input(choice_scores, ChoiceScore).rows() if choice_scores else []
+        self._said = {row.prompt_id: row for row in said}
+        self._weighed = {row.request_id: row for row in weighed}
+
+    def answer(self, requests: Sequence[Request], model: str) -> Answers:
+        """Look every answer up by its request's id.
+
+        Raises:
+            TouchstoneError: some request was never answered.
+        """
+        known: dict[str, set[str]] = {"completion": set(self._said), "choice": set(self._weighed)}
+        missing = [r.id for r in requests if r.id not in known[r.kind]]
+        if missing:
+            raise TouchstoneError(
+                f"{len(missing)} of {len(requests)} requests have no recorded answer, first {missing[0]}",
+                expected="an answer for every request",
+                remedy="run generate with backend hf for these requests, then replay",
+            )
+        return Answers(
+            [self._said[r.id].model_copy(update={"model": model}) for r in requests if r.kind == "completion"],
+            [self._weighed[r.id].model_copy(update={"model": model}) for r in requests if r.kind == "choice"],
+        )
