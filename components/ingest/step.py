@@ -21,6 +21,8 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    name: str = ""
+    """What these data are called in folder names."""
     source: str = "target_samples"
     """Name of the prompt set, written into every dialogue's passport; support is asked for each source alone."""
     keep_cut: bool = False
