@@ -18,6 +18,9 @@ from components.validate.step import validate
 from components.validate.suite import Expectation, Params, expectations
 from components.validate.table import heldout_texts, tabulate
 
+# Great Expectations imports `sre_constants`, which Python 3.11 calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_constants' is deprecated:DeprecationWarning")
+
 
 def _dialogue(name: str, query: str, reply: str = "", *, target: str = "t", turns: str = "ua") -> Dialogue:
     texts = {"u": query, "a": reply or f"The reply to {name} is plain.", "s": "Be brief."}
