@@ -18,8 +18,8 @@ from components.validate.step import validate
 from components.validate.suite import Expectation, Params, expectations
 from components.validate.table import heldout_texts, tabulate
 
-# Great Expectations imports `sre_constants`, which Python 3.11 calls deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_constants' is deprecated:DeprecationWarning")
+# Great Expectations imports `sre_constants` and `sre_parse`, which Python 3.11 calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_(constants|parse)' is deprecated:DeprecationWarning")
 
 
 def _dialogue(name: str, query: str, reply: str = "", *, target: str = "t", turns: str = "ua") -> Dialogue:
