@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -30,16 +30,17 @@ class Prefix(NamedTuple):
         return cache
 
 
-def shared_length(rows: Sequence[Sequence[int]]) -> int:
+def shared_length(rows: Sequence[tuple[int, ...]]) -> int:
     """Number of leading tokens that all rows have in common.
 
     Tokens, not characters: a split at a character tokenises differently at the seam.
     """
-    first, last = min(rows), max(rows)
-    return len(os.path.commonprefix([list(first), list(last)]))
+    # In sorted order the first and the last row differ earliest.
+    pairs = zip(min(rows), max(rows), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def run_prefix(model: Any, rows: Sequence[Sequence[int]], limit: int, device: torch.device) -> Prefix:
+def run_prefix(model: Any, rows: Sequence[tuple[int, ...]], limit: int, device: torch.device) -> Prefix:
     """Run the common prefix of `rows`, at most `limit` tokens of it."""
     length = min(shared_length(rows), limit)
     if length < WORTH_SHARING_TOKENS or len(rows) == 1 or not _can_share(model):

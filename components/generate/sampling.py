@@ -19,7 +19,7 @@ def text_until(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 
 
 class Sampler:
-    """One batch being decoded. Rows leave the batch when they end, so that long answers do not drag short ones along."""
+    """One batch being decoded. Rows leave it when they end, so that long answers do not drag short ones along."""
 
     def __init__(
         self, model: Any, tokenizer: Any, requests: Sequence[Request], prefix: Prefix, device: torch.device
@@ -89,7 +89,7 @@ class Sampler:
         return str(self.tokenizer.decode(tokens[-window:], skip_special_tokens=True))
 
     def _choose(self, logits: Any, alive: Sequence[int], step: int) -> Any:
-        """Greedy at temperature 0, else by inverse transform: the first token whose cumulative share passes the draw."""
+        """Greedy at temperature 0, else inverse transform: the first token whose cumulative share passes the draw."""
         temperatures = self.temperatures[list(alive)]
         greedy = logits.argmax(-1)
         if not bool((temperatures > 0).any()):

@@ -12,7 +12,11 @@ from components.generate.hf import HfBackend
 from components.generate.prefix import shared_length
 
 SHOTS = "Question: what jumps? Answer: the fox\nQuestion: what is lazy? Answer: the dog\n"
-QUESTIONS = ["Question: what is it? Answer:", "Question: who? Answer:", "Question: the quick brown fox or an ox? Answer:"]
+QUESTIONS = [
+    "Question: what is it? Answer:",
+    "Question: who? Answer:",
+    "Question: the quick brown fox or an ox? Answer:",
+]
 
 
 def choices() -> list[Request]:
@@ -25,7 +29,13 @@ def choices() -> list[Request]:
 def completions(temperature: float = 0.0, **changes: Any) -> list[Request]:
     return [
         Request(
-            id=str(i), kind="completion", prompt=SHOTS + q, max_tokens=12 + i, temperature=temperature, seed=i, **changes
+            id=str(i),
+            kind="completion",
+            prompt=SHOTS + q,
+            max_tokens=12 + i,
+            temperature=temperature,
+            seed=i,
+            **changes,
         )
         for i, q in enumerate(QUESTIONS)
     ]
@@ -69,7 +79,9 @@ def test_greedy_text_equals_transformers_generate(checkpoint: Path, backend: HfB
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     for request, text in zip(completions(), texts(backend, completions()), strict=True):
         ids = tokenizer(request.prompt, return_tensors="pt").input_ids
-        out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=request.max_tokens, do_sample=False)
+        out = model.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=request.max_tokens, do_sample=False
+        )
         assert text == tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
 

@@ -1,0 +1,1 @@
+"""Task items -> requests; completions and choice log-probabilities -> scores. CPU only, over saved rows."""

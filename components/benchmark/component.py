@@ -1,0 +1,37 @@
+"""Kubeflow wrappers of the benchmark box."""
+
+from kfp import dsl
+
+from components.contracts import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def prepare(
+    items: dsl.Input[dsl.Dataset],
+    heldout: dsl.Input[dsl.Dataset],
+    requests: dsl.Output[dsl.Dataset],
+    params: dict,
+) -> None:
+    """Turn benchmark items and held-out prompts into requests."""
+    from components.benchmark import step
+    from components.contracts import bind
+
+    bind.run_task(step.prepare, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def score(
+    items: dsl.Input[dsl.Dataset],
+    completions: dsl.Input[dsl.Dataset],
+    choice_scores: dsl.Input[dsl.Dataset],
+    scores: dsl.Output[dsl.Dataset],
+    variants: dsl.Output[dsl.Dataset],
+    answers: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Score a model's answers, item by item."""
+    from components.benchmark import step
+    from components.contracts import bind
+
+    bind.run_task(step.score, locals())

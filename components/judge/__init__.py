@@ -1,0 +1,1 @@
+"""Two models' outputs -> who is preferred, by a pinned judge."""

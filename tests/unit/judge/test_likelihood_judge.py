@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+
+from components.contracts.errors import TouchstoneError
+from components.contracts.ports import Input, Output
+from components.contracts.rows import ChoiceScore, Completion, Judgment, Request
+from components.judge.step import AskParams, Params, judge_likelihood, prepare_judging
+
+OURS = {"1": "short", "2": "", "3": "a reply", "4": "same"}
+THEIRS = {"1": "a long answer", "2": "something", "3": "another", "4": "same"}
+
+
+def put(folder: Path, model: str, texts: dict[str, str]) -> Input[Completion]:
+    rows = [Completion(prompt_id=k, model=model, prompt=f"{model} asks {k}", text=t) for k, t in texts.items()]
+    Output(folder / model, Completion).write(rows)
+    return Input(folder / model, Completion)
+
+
+def judged(folder: Path, weighed: dict[str, tuple[float, int]], **params: float) -> dict[str, Judgment]:
+    Output(folder / "weighed", ChoiceScore).write(
+        ChoiceScore(request_id=k, model="judge", logprobs=(total,), num_tokens=(n,))
+        for k, (total, n) in weighed.items()
+    )
+    judge_likelihood(
+        candidate=put(folder, "ours", OURS),
+        reference=put(folder, "theirs", THEIRS),
+        choice_scores=Input(folder / "weighed", ChoiceScore),
+        judgments=Output(folder / "judgments", Judgment),
+        params=Params.model_validate(params),
+    )
+    return {row.prompt_id: row for row in Input(folder / "judgments", Judgment).rows()}
+
+
+WEIGHED = {
+    "candidate:1": (-4.0, 1),
+    "reference:1": (-6.0, 3),
+    "reference:2": (-1.0, 1),
+    "candidate:3": (-1.0, 2),
+    "reference:3": (-3.0, 2),
+    "candidate:4": (-2.0, 1),
+    "reference:4": (-2.0, 1),
+}
+
+
+def test_the_likelier_answer_per_token_wins_and_length_alone_does_not(tmp_path: Path) -> None:
+    rows = judged(tmp_path, WEIGHED)
+    # -6 over three tokens is likelier per token than -4 over one, though its sum is lower.
+    assert [rows[k].outcome for k in "134"] == ["loss", "win", "tie"]
+    assert (rows["1"].score, rows["1"].opponent_score) == (-4.0, -2.0)
+    assert {row.order for row in rows.values()} == {"none"}
+
+
+def test_an_empty_answer_is_unscored_not_a_loss(tmp_path: Path) -> None:
+    row = judged(tmp_path, WEIGHED)["2"]
+    assert (row.outcome, row.unscored) == (None, "an answer is empty")
+
+
+def test_a_missing_likelihood_is_unscored(tmp_path: Path) -> None:
+    rows = judged(tmp_path, {k: v for k, v in WEIGHED.items() if k != "reference:1"})
+    assert rows["1"].unscored == "no likelihood recorded"
+
+
+def test_a_margin_makes_near_answers_equal(tmp_path: Path) -> None:
+    assert judged(tmp_path, WEIGHED, tie_margin=1.5)["3"].outcome == "tie"
+
+
+def test_both_sides_are_read_after_the_same_instruction(tmp_path: Path) -> None:
+    prepare_judging(
+        candidate=put(tmp_path, "ours", OURS),
+        reference=put(tmp_path, "theirs", THEIRS),
+        requests=Output(tmp_path / "requests", Request),
+        params=AskParams(),
+    )
+    asked = {row.id: row for row in Input(tmp_path / "requests", Request).rows()}
+    assert asked["candidate:1"].prompt == asked["reference:1"].prompt == "Question: theirs asks 1\nAnswer:"
+    assert asked["candidate:1"].choices == (" short",)
+    assert "candidate:2" not in asked
+
+
+def test_no_prompt_in_common_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TouchstoneError, match="no prompt in common"):
+        prepare_then = put(tmp_path, "a", {"1": "x"})
+        Output(tmp_path / "weighed", ChoiceScore).write([])
+        judge_likelihood(
+            candidate=prepare_then,
+            reference=put(tmp_path, "b", {"2": "x"}),
+            choice_scores=Input(tmp_path / "weighed", ChoiceScore),
+            judgments=Output(tmp_path / "judgments", Judgment),
+            params=Params(),
+        )
