@@ -56,23 +56,23 @@ def tabulate(dialogues: Iterable[Dialogue], protected: Mapping[str, str]) -> lis
         dialogues: The imitation data.
         protected: `heldout_texts`; a user turn that equals one of them leaks it.
     """
-    rows = list(dialogues)
+    rows = [
+        (dialogue, tuple(normalise(turn.text) for turn in dialogue.turns if turn.speaker == "user"))
+        for dialogue in dialogues
+    ]
     first_with: dict[tuple[str, ...], tuple[str, int]] = {}
-    for number, dialogue in enumerate(rows):
-        key = _queries(dialogue)
+    for number, (dialogue, queries) in enumerate(rows):
         # By id, so that shuffling the file does not change which rows are called duplicates.
-        first_with[key] = min(first_with.get(key, (dialogue.id, number)), (dialogue.id, number))
+        first_with[queries] = min(first_with.get(queries, (dialogue.id, number)), (dialogue.id, number))
     return [
-        _facts(dialogue, first_with[_queries(dialogue)] != (dialogue.id, number), protected)
-        for number, dialogue in enumerate(rows)
+        _facts(dialogue, queries, first_with[queries] != (dialogue.id, number), protected)
+        for number, (dialogue, queries) in enumerate(rows)
     ]
 
 
-def _queries(dialogue: Dialogue) -> tuple[str, ...]:
-    return tuple(normalise(turn.text) for turn in dialogue.turns if turn.speaker == "user")
-
-
-def _facts(dialogue: Dialogue, is_duplicate: bool, protected: Mapping[str, str]) -> DialogueFacts:
+def _facts(
+    dialogue: Dialogue, queries: tuple[str, ...], is_duplicate: bool, protected: Mapping[str, str]
+) -> DialogueFacts:
     reply = "\n".join(turn.text for turn in dialogue.turns if turn.speaker == "assistant")
     reply_words = _WORD.findall(reply.lower())
     return DialogueFacts(
@@ -87,7 +87,7 @@ def _facts(dialogue: Dialogue, is_duplicate: bool, protected: Mapping[str, str])
         reply=normalise(reply),
         is_duplicate=is_duplicate,
         english=is_english(reply, reply_words),
-        leaked=next((protected[query] for query in _queries(dialogue) if query in protected), ""),
+        leaked=next((protected[query] for query in queries if query in protected), ""),
     )
 
 
