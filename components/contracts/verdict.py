@@ -85,6 +85,10 @@ class BenchmarkResult(_Part):
     """Items that would settle this benchmark; null when it is settled or cannot be told."""
     sources: tuple[str, ...] = ()
     """Where published numbers come from."""
+    unmatched: int = 0
+    """Items that only one of base and imitator has; left out."""
+    n_gap: int | None = None
+    """Items behind the gap and gap_closed: those that the target has too; null when it was not measured."""
 
 
 class Pooled(_Part):
@@ -98,6 +102,8 @@ class Pooled(_Part):
     """Fieller interval with Satterthwaite degrees of freedom."""
     reason: str | None = None
     """Why a number is null."""
+    weights: dict[str, float] = {}
+    """Benchmark -> its share of the summed gap: what drives the pooled number."""
 
 
 class PooledSets(_Part):

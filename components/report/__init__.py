@@ -1,0 +1,1 @@
+"""The report box: statistics, policy, verdict and its pages."""

@@ -1,0 +1,257 @@
+"""Rows in, verdict out. Pure: the same rows, policy and seed give the same verdict to the last byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from components.contracts.errors import TouchstoneError
+from components.contracts.rows import (
+    Judgment,
+    PublishedScore,
+    PublishedStyle,
+    Role,
+    Score,
+    StyleProfile,
+    Support,
+    SupportClaim,
+)
+from components.contracts.verdict import PooledSets, StyleResult, Verdict
+from components.report.benchmark_results import Evidence, assess
+from components.report.closeness import measured_style, no_style, printed_style
+from components.report.joining import PARTS, ItemTable, Part, tables
+from components.report.policy import Policy
+from components.report.preference import preferences
+from components.report.rules import Court
+from components.report.sentences import SUPPORT_REMEDY, reason, would_change
+from components.report.support_sets import coverage
+
+DIGITS = 10
+"""Significant digits kept: sums may differ in the last bits between machines, verdict.json must not."""
+CHECKPOINT_NOTE = (
+    "Intervals describe this checkpoint, not the recipe: further seeds would show how much another run differs."
+)
+M = TypeVar("M", bound=BaseModel)
+
+
+def decide(
+    *,
+    base_scores: Iterable[Score] = (),
+    imitator_scores: Iterable[Score] = (),
+    target_scores: Iterable[Score] = (),
+    published: Iterable[PublishedScore] = (),
+    profiles: Iterable[StyleProfile] = (),
+    published_style: Iterable[PublishedStyle] = (),
+    judgments: Iterable[Judgment] = (),
+    support: Iterable[Support] = (),
+    claims: Iterable[SupportClaim] = (),
+    policy: Policy | None = None,
+    support_threshold: float | None = None,
+    models: Mapping[Role, str] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    min_matched: float = 0.8,
+    provenance: Mapping[str, object] | None = None,
+) -> Verdict:
+    """The verdict on one imitator (method sections 4 to 6). Empty = not given.
+
+    Args:
+        base_scores: Item scores of the base, any number of benchmarks; joined with the others by item id.
+        imitator_scores: Item scores of the imitator.
+        target_scores: Item scores of the target; items it lacks only reduce the gap's sample.
+        published: Numbers for models without item scores.
+        profiles: Style of every output beside the target's.
+        published_style: A printed style table, used when no profiles are given.
+        judgments: Preferences, of any number of sources.
+        support: How well the imitation data cover single items.
+        claims: Declarations that go before a measurement of support.
+        policy: The rules; `study` unless given.
+        support_threshold: The threshold that belongs to `support`; the policy's unless given.
+        models: Role -> name; read from the rows unless given.
+        resamples: Bootstrap resamples.
+        seed: Of every bootstrap.
+        min_matched: Least share of items two models must share.
+        provenance: Carried into the verdict as it is.
+
+    Raises:
+        TouchstoneError: duplicate or contradicting rows, or a join that is too thin.
+    """
+    policy = policy or Policy()
+    scores: dict[Part, list[Score]] = {
+        "base": list(base_scores),
+        "imitator": list(imitator_scores),
+        "target": list(target_scores),
+    }
+    profiles, cells, printed = list(profiles), list(published_style), _by_benchmark(published)
+    joined = {table.benchmark: table for table in tables(scores, min_matched=min_matched)}
+    order = list(dict.fromkeys([*joined, *printed]))
+    covered = coverage(order, measured=support, claims=claims, policy=policy, threshold=support_threshold)
+    evidence = [Evidence.of(name, joined.get(name), printed.get(name, {}), covered[name]) for name in order]
+    found = {**_names(scores, profiles, printed), **(models or {})}
+    style = _style(profiles, cells, policy, resamples, seed)
+    court = Court(assess(evidence, policy), style, policy)
+    remarks = [*_style_remarks(profiles, cells, style), *_join_remarks(joined, printed)]
+    liked = preferences(judgments, models=found, alpha=policy.alpha, resamples=resamples, seed=seed)
+    return _rounded(
+        verdict_of(court).model_copy(
+            update={
+                "preference": liked,
+                "warnings": (*_court_remarks(court), *remarks, CHECKPOINT_NOTE),
+                "provenance": {
+                    **(provenance or {}),
+                    "models": found,
+                    "policy": policy.model_dump(mode="json"),
+                    "joins": {name: _join_counts(table) for name, table in joined.items()},
+                    "support_threshold": policy.supported_at if support_threshold is None else support_threshold,
+                    "bootstrap": {"resamples": resamples, "seed": seed},
+                },
+            }
+        )
+    )
+
+
+def verdict_of(court: Court) -> Verdict:
+    """The verdict from assessed benchmarks and style, without preference, warnings and provenance."""
+    word, require = court.verdict, court.policy.require
+    return Verdict(
+        verdict=word,
+        reason=reason(court),
+        would_change=would_change(court),
+        gate="pass" if not require or word in require else "fail",
+        policy=court.policy.ref,
+        support="unknown" if court.support_unknown else "known",
+        regressed=tuple(b.name for b in court.regressed),
+        gained=tuple(b.name for b in court.benchmarks if b.label == "gained"),
+        benchmarks=tuple(b.result for b in court.benchmarks),
+        pooled=PooledSets(
+            unsupported=court.pooled(court.unsupported),
+            supported=court.pooled(court.supported),
+            all=court.pooled(court.everything),
+        ),
+        style=court.style,
+        preference=(),
+        provenance={},
+    )
+
+
+def _by_benchmark(published: Iterable[PublishedScore]) -> dict[str, dict[Part, PublishedScore]]:
+    found: dict[str, dict[Part, PublishedScore]] = {}
+    for row in published:
+        part = next((part for part in PARTS if part == row.role), None)
+        if part is None:
+            continue  # a second sample of the target has no place in a gap
+        if part in found.setdefault(row.benchmark, {}):
+            raise TouchstoneError(
+                f"{row.benchmark}: two published numbers for the {row.role}",
+                expected="one number for each benchmark and role",
+                remedy="keep one of them",
+            )
+        found[row.benchmark][part] = row
+    return found
+
+
+def _names(
+    scores: Mapping[Part, Sequence[Score]],
+    profiles: Sequence[StyleProfile],
+    published: Mapping[str, Mapping[Part, PublishedScore]],
+) -> dict[Role, str]:
+    """Role -> model name as the rows give it; the first of several."""
+    found: dict[Role, str] = {}
+    for rows in published.values():
+        for row in rows.values():
+            found.setdefault(row.role, row.model)
+    for part, items in scores.items():
+        if items:
+            found[part] = items[0].model
+    for profile in profiles:
+        found.setdefault(profile.role, profile.model)
+    return found
+
+
+def _style(
+    profiles: Sequence[StyleProfile], cells: Sequence[PublishedStyle], policy: Policy, resamples: int, seed: int
+) -> StyleResult:
+    if profiles:
+        return measured_style(profiles, alpha=policy.alpha, resamples=resamples, seed=seed)
+    return printed_style(cells) if cells else no_style("no outputs were given")
+
+
+def _style_remarks(profiles: Sequence[StyleProfile], cells: Sequence[PublishedStyle], style: StyleResult) -> list[str]:
+    remarks = []
+    if profiles and cells:
+        remarks.append("Style: outputs were given, so the published style table is not used.")
+    prompts = len({row.prompt_id for row in profiles})
+    if 0 < style.n < prompts:
+        remarks.append(f"Style: {prompts - style.n} of {prompts} prompts were not answered by every model; left out.")
+    foreign = sum(not row.english for row in profiles)
+    if foreign:
+        remarks.append(f"Style: {foreign} outputs are not English; left out of summary agreement and tone.")
+    if style.lower_bound and style.closeness is not None:
+        remarks.append(
+            "Style: without a second sample of the target its own text is the ceiling; closeness is a lower bound."
+        )
+    return remarks
+
+
+def _join_counts(table: ItemTable) -> dict[str, object]:
+    drops = table.drops
+    return {
+        "given": dict(drops.given),
+        "matched": len(table.clusters),
+        "unmatched": drops.unmatched,
+        "unscored": drops.unscored,
+        "without_target": drops.without_target,
+    }
+
+
+def _join_remarks(joined: Mapping[str, ItemTable], printed: Mapping[str, Mapping[Part, PublishedScore]]) -> list[str]:
+    remarks = []
+    for name, table in joined.items():
+        remarks += list(table.remarks)
+        if table.drops.unmatched:
+            remarks.append(
+                f"{name}: {table.drops.unmatched} items that only one of base and imitator has were left out."
+            )
+        if table.drops.without_target:
+            remarks.append(
+                f"{name}: the target lacks {table.drops.without_target} items; gap and gap closed come from the others."
+            )
+        if table.drops.unscored:
+            remarks.append(f"{name}: {table.drops.unscored} items could not be scored and were left out.")
+        for part in sorted(set(printed.get(name, {})) & set(table.values)):
+            remarks.append(f"{name}: item scores of the {part} are used, its published number is not.")
+    return remarks
+
+
+def _court_remarks(court: Court) -> list[str]:
+    remarks = []
+    if court.support_unknown:
+        unknown = [b.name for b in court.benchmarks if b.evidence.coverage.source == "unknown"]
+        remarks.append(f"Support unknown for {', '.join(unknown)}: counted as not covered; {SUPPORT_REMEDY}.")
+    for b in court.benchmarks:
+        if b.label == "unusable":
+            remarks.append(f"{b.name} is unusable and decides nothing: {b.result.gap_closed_reason}.")
+        elif b.evidence.estimate.change is None:
+            remarks.append(f"{b.name} decides nothing: {b.result.gap_closed_reason}.")
+        elif b.evidence.estimate.contrasts is None:
+            remarks.append(f"{b.name}: without the target's score its change enters no gap closed.")
+    critical = [name for name in court.policy.critical if name != "*"]
+    measured = {b.name for b in court.benchmarks}
+    remarks += [f"{name} is critical in the policy and was not measured." for name in critical if name not in measured]
+    return remarks
+
+
+def _rounded(verdict: M) -> M:
+    return type(verdict).model_validate(_round(verdict.model_dump()))
+
+
+def _round(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _round(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_round(item) for item in value)
+    return value

@@ -1,0 +1,147 @@
+"""Rows of several models -> aligned arrays, one table a benchmark, joined by item id and never by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from components.contracts.errors import TouchstoneError
+from components.contracts.rows import Channel, Score
+from components.report.clustered import Codes, Floats
+
+Part = Literal["base", "imitator", "target"]
+PARTS: tuple[Part, ...] = ("base", "imitator", "target")
+CHANNELS: tuple[Channel, ...] = ("strict", "extracted", "likelihood")
+"""In the order in which they are preferred for the headline."""
+
+
+class Drops(NamedTuple):
+    """What a join left out, as counts of items."""
+
+    given: Mapping[str, int]
+    """Role -> items it brought."""
+    unmatched: int
+    """Items that only one of base and imitator has."""
+    unscored: int
+    """Matched items on which some model could not be scored."""
+    without_target: int
+    """Matched items that the target does not have: they count in D, not in G."""
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """One benchmark's scores on the items that base and imitator share."""
+
+    benchmark: str
+    values: Mapping[Part, Floats]
+    """Part -> (n,); NaN where unscored or, for the target, absent. Parts without item scores are missing."""
+    clusters: Codes
+    """(n,)"""
+    drops: Drops
+    num_shots: int | None = None
+    remarks: tuple[str, ...] = field(default=())
+    """What a reader must know."""
+
+
+def tables(scores: Mapping[Part, Iterable[Score]], *, min_matched: float) -> list[ItemTable]:
+    """One table for each benchmark, in the order in which benchmarks first appear.
+
+    Args:
+        scores: Part -> its rows, of any number of benchmarks.
+        min_matched: Least share of the larger of two models' items that the other must have too.
+
+    Raises:
+        TouchstoneError: an item scored twice by one model, or a join that is too thin.
+    """
+    grouped: dict[str, dict[Part, list[Score]]] = {}
+    for part in PARTS:
+        for row in scores.get(part, ()):
+            grouped.setdefault(row.benchmark, {}).setdefault(part, []).append(row)
+    return [_table(name, rows, min_matched) for name, rows in grouped.items()]
+
+
+def _table(benchmark: str, rows: Mapping[Part, Sequence[Score]], min_matched: float) -> ItemTable:
+    channel, remarks = _headline(benchmark, rows)
+    chosen: dict[Part, dict[str, Score]] = {
+        part: _by_item(benchmark, part, [row for row in found if row.channel == channel])
+        for part, found in rows.items()
+    }
+    anchors: list[Part] = [part for part in PARTS[:2] if part in chosen] or ["target"]
+    items = [item for item in chosen[anchors[0]] if all(item in chosen[part] for part in anchors)]
+    largest = max(len(chosen[part]) for part in anchors)
+    _check_thin(benchmark, anchors, len(items), largest, min_matched)
+    with_target = sum(item in chosen["target"] for item in items) if "target" in chosen else len(items)
+    _check_thin(benchmark, ["target", *anchors], with_target, len(items), min_matched)
+    unscored = sum(any(item in found and found[item].value is None for found in chosen.values()) for item in items)
+    union = len(set().union(*(chosen[part] for part in anchors)))
+    shots = {row.num_shots for found in chosen.values() for row in found.values()}
+    known = sorted(number for number in shots if number is not None)
+    if len(known) > 1:
+        remarks.append(f"{benchmark}: models were shown different numbers of worked examples: {known}.")
+    return ItemTable(
+        benchmark=benchmark,
+        values={part: np.array([_value(found.get(item)) for item in items]) for part, found in chosen.items()},
+        clusters=_codes(items, [chosen[part] for part in PARTS if part in chosen]),
+        drops=Drops(
+            {part: len(found) for part, found in chosen.items()}, union - len(items), unscored, len(items) - with_target
+        ),
+        num_shots=shots.pop() if len(shots) == 1 else None,
+        remarks=tuple(remarks),
+    )
+
+
+def _headline(benchmark: str, rows: Mapping[Part, Sequence[Score]]) -> tuple[Channel, list[str]]:
+    """The channel that all models share, and what was set aside."""
+    found = {part: {row.channel for row in given} for part, given in rows.items()}
+    shared = [channel for channel in CHANNELS if all(channel in channels for channels in found.values())]
+    if not shared:
+        listed = "; ".join(f"{part}: {', '.join(sorted(channels))}" for part, channels in found.items())
+        raise TouchstoneError(
+            f"{benchmark}: the models' answers were read in different ways ({listed})",
+            expected="one channel that base, imitator and target share",
+            remedy="score all models again in the same way",
+        )
+    others = sorted(set().union(*found.values()) - {shared[0]})
+    note = f"{benchmark}: the {shared[0]} reading of answers is used; {', '.join(others)} was given too."
+    return shared[0], [note] if others else []
+
+
+def _by_item(benchmark: str, part: Part, rows: Sequence[Score]) -> dict[str, Score]:
+    found: dict[str, Score] = {}
+    for row in rows:
+        if row.item_id in found:
+            styles = {row.prompt_style, found[row.item_id].prompt_style}
+            how = f", as {' and as '.join(sorted(styles))} prompt" if len(styles) > 1 else ""
+            raise TouchstoneError(
+                f"{benchmark}: {part} has item {row.item_id} twice{how}",
+                expected="one score for each item and model",
+                remedy="keep one run of the model; give repeated samples of an item as their mean",
+            )
+        found[row.item_id] = row
+    return found
+
+
+def _check_thin(benchmark: str, parts: Sequence[str], matched: int, largest: int, min_matched: float) -> None:
+    if largest and (matched == 0 or matched < min_matched * largest):
+        raise TouchstoneError(
+            f"{benchmark}: only {matched} of {largest} items are shared by {' and '.join(parts)}",
+            expected=f"at least {min_matched:.0%} shared items",
+            remedy="score the missing items, or give files of the same items for every model",
+        )
+
+
+def _value(row: Score | None) -> float:
+    return float("nan") if row is None or row.value is None else row.value
+
+
+def _codes(items: Sequence[str], found: Sequence[Mapping[str, Score]]) -> Codes:
+    """Cluster numbers; an item without a cluster is its own, whatever its id looks like."""
+    numbers: dict[tuple[str, str], int] = {}
+    codes = []
+    for item in items:
+        named = next((rows[item].cluster for rows in found if item in rows and rows[item].cluster), "")
+        codes.append(numbers.setdefault(("cluster", named) if named else ("item", item), len(numbers)))
+    return np.array(codes, dtype=np.int64)

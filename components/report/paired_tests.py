@@ -1,0 +1,82 @@
+"""Tests of one benchmark's change, their multiplicity, and what they could have seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special
+
+from components.report.clustered import Floats
+from components.report.quantiles import POWER, t_cdf, t_quantile
+
+
+def statistic(effect: float, variance: float) -> float:
+    """effect / standard error; 0/0 = 0, so that a change that cannot be told from none is none."""
+    if variance > 0:
+        return effect / math.sqrt(variance)
+    return math.copysign(math.inf, effect) if effect else 0.0
+
+
+def p_two_sided(effect: float, variance: float, df: float) -> float:
+    """P of so large an effect in either direction when there is none."""
+    return min(1.0, 2 * t_cdf(-abs(statistic(effect, variance)), df))
+
+
+def p_greater(effect: float, variance: float, df: float) -> float:
+    """One-sided p against effect <= 0."""
+    return t_cdf(-statistic(effect, variance), df)
+
+
+def p_less(effect: float, variance: float, df: float) -> float:
+    """One-sided p against effect >= 0."""
+    return t_cdf(statistic(effect, variance), df)
+
+
+def mcnemar_exact(before: Floats, after: Floats) -> float:
+    """Exact two-sided McNemar p of paired 0/1 scores: the sign test on discordant items (McNemar 1947).
+
+    Args:
+        before: (n,) of 0 and 1.
+        after: (n,) of 0 and 1, the same items.
+    """
+    gained = int(np.sum(after > before))
+    lost = int(np.sum(after < before))
+    discordant = gained + lost
+    if discordant == 0:
+        return 1.0
+    return min(1.0, 2 * float(special.bdtr(min(gained, lost), discordant, 0.5)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm-adjusted p-values (Holm 1979), in the order given."""
+    count = len(p_values)
+    adjusted = [1.0] * count
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(count), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (count - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def detectable(variance: float, df: float, alpha: float) -> float:
+    """Smallest change found with 80% power by a two-sided test at alpha: (t_{1-alpha/2} + t_{0.8}) x standard error."""
+    return (t_quantile(1 - alpha / 2, df) + t_quantile(POWER, df)) * math.sqrt(variance)
+
+
+def times_needed(effect: float, variance: float, alpha_one_sided: float) -> float | None:
+    """By what factor n must grow so that a one-sided test finds `effect` with 80% power; None when effect <= 0.
+
+    The variance of a mean falls as 1/n, so the factor is ((z_{1-alpha} + z_{0.8}) x standard error / effect)^2.
+    """
+    if effect <= 0 or not variance > 0:
+        return None
+    z = t_quantile(1 - alpha_one_sided, math.inf) + t_quantile(POWER, math.inf)
+    return z * z * variance / effect**2
+
+
+def items_needed(effect: float, variance: float, n: int, alpha_one_sided: float) -> int | None:
+    """Items with which a one-sided test finds `effect` with 80% power, more than n; None when no number would do."""
+    factor = times_needed(effect, variance, alpha_one_sided)
+    return None if factor is None else max(n + 1, math.ceil(n * factor))

@@ -1,0 +1,54 @@
+"""Benchmarks taken together: sum of changes over sum of gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.contracts.verdict import Pooled
+from components.report.benchmark_results import Assessed
+from components.report.fieller import Bounds, Contrasts, confidence, fieller, is_measurable, pool
+from components.report.policy import Policy
+
+
+def poolable(members: Sequence[Assessed]) -> list[tuple[str, Contrasts]]:
+    """Members with a change and a gap, measurable or not: the set is fixed before looking."""
+    found = []
+    for member in members:
+        c = member.evidence.estimate.contrasts
+        if c is not None and c.df > 0 and member.label != "unusable":
+            found.append((member.name, c))
+    return found
+
+
+def pooled(members: Sequence[Assessed], policy: Policy) -> Pooled:
+    """Gap closed over a set of benchmarks."""
+    names = tuple(member.name for member in members)
+    parts = poolable(members)
+    if not parts:
+        why = "no benchmark in this set" if not members else "no benchmark in this set has a usable change and gap"
+        return Pooled(benchmarks=names, gap_closed=None, ci=None, reason=why)
+    total = pool([c for _, c in parts])
+    if not is_measurable(total, policy.alpha):
+        why = "the target is not measurably better than the base over this set"
+        return Pooled(benchmarks=names, gap_closed=None, ci=None, reason=why)
+    absent = [name for name in names if name not in dict(parts)]
+    return Pooled(
+        benchmarks=names,
+        gap_closed=total.delta / total.gap,
+        ci=fieller(total, policy.alpha),
+        reason=f"without {', '.join(absent)}, whose gap could not be had" if absent else None,
+        weights={name: c.gap / total.gap for name, c in parts},
+    )
+
+
+def without_largest(members: Sequence[Assessed], policy: Policy) -> tuple[str, Bounds] | None:
+    """The benchmark that adds most to the pooled change, and the interval of the pooled change without it.
+
+    None with fewer than two benchmarks. A single benchmark must not pass for broad capability by its large gap.
+    """
+    parts = poolable(members)
+    if len(parts) < 2:
+        return None
+    largest = max(parts, key=lambda part: part[1].delta)
+    rest = pool([c for name, c in parts if name != largest[0]])
+    return largest[0], confidence(rest.delta, rest.var_delta, rest.df, policy.alpha)

@@ -1,0 +1,26 @@
+"""Numbers inside sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def and_list(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def percent(share: float) -> str:
+    """A share of a gap or of style as a percentage, one decimal where a whole number would hide the side of a limit."""
+    value = 100 * share
+    return f"{value:.0f}%" if abs(value - round(value)) < 0.05 or abs(value) >= 100 else f"{value:.1f}%"
+
+
+def points(difference: float) -> str:
+    """A difference of mean scores in percentage points."""
+    return f"{100 * difference:.1f} points"
+
+
+def times(factor: float) -> str:
+    """A factor of growth, to two digits."""
+    return f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"

@@ -1,0 +1,101 @@
+"""Scores, style profiles, judgments and support -> verdict.json and report.html."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.contracts.bind import Metrics
+from components.contracts.ports import Input, Nothing, Output, Report
+from components.contracts.rows import (
+    Judgment,
+    PublishedScore,
+    PublishedStyle,
+    Role,
+    Score,
+    StyleProfile,
+    Support,
+    SupportClaim,
+)
+from components.report.policy import Policy
+
+VERDICT_FILE = "verdict.json"
+PAGE_FILE = "report.html"
+
+
+class Params(BaseModel):
+    """What a verdict depends on beside the rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """Short name of the comparison, used in folders and progress."""
+    title: str | None = None
+    """Heading of the page; the imitator's name when absent."""
+    models: dict[Role, str] = Field(default_factory=dict)
+    """Role -> name; read from the rows when absent."""
+    policy: Policy = Policy()
+    """The rules."""
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Bootstrap resamples."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of every bootstrap."""
+    min_matched: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
+    """Least share of items that two models must share on a benchmark."""
+    provenance: dict[str, object] = Field(default_factory=dict)
+    """Carried into the verdict as it is."""
+
+
+def report(
+    *,
+    base_scores: Input[Score] = Nothing(Score),  # noqa: B008 - a frozen value that says "nothing given"
+    imitator_scores: Input[Score] = Nothing(Score),  # noqa: B008
+    target_scores: Input[Score] = Nothing(Score),  # noqa: B008
+    published: Input[PublishedScore] = Nothing(PublishedScore),  # noqa: B008
+    profiles: Input[StyleProfile] = Nothing(StyleProfile),  # noqa: B008
+    published_style: Input[PublishedStyle] = Nothing(PublishedStyle),  # noqa: B008
+    judgments: Input[Judgment] = Nothing(Judgment),  # noqa: B008
+    support: Input[Support] = Nothing(Support),  # noqa: B008
+    claims: Input[SupportClaim] = Nothing(SupportClaim),  # noqa: B008
+    result: Output[Report],
+    params: Params,
+) -> Metrics:
+    """Decide and write verdict.json and report.html. An empty or absent port = not given.
+
+    Raises:
+        TouchstoneError: duplicate or contradicting rows, or a join that is too thin.
+    """
+    # Imported here: `touchstone --help` lists this step and must not wait for scipy.
+    from components.report.decision import decide
+    from components.report.html import ReportExtras, render_html
+
+    threshold = support.manifest.notes.get("threshold")
+    verdict = decide(
+        base_scores=base_scores.iter_rows(),
+        imitator_scores=imitator_scores.iter_rows(),
+        target_scores=target_scores.iter_rows(),
+        published=published.iter_rows(),
+        profiles=profiles.iter_rows(),
+        published_style=published_style.iter_rows(),
+        judgments=judgments.iter_rows(),
+        support=support.iter_rows(),
+        claims=claims.iter_rows(),
+        policy=params.policy,
+        support_threshold=float(threshold) if isinstance(threshold, int | float) else None,
+        models=params.models,
+        resamples=params.resamples,
+        seed=params.seed,
+        min_matched=params.min_matched,
+        provenance=params.provenance,
+    )
+    folder = result.folder
+    (folder / VERDICT_FILE).write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / PAGE_FILE).write_text(render_html(verdict, extras=ReportExtras(title=params.title)), encoding="utf-8")
+    result.commit(notes={"verdict": verdict.verdict, "gate": verdict.gate})
+    return _metrics(verdict.pooled.all.gap_closed, verdict.style.closeness, passed=verdict.gate == "pass")
+
+
+def _metrics(gap_closed: float | None, closeness: float | None, *, passed: bool) -> Metrics:
+    found = {"gap_closed": gap_closed, "style_closeness": closeness, "gate_passed": float(passed)}
+    return {name: value for name, value in found.items() if value is not None}
