@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from components.contracts import files
+
 Record = Mapping[str, object]
 
 # Role names seen in dumps. Search-engine bots ("bing", "bard") are other targets and stay unknown on purpose.
@@ -54,10 +56,10 @@ def _text(value: object, where: str) -> str:
         parts = [part.get("text") if isinstance(part, Mapping) else part for part in value]
         strings = [part for part in parts if isinstance(part, str)]
         if strings and len(strings) == len(parts):
-            return "\n".join(strings) if isinstance(value[0], Mapping) else strings[0]
+            value = "\n".join(strings) if isinstance(value[0], Mapping) else strings[0]
     if not isinstance(value, str):
-        raise MalformedRecord(f"{where} is {type(value).__name__}, not text")
-    return value
+        raise MalformedRecord(f"{where} is {files.show(value)}, not text")
+    return files.without_lone_surrogates(value)
 
 
 def _is_list(record: Record, key: str) -> bool:
@@ -83,7 +85,7 @@ def _pair(query_key: str, reply_key: str, context_key: str = "") -> Format:
         query = _text(record[query_key], query_key)
         context = record.get(context_key)
         if isinstance(context, str) and context.strip():
-            query = f"{query}\n\n{context}"
+            query = f"{query}\n\n{files.without_lone_surrogates(context)}"
         return [_exchange(query, _text(record[reply_key], reply_key))]
 
     names = " ".join(filter(None, (query_key, context_key and f"[{context_key}]", reply_key)))
