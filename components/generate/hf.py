@@ -6,7 +6,7 @@ benchmark); a batch runs that prefix once and copies its keys and values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import ChoiceScore, Completion, Request
 from components.generate.backends import Answers
-from components.generate.prefix import Prefix, run_prefix, shared_length
+from components.generate.prefix import Prefix, run_prefix
 from components.generate.sampling import Sampler, text_until
 
 
@@ -76,8 +76,10 @@ class HfBackend:
         message = [{"role": "user", "content": request.prompt}]
         return str(self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
 
-    def _encode(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        return [list(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
     def _start(self) -> int:
         # An empty context still needs a token to predict from.
@@ -86,15 +88,18 @@ class HfBackend:
                 return int(candidate)
         raise TouchstoneError("the tokenizer has neither a beginning nor an end token", expected="one of them")
 
-    def _scored(self, index: int, request: Request) -> Iterator[Scored]:
-        """Tokens of each choice. White space at the seam belongs to the continuation, as in lm-evaluation-harness."""
-        prompt = self._prompt(request)
-        context = prompt.rstrip()
-        for number, choice in enumerate(request.choices):
-            whole = self._encode(prompt + choice)
-            before = self._encode(context) if context else [self._start()]
-            continuation = whole[len(before) :] if context else whole
-            yield Scored(index, number, (*before, *continuation), len(continuation))
+    def _scored(self, requests: Sequence[Request]) -> list[Scored]:
+        """Tokens of every choice. White space at the seam belongs to the continuation, as in lm-evaluation-harness."""
+        prompts = [self._prompt(request) for request in requests]
+        before = self._encode([prompt.rstrip() for prompt in prompts])
+        pairs = [(i, c) for i, request in enumerate(requests) for c in range(len(request.choices))]
+        whole = self._encode([prompts[i] + requests[i].choices[c] for i, c in pairs])
+        made = []
+        for (i, c), tokens in zip(pairs, whole, strict=True):
+            context = before[i] or [self._start()]
+            continuation = tokens[len(before[i]) :]
+            made.append(Scored(i, c, (*context, *continuation), len(continuation)))
+        return made
 
     def _fits(self, length: int, request: Request) -> None:
         limit = getattr(self.model.config, "max_position_embeddings", None)
@@ -108,13 +113,17 @@ class HfBackend:
     # -- choices ----------------------------------------------------------------------------------------------------
 
     def _weigh(self, requests: Sequence[Request], model: str) -> list[ChoiceScore]:
-        scored = [item for index, request in enumerate(requests) for item in self._scored(index, request)]
+        scored = self._scored(requests)
         for item in scored:
             self._fits(len(item.tokens), requests[item.request])
+        # Keyed by what the model reads, which is everything but the last token: one-token choices (A, B, C, D) of an
+        # item become one row. Sorted, so that neighbours share their beginnings.
+        by_input: dict[tuple[int, ...], list[Scored]] = {}
+        for item in scored:
+            by_input.setdefault(item.tokens[:-1], []).append(item)
         logprobs: dict[tuple[int, int], float] = {}
-        # Sorted by tokens: the choices of an item, and the items of a benchmark, share their beginnings.
-        for batch in self._batches(sorted(scored, key=lambda s: s.tokens), "scoring choices"):
-            for item, value in zip(batch, self._score_batch(batch), strict=True):
+        for batch in self._batches(sorted(by_input), "scoring choices"):
+            for item, value in self._score_batch(batch, by_input):
                 logprobs[item.request, item.choice] = value
         counts = {(item.request, item.choice): item.num_scored for item in scored}
         return [
@@ -127,11 +136,13 @@ class HfBackend:
             for index, request in enumerate(requests)
         ]
 
-    def _score_batch(self, batch: Sequence[Scored]) -> list[float]:
+    def _score_batch(
+        self, batch: Sequence[tuple[int, ...]], by_input: Mapping[tuple[int, ...], Sequence[Scored]]
+    ) -> list[tuple[Scored, float]]:
         # The last context token predicts the first scored one, so it must stay outside the shared prefix.
-        limit = min(len(item.tokens) - item.num_scored for item in batch) - 1
-        prefix = run_prefix(self.model, [item.tokens for item in batch], limit, self.device)
-        rest = [item.tokens[prefix.length :] for item in batch]
+        limit = min(len(read) - item.num_scored for read in batch for item in by_input[read])
+        prefix = run_prefix(self.model, batch, limit, self.device)
+        rest = [read[prefix.length :] for read in batch]
         width = max(map(len, rest))
         ids = torch.zeros((len(batch), width), dtype=torch.long)
         mask = torch.zeros((len(batch), width), dtype=torch.long)
@@ -139,13 +150,14 @@ class HfBackend:
             ids[row, : len(tokens)] = torch.tensor(tokens)
             mask[row, : len(tokens)] = 1
         logits = self._forward(prefix, ids, mask, torch.arange(width).expand(len(batch), -1))
-        values = []
-        for row, item in enumerate(batch):
-            end = len(rest[row])
-            at = logits[row, end - item.num_scored - 1 : end - 1].float().log_softmax(-1)
-            targets = ids[row, end - item.num_scored : end].to(self.device)
-            values.append(float(at.gather(-1, targets[:, None]).sum()))
-        return values
+        items = [(row, item) for row, read in enumerate(batch) for item in by_input[read]]
+        at = [(row, len(rest[row]) - item.num_scored + k) for row, item in items for k in range(item.num_scored)]
+        targets = torch.tensor([token for _, item in items for token in item.tokens[-item.num_scored :]])
+        rows, columns = torch.tensor(at, device=self.device).T
+        # One softmax over all needed positions: hundreds of small ones cost more than the model.
+        chosen = logits[rows, columns].float().log_softmax(-1).cpu().gather(-1, targets[:, None]).squeeze(-1)
+        sums = [float(part.sum()) for part in chosen.split([item.num_scored for _, item in items])]
+        return [(item, value) for (_, item), value in zip(items, sums, strict=True)]
 
     def _forward(self, prefix: Prefix, ids: Any, mask: Any, positions: Any) -> Any:
         cache = prefix.copies(len(ids))
@@ -161,7 +173,7 @@ class HfBackend:
     # -- completions ------------------------------------------------------------------------------------------------
 
     def _complete(self, requests: Sequence[Request], model: str) -> list[Completion]:
-        prompts = [self._encode(self._prompt(r)) or [self._start()] for r in requests]
+        prompts = [tokens or [self._start()] for tokens in self._encode([self._prompt(r) for r in requests])]
         for request, tokens in zip(requests, prompts, strict=True):
             self._fits(len(tokens) + request.max_tokens, request)
         # Long and short answers apart, then by tokens: a batch is as slow as its longest answer.
@@ -197,5 +209,3 @@ class HfBackend:
         for start in tqdm(starts, desc=doing, disable=None, leave=False):
             yield items[start : start + self.batch_size]
 
-
-__all__ = ["HfBackend", "shared_length"]

@@ -96,6 +96,48 @@ def report(
     return _metrics(verdict.pooled.all.gap_closed, verdict.style.closeness, passed=verdict.gate == "pass")
 
 
+class CompareParams(BaseModel):
+    """What the study calls its arms, and which claims it makes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    title: str = "Imitation study"
+    """Heading of the page."""
+    plain: bool = False
+    """The target has no style of its own: nothing may come out STYLE_ONLY."""
+    arms: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    """Arm -> title and one line on what was trained on what."""
+
+
+def compare(
+    *,
+    broad: Input[Report],
+    broad_less: Input[Report],
+    local: Input[Report],
+    larger_base: Input[Report],
+    broad_scores: Input[Score],
+    broad_less_scores: Input[Score],
+    larger_base_scores: Input[Score],
+    study: Output[Report],
+    params: CompareParams,
+) -> Metrics:
+    """Put the study's arms side by side: study.html, study.json, and every arm's report in a folder of its name."""
+    from components.report.comparison import write_study
+
+    reports = {"broad": broad, "broad_less": broad_less, "local": local, "larger_base": larger_base}
+    scores = {"broad": broad_scores, "broad_less": broad_less_scores, "larger_base": larger_base_scores}
+    claims = write_study(
+        study.folder,
+        {name: port.folder for name, port in reports.items()},
+        {name: port.rows() for name, port in scores.items()},
+        title=params.title,
+        plain=params.plain,
+        arms=params.arms,
+    )
+    study.commit(notes={"claims": [claim.holds for claim in claims]})
+    return {"claims": float(len(claims)), "claims_that_hold": float(sum(claim.holds for claim in claims))}
+
+
 def _metrics(gap_closed: float | None, closeness: float | None, *, passed: bool) -> Metrics:
     found = {"gap_closed": gap_closed, "style_closeness": closeness, "gate_passed": float(passed)}
     return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,47 @@
+"""Kubeflow wrappers of the report box."""
+
+from kfp import dsl
+
+from components.contracts import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def report(
+    result: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+    base_scores: dsl.Input[dsl.Dataset] = None,
+    imitator_scores: dsl.Input[dsl.Dataset] = None,
+    target_scores: dsl.Input[dsl.Dataset] = None,
+    published: dsl.Input[dsl.Dataset] = None,
+    profiles: dsl.Input[dsl.Dataset] = None,
+    published_style: dsl.Input[dsl.Dataset] = None,
+    judgments: dsl.Input[dsl.Dataset] = None,
+    support: dsl.Input[dsl.Dataset] = None,
+    claims: dsl.Input[dsl.Dataset] = None,
+) -> None:
+    """Decide, and write verdict.json and report.html."""
+    from components.contracts import bind
+    from components.report import step
+
+    bind.run_task(step.report, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def compare(
+    broad: dsl.Input[dsl.Artifact],
+    broad_less: dsl.Input[dsl.Artifact],
+    local: dsl.Input[dsl.Artifact],
+    larger_base: dsl.Input[dsl.Artifact],
+    broad_scores: dsl.Input[dsl.Dataset],
+    broad_less_scores: dsl.Input[dsl.Dataset],
+    larger_base_scores: dsl.Input[dsl.Dataset],
+    study: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Put the study's arms side by side."""
+    from components.contracts import bind
+    from components.report import step
+
+    bind.run_task(step.compare, locals())
