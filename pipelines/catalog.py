@@ -79,7 +79,7 @@ def pipeline(name: str) -> Pipeline:
     return Pipeline(name, str(presets.__doc__).splitlines()[0], presets.PRESETS, build)
 
 
-def preset(name: str, preset_name: str, **dials: Any) -> BaseModel:
+def preset(name: str, preset_name: str, **dials: Any) -> Any:
     """A pipeline's named configuration.
 
     Raises:

@@ -13,7 +13,6 @@ Everything dies with its parent (PR_SET_PDEATHSIG): after `kill -9` of the comma
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import io
 import json
@@ -27,14 +26,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.contracts.processes import die_with_parent
+
 MAX_MESSAGE_BYTES = 1 << 20
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def serve(address: Path, preload: Sequence[str]) -> None:

@@ -18,12 +18,10 @@ import re
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import yaml
+from typing import IO
 
 from components.contracts import bind
 from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
@@ -44,8 +42,10 @@ class Event:
     """The step's function name, then the parameter called `name`."""
 
 
-def run_compiled(pipeline: Path, folder: Path, on_event: Callable[[Event], None]) -> None:
-    """Execute `pipeline` (IR YAML) with finished work kept in `folder`.
+def run_compiled(pipeline: Path, folder: Path, on_event: Callable[[Event], None]) -> dict[str, Path]:
+    """Execute `pipeline` (IR YAML) with finished work kept in `folder`; gives the pipeline's output artifacts.
+
+    The artifacts lie in a scratch folder that the next run clears: copy what is to stay.
 
     Raises:
         TouchstoneError: a step failed; its own message when it had one.
@@ -58,31 +58,18 @@ def run_compiled(pipeline: Path, folder: Path, on_event: Callable[[Event], None]
     folder.mkdir(parents=True, exist_ok=True)
     store = folder / "artifacts"
     store.mkdir(exist_ok=True)
-    (store / bind.FAILURE_FILE).unlink(missing_ok=True)
     scratch = folder / ".kfp"
     with _only_one(folder), (folder / "log.txt").open("a", encoding="utf-8") as log:
+        (store / bind.FAILURE_FILE).unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
         with _task_environment(store), warm_python(log) as python, _interpreter(python), _captured(log, on_event):
             runner = local.SubprocessRunner(use_venv=False)
             local.init(runner=runner, pipeline_root=str(scratch), raise_on_error=True)
             try:
-                components.load_component_from_file(str(pipeline))()
+                done = components.load_component_from_file(str(pipeline))()
             except RuntimeError as error:
                 raise _failure(store, folder / "log.txt", error) from error
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def count_tasks(pipeline: Path) -> int:
-    """Number of steps the IR will run, nested pipelines included."""
-    ir = next(yaml.safe_load_all(pipeline.read_text(encoding="utf-8")))
-    return _count(ir["root"]["dag"], ir["components"])
-
-
-def _count(dag: Mapping[str, Any], components: Mapping[str, Any]) -> int:
-    total = 0
-    for task in dag["tasks"].values():
-        component = components[task["componentRef"]["name"]]
-        total += _count(component["dag"], components) if "dag" in component else 1
-    return total
+    return {name: Path(artifact.path) for name, artifact in done.outputs.items()}
 
 
 def _failure(store: Path, log: Path, error: RuntimeError) -> TouchstoneError:

@@ -70,7 +70,7 @@ def test_nothing_survives_the_death_of_the_command(tmp_path: Path) -> None:
         "import subprocess\n"
         "with warm_python(sys.stderr, preload=[]) as python:\n"
         "    subprocess.run([python, '-m', 'timeit', '-n1', '-r1', "
-        "\"import os, time; print(os.getpid(), os.getppid(), flush=True); time.sleep(60)\"])\n"
+        '"import os, time; print(os.getpid(), os.getppid(), flush=True); time.sleep(60)"])\n'
     )
     root = Path(__file__).parents[3]
     command = subprocess.Popen(

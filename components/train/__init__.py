@@ -1,0 +1,1 @@
+"""Corpora -> pre-trained checkpoints; imitation data + a base -> an imitator."""

@@ -1,0 +1,74 @@
+"""Texts and dialogues -> blocks of tokens with a mask of the positions that are learned."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from components.contracts.errors import TouchstoneError
+from components.contracts.rows import Dialogue
+from components.train.tokenizer import ASSISTANT, END, USER
+
+
+class Encoded(NamedTuple):
+    """One document as tokens."""
+
+    tokens: list[int]
+    learned: list[int]
+    """1 where the token is a target of the loss."""
+
+
+class Blocks(NamedTuple):
+    """Training data: B blocks of T tokens."""
+
+    tokens: Any
+    """(B, T) int64."""
+    learned: Any
+    """(B, T) bool: tokens that are targets of the loss."""
+
+
+def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[Encoded]:
+    """Whole texts, every token learned, each closed by the end-of-text token."""
+    made = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    return [Encoded([*ids, tokenizer.eos_token_id], [1] * (len(ids) + 1)) for ids in made]
+
+
+def encode_dialogue(tokenizer: Any, dialogue: Dialogue) -> Encoded:
+    """A conversation with role tokens. Only what the model has to write is learned: its words and the end of its turn.
+
+    The role tokens themselves and everything the user says are read, not learned.
+    """
+    user, assistant, end = tokenizer.convert_tokens_to_ids([USER, ASSISTANT, END])
+    tokens: list[int] = []
+    learned: list[int] = []
+    for turn in dialogue.turns:
+        words = list(tokenizer.encode(turn.text, add_special_tokens=False))
+        if turn.speaker == "assistant":
+            tokens += [assistant, *words, end]
+            learned += [0, *[1] * len(words), 1]
+        else:
+            tokens += [user, *words]
+            learned += [0] * (len(words) + 1)
+    return Encoded(tokens, learned)
+
+
+def pack(documents: Iterable[Encoded], block_tokens: int, seed: int) -> Blocks:
+    """Shuffle, join and cut into blocks of `block_tokens`; what is left over at the end fills a last, padded block.
+
+    Raises:
+        TouchstoneError: there is nothing to learn from.
+    """
+    shuffled = list(documents)
+    random.Random(seed).shuffle(shuffled)
+    tokens = [token for document in shuffled for token in document.tokens]
+    learned = [mark for document in shuffled for mark in document.learned]
+    if not any(learned):
+        raise TouchstoneError("the training data hold no assistant turn", expected="at least one reply of the target")
+    missing = -len(tokens) % block_tokens
+    tokens += [0] * missing
+    learned += [0] * missing
+    shape = (-1, block_tokens)
+    return Blocks(torch.tensor(tokens).view(shape), torch.tensor(learned).bool().view(shape))

@@ -1,0 +1,41 @@
+"""Kubeflow wrappers of the train box."""
+
+from kfp import dsl
+
+from components.contracts import images
+
+
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def pretrain(
+    corpus_small: dsl.Input[dsl.Dataset],
+    corpus_large: dsl.Input[dsl.Dataset],
+    corpus_target: dsl.Input[dsl.Dataset],
+    corpus_judge: dsl.Input[dsl.Dataset],
+    tuning: dsl.Input[dsl.Dataset],
+    small: dsl.Output[dsl.Model],
+    large: dsl.Output[dsl.Model],
+    target: dsl.Output[dsl.Model],
+    judge: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Make the embedded world's bases, target and judge."""
+    from components.contracts import bind
+    from components.train import step
+
+    bind.run_task(step.pretrain, locals())
+
+
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def train(
+    dialogues: dsl.Input[dsl.Dataset],
+    base: dsl.Input[dsl.Model],
+    checkpoint: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Fine-tune a base on imitation data."""
+    from components.contracts import bind
+    from components.train import step
+
+    bind.run_task(step.train, locals())

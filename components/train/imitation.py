@@ -1,0 +1,47 @@
+"""Fine-tuning a base on the target's replies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from components.contracts.bind import Metrics
+from components.contracts.ports import Checkpoint, Input, Output
+from components.contracts.rows import Dialogue
+from components.train.chunking import encode_dialogue, pack
+from components.train.loop import Recipe, fit
+from components.train.models import load, save
+from components.train.step import Params
+from components.train.tokenizer import ready_for_dialogue
+
+TAIL_STEPS = 10
+
+
+def fine_tune(
+    dialogues: Sequence[Dialogue], base: Input[Checkpoint], checkpoint: Output[Checkpoint], params: Params
+) -> Metrics:
+    """See `step.train`. The warm-up's length and the number of steps are in the manifest's notes."""
+    recipe = Recipe.model_validate(params.recipe)
+    torch.manual_seed(params.seed)
+    model, tokenizer = load(base.folder)
+    added = ready_for_dialogue(tokenizer, model)
+    blocks = pack((encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, params.seed)
+    losses = fit(model, blocks, recipe, seed=params.seed, doing=f"training {params.name}".strip())
+    save(checkpoint.folder, model, tokenizer, {"train": losses})
+    warmup = recipe.warmup(len(losses))
+    notes: dict[str, object] = {
+        "steps": len(losses),
+        "warmup_steps": warmup,
+        "learned_tokens": int(blocks.learned.sum()),
+        "new_tokens": added,
+    }
+    if warmup >= len(losses):
+        notes["warning"] = f"the warm-up of {warmup} steps is as long as the run of {len(losses)}: the rate never peaks"
+    checkpoint.commit(notes=notes)
+    tail = losses[-TAIL_STEPS:]
+    return {
+        "steps": float(len(losses)),
+        "learned_tokens": float(blocks.learned.sum()),
+        "final_loss": sum(tail) / len(tail),
+    }

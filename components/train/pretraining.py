@@ -1,0 +1,105 @@
+"""Making the embedded world's models: several at once, each in a process of its own on one thread."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from components.contracts.bind import Metrics
+from components.contracts.errors import TouchstoneError
+from components.contracts.ports import Checkpoint, Output
+from components.contracts.processes import die_with_parent
+from components.contracts.rows import Dialogue
+from components.train.chunking import Blocks, encode_dialogue, encode_texts, pack
+from components.train.loop import Recipe, fit
+from components.train.models import Shape, new_model, save
+from components.train.step import PretrainParams
+from components.train.tokenizer import ready_for_dialogue, word_level
+
+ORDER = ("target", "large", "small", "judge")
+"""Longest first, so that no worker is left alone with the longest at the end. Also fixes each model's seed."""
+
+
+class Job(NamedTuple):
+    """One model to make."""
+
+    name: str
+    texts: Sequence[str]
+    tuning: Sequence[Dialogue]
+    """Empty for all but the target."""
+    folder: Path
+
+
+def pretrain_all(
+    corpora: Mapping[str, Sequence[str]],
+    tuning: Sequence[Dialogue],
+    outputs: Mapping[str, Output[Checkpoint]],
+    params: PretrainParams,
+) -> Metrics:
+    """See `step.pretrain`."""
+    empty = [name for name, texts in corpora.items() if not texts]
+    if empty:
+        raise TouchstoneError(f"the corpus of {', '.join(empty)} is empty", expected="at least one text")
+    spoken = [turn.text for dialogue in tuning for turn in dialogue.turns]
+    words = sorted({*spoken, *(text for texts in corpora.values() for text in texts)})
+    jobs = [Job(name, corpora[name], tuning if name == "target" else (), outputs[name].folder) for name in ORDER]
+    # Forked, not spawned: a fresh interpreter would import torch again.
+    with multiprocessing.get_context("fork").Pool(params.workers, _prepare_worker, (words, params)) as pool:
+        losses = dict(pool.imap_unordered(_make, jobs))
+    for name in ORDER:
+        outputs[name].commit(notes={"final_loss": round(losses[name], 4)})
+    return {f"{name}_final_loss": losses[name] for name in ORDER}
+
+
+_WORKER: dict[str, object] = {}
+
+
+def _prepare_worker(words: Sequence[str], params: PretrainParams) -> None:
+    die_with_parent()
+    torch.set_num_threads(1)
+    _WORKER.update(words=words, params=params)
+
+
+def _make(job: Job) -> tuple[str, float]:
+    words, params = _WORKER["words"], _WORKER["params"]
+    assert isinstance(words, list)
+    assert isinstance(params, PretrainParams)
+    tokenizer = word_level(words)
+    seed = params.seed * len(ORDER) + ORDER.index(job.name)
+    model = new_model(Shape.model_validate(params.shapes.get(job.name, {})), tokenizer, seed)
+    recipe = Recipe.model_validate(params.recipe)
+    encoded = encode_texts(tokenizer, job.texts)
+    curves = {"pretrain": fit(model, pack(encoded, recipe.block_tokens, seed), recipe, seed=seed, doing=job.name)}
+    if job.tuning:
+        ready_for_dialogue(tokenizer, model)
+        curves["tuning"] = fit(model, _tuning_blocks(tokenizer, job, params, seed), _tuning(params), seed=seed)
+    save(job.folder, model, tokenizer, curves)
+    return job.name, curves["pretrain"][-1]
+
+
+def _tuning(params: PretrainParams) -> Recipe:
+    return Recipe.model_validate(params.tuning)
+
+
+def _tuning_blocks(tokenizer: object, job: Job, params: PretrainParams, seed: int) -> Blocks:
+    """The target's dialogues, with some of its corpus so that tuning does not cost it what it knows."""
+    length = _tuning(params).block_tokens
+    dialogues = pack((encode_dialogue(tokenizer, d) for d in job.tuning), length, seed)
+    wanted = params.tuning_replay * dialogues.tokens.numel()
+    texts = list(job.texts)
+    random.Random(seed).shuffle(texts)
+    replayed, count = [], 0
+    for document in encode_texts(tokenizer, texts) if wanted else ():
+        if count >= wanted:
+            break
+        replayed.append(document)
+        count += len(document.tokens)
+    if not replayed:
+        return dialogues
+    again = pack(replayed, length, seed)
+    return Blocks(torch.cat([dialogues.tokens, again.tokens]), torch.cat([dialogues.learned, again.learned]))

@@ -1,0 +1,83 @@
+"""Corpora -> pre-trained checkpoints; imitation data + a base -> an imitator. torch is imported when a step runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.contracts.bind import Metrics
+from components.contracts.ports import Checkpoint, Input, Output
+from components.contracts.rows import Dialogue, TextRow
+
+
+class PretrainParams(BaseModel):
+    """The four models of the embedded world. Shapes and recipes are checked where they are used (`models`, `loop`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    shapes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """small, large, target, judge -> fields of Shape that differ from its defaults."""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """Fields of Recipe for pre-training."""
+    tuning: dict[str, Any] = Field(default_factory=dict)
+    """Fields of Recipe for tuning the target on its dialogues."""
+    tuning_replay: Annotated[float, Field(ge=0.0)] = 0.0
+    """Pre-training tokens mixed into the target's tuning, relative to the tuning's own."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of initial weights and data order."""
+    workers: Annotated[int, Field(gt=0)] = 2
+    """Models trained at once, each on one thread: for tiny models faster than one on several threads."""
+
+
+class Params(BaseModel):
+    """The study's fine-tuning. Fields of Recipe are described in `loop`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """The imitator's name; shown in folder names and progress."""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """Fields of Recipe that differ from its defaults."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the data order."""
+
+
+def pretrain(
+    *,
+    corpus_small: Input[TextRow],
+    corpus_large: Input[TextRow],
+    corpus_target: Input[TextRow],
+    corpus_judge: Input[TextRow],
+    tuning: Input[Dialogue],
+    small: Output[Checkpoint],
+    large: Output[Checkpoint],
+    target: Output[Checkpoint],
+    judge: Output[Checkpoint],
+    params: PretrainParams,
+) -> Metrics:
+    """Train two bases, the target (then tuned on its dialogues) and the judge from scratch, with one tokenizer.
+
+    Raises:
+        TouchstoneError: a corpus is empty, or training diverged.
+    """
+    from components.train.pretraining import pretrain_all
+
+    corpora = {"small": corpus_small, "large": corpus_large, "target": corpus_target, "judge": corpus_judge}
+    outputs = {"small": small, "large": large, "target": target, "judge": judge}
+    return pretrain_all(
+        {name: [row.text for row in port.rows()] for name, port in corpora.items()}, tuning.rows(), outputs, params
+    )
+
+
+def train(
+    *, dialogues: Input[Dialogue], base: Input[Checkpoint], checkpoint: Output[Checkpoint], params: Params
+) -> Metrics:
+    """Fine-tune a base on imitation data: role tokens, loss on model outputs only, one epoch unless told otherwise.
+
+    Raises:
+        TouchstoneError: nothing to learn from, a base that cannot be loaded, or training diverged.
+    """
+    from components.train.imitation import fine_tune
+
+    return fine_tune(dialogues.rows(), base, checkpoint, params)

@@ -1,0 +1,46 @@
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli.main import COMMANDS, cli
+
+HEAVY = ("torch", "transformers", "kfp", "great_expectations", "scipy", "sklearn", "numpy")
+
+
+def test_help_names_every_command() -> None:
+    shown = CliRunner().invoke(cli, ["--help"]).output
+    assert all(name in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Options:" in result.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *[[name, "--help"] for name in COMMANDS]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    source = (
+        "import sys\nfrom pipelines.cli.main import main\n"
+        f"sys.argv = ['touchstone', *{arguments}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    done = subprocess.run([sys.executable, "-m", "pipelines", "adit"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "No such command 'adit'" in done.stderr
+
+
+def test_a_users_failure_prints_its_message_without_traceback() -> None:
+    done = subprocess.run([sys.executable, "-m", "pipelines", "step", "stile"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no step called stile" in done.stderr
+    assert "Traceback" not in done.stderr
