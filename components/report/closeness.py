@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from components.contracts.errors import TouchstoneError
 from components.contracts.rows import PublishedStyle, Role, StyleMetricName, StyleProfile
 from components.contracts.verdict import Interval, StyleMetric, StyleResult
 from components.report.clustered import Floats
@@ -44,13 +45,19 @@ def measured_style(profiles: Iterable[StyleProfile], *, alpha: float, resamples:
         alpha: Intervals are at 1 - alpha.
         resamples: Bootstrap resamples.
         seed: Of the bootstrap.
+
+    Raises:
+        TouchstoneError: two profiles of one prompt and role.
     """
     by_role: dict[Role, dict[str, StyleProfile]] = {}
     for row in profiles:
-        by_role.setdefault(row.role, {})[row.prompt_id] = row
+        if row.prompt_id in by_role.setdefault(row.role, {}):
+            raise _twice(f"{row.role} has two profiles of prompt {row.prompt_id}")
+        by_role[row.role][row.prompt_id] = row
     if missing := [role for role in ("base", "imitator", "target") if role not in by_role]:
         return no_style(f"no outputs of {' and '.join(missing)} were given")
-    shared = [prompt for prompt in by_role["target"] if all(prompt in rows for rows in by_role.values())]
+    # Sorted, so that the order of rows decides no resample.
+    shared = [prompt for prompt in sorted(by_role["target"]) if all(prompt in rows for rows in by_role.values())]
     if not shared:
         return no_style("the models answered no prompt in common")
     lower_bound = "target_second" not in by_role
@@ -213,16 +220,26 @@ def _too_little(n: int, measurable: int) -> str | None:
     return None
 
 
+def _twice(found: str) -> TouchstoneError:
+    return TouchstoneError(found, expected="one for each model", remedy="keep one of them")
+
+
 def no_style(reason: str) -> StyleResult:
     """A style result without numbers."""
     return StyleResult(closeness=None, ci=None, n=0, lower_bound=False, reason=reason, metrics={})
 
 
 def printed_style(cells: Iterable[PublishedStyle]) -> StyleResult:
-    """Closeness from a printed table: there are no prompts to resample, so the point stands without an interval."""
+    """Closeness from a printed table: there are no prompts to resample, so the point stands without an interval.
+
+    Raises:
+        TouchstoneError: two numbers for one cell.
+    """
     table: dict[str, dict[str, PublishedStyle]] = {}
     for cell in cells:
-        table.setdefault(cell.metric, {})[cell.role] = cell
+        if cell.role in table.setdefault(cell.metric, {}):
+            raise _twice(f"two published numbers for {cell.metric} of the {cell.role}")
+        table[cell.metric][cell.role] = cell
     lower_bound = not any("target_second" in roles for roles in table.values())
     metrics = {name: _published_metric(name, table[name], lower_bound) for name in METRICS if name in table}
     sizes = [cell.n for roles in table.values() for cell in roles.values() if cell.n is not None]

@@ -248,5 +248,6 @@ def names(members: Sequence[Assessed]) -> str:
 
 
 def over(members: Sequence[Assessed]) -> str:
-    """`on nq`, `over mmlu and nq`."""
-    return f"{'on' if len(members) == 1 else 'over'} {names(members)}"
+    """`on nq`, `over mmlu and nq`: the members that a pooled number speaks of."""
+    measured = [name for name, _ in poolable(members)] or [b.name for b in members]
+    return f"{'on' if len(measured) == 1 else 'over'} {and_list(measured)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.report.prose import and_list, percent, points
-from components.report.rules import Court, names, over
+from components.report.rules import Court, over
 
 SUPPORT_REMEDY = "give the imitation data (--train) or declare `supported:` for each benchmark in audit.yaml"
 
@@ -78,7 +78,7 @@ def _local(court: Court) -> str:
     if rest:
         upper = court.pooled(rest).ci
         assert upper is not None
-        elsewhere = f"on {names(rest)} it closed {_at_most(upper[1])}"
+        elsewhere = f"{over(rest)} it closed {_at_most(upper[1])}"
     else:
         elsewhere = "no other benchmark was measured"
     return f"The imitator gained in places, not in general: {_gains(court)}{_predicted(court)}; {elsewhere}"

@@ -1,0 +1,72 @@
+"""Clustered means beside statsmodels (CR1) and beside the matrix formula of CR2."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy import linalg
+
+from components.report.clustered import FEW_CLUSTERS, Codes, Floats, clustered_means
+
+
+def _scores(num_clusters: int, seed: int, *, n: int = 400) -> tuple[Floats, Codes]:
+    """0/1 answers of three models whose clusters, of unequal size, are helped or hurt together."""
+    rng = np.random.default_rng(seed)
+    weights = np.arange(1, num_clusters + 1)
+    clusters = rng.choice(num_clusters, size=n, p=weights / weights.sum())
+    shift = 0.5 * rng.standard_normal((num_clusters, 3))[clusters]
+    return (rng.standard_normal((n, 3)) + shift > 0).astype(np.float64), clusters
+
+
+@pytest.mark.parametrize("num_clusters", [20, 57, 399])
+def test_cr1_is_statsmodels_cluster_robust_covariance(num_clusters: int) -> None:
+    values, clusters = _scores(num_clusters, seed=num_clusters)
+    joint = clustered_means(values, clusters)
+    for contrast in ([-1, 1, 0], [-1, 0, 1], [0, 1, -1]):
+        difference = values @ contrast
+        fit = sm.OLS(difference, np.ones(len(difference))).fit(cov_type="cluster", cov_kwds={"groups": clusters})
+        assert joint.means @ contrast == pytest.approx(fit.params[0], abs=1e-12)
+        assert contrast @ joint.covariance @ contrast == pytest.approx(fit.bse[0] ** 2, rel=1e-10)
+    assert joint.num_clusters == len(np.unique(clusters))
+
+
+@pytest.mark.parametrize("num_clusters", [2, 5, 12, FEW_CLUSTERS - 1])
+def test_cr2_below_twenty_clusters_is_the_matrix_formula(num_clusters: int) -> None:
+    values, clusters = _scores(num_clusters, seed=num_clusters)
+    difference = values @ [-1, 1, 0]
+    n = len(difference)
+    design = np.ones((n, 1))
+    bread = np.linalg.inv(design.T @ design)
+    residuals = difference - difference.mean()
+    meat = 0.0
+    for label in np.unique(clusters):
+        mine = clusters == label
+        hat = design[mine] @ bread @ design[mine].T
+        adjusted = np.real(linalg.inv(linalg.sqrtm(np.eye(mine.sum()) - hat))) @ residuals[mine]
+        meat += float(design[mine].T[0] @ adjusted) ** 2
+    joint = clustered_means(values, clusters)
+    assert np.array([-1, 1, 0]) @ joint.covariance @ [-1, 1, 0] == pytest.approx(meat * bread[0, 0] ** 2, rel=1e-9)
+
+
+def test_items_that_stand_alone_give_the_ordinary_variance_of_a_mean() -> None:
+    for n in (8, 300):  # on both sides of the switch between the two estimators
+        values = np.random.default_rng(n).random((n, 2))
+        joint = clustered_means(values, np.arange(n))
+        assert joint.covariance == pytest.approx(np.cov(values.T) / n, rel=1e-12)
+        assert joint.df == n - 1
+
+
+def test_labels_and_order_of_clusters_do_not_matter() -> None:
+    values, clusters = _scores(30, seed=1)
+    order = np.random.default_rng(2).permutation(len(values))
+    renamed = 1000 - 7 * clusters
+    assert clustered_means(values[order], renamed[order]).covariance == pytest.approx(
+        clustered_means(values, clusters).covariance, rel=1e-12
+    )
+
+
+def test_one_cluster_has_no_known_spread() -> None:
+    joint = clustered_means(np.ones((5, 2)), np.zeros(5, dtype=np.int64))
+    assert np.isnan(joint.covariance).all()
+    assert joint.df == 0
