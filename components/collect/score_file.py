@@ -17,6 +17,8 @@ class ScoreFile:
 
     role: Role
     model: str
+    logged_as: str | None
+    """The model's name in a results file."""
     scores: tuple[Score, ...]
     published: tuple[PublishedScore, ...]
     """Benchmarks of which only the mean is known (a results file without samples)."""
@@ -24,6 +26,11 @@ class ScoreFile:
     """Questions of the items, where the logs hold them."""
     remarks: tuple[str, ...]
     """Choices made on the way that a reader must know (metric, filter)."""
+
+    @property
+    def benchmarks(self) -> dict[str, None]:
+        """Names of the benchmarks, in the order in which they appear."""
+        return dict.fromkeys([*(row.benchmark for row in self.scores), *(row.benchmark for row in self.published)])
 
 
 class ScoreSheet:
@@ -93,6 +100,7 @@ class ScoreSheet:
         return ScoreFile(
             self.role,
             model,
+            self.model,
             tuple(row.model_copy(update={"model": model}) for row in self._rows.values()),
             tuple(
                 row.model_copy(update={"model": model}) for name, row in self._published.items() if name not in scored

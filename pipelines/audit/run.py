@@ -1,0 +1,170 @@
+"""The audit: files -> rows -> style and support -> verdict -> folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.contracts import bind
+from components.contracts.errors import UsageError
+from components.contracts.ports import write_rows
+from components.contracts.rows import Completion, PublishedScore, Role, Row, TaskItem
+from components.contracts.verdict import Verdict
+from components.report.page_inputs import ExampleOutput, ReportExtras
+from components.report.policy import Policy, load_policy, policy_from
+from pipelines.audit.decide import Settings, decide_from, write_settings
+from pipelines.audit.gather import Gathered, gather
+from pipelines.audit.place import ROWS, staged
+from pipelines.audit.request import AuditRequest
+
+NUM_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A finished audit."""
+
+    folder: Path
+    verdict: Verdict
+    joins: tuple[str, ...]
+    """One line a join: how many met."""
+
+
+def run_audit(request: AuditRequest) -> Audit:
+    """Read, compare, decide, and put the result into `request.out`. An earlier audit there stays until it is replaced.
+
+    Raises:
+        UsageError: no folder to write, a policy that cannot be understood, or a folder that is not ours.
+        TouchstoneError: bad input, or the folder cannot be written.
+    """
+    if request.out is None:
+        raise UsageError("no folder for the result", expected="--out DIR, or out: in audit.yaml")
+    policy = _policy(request)
+    with staged(request.out) as stage:
+        found = gather(request)
+        rows = stage / ROWS
+        _write(rows, found)
+        remarks = [*found.remarks, *_measure(rows, found)]
+        settings = Settings(
+            policy=policy,
+            models=dict(found.models),
+            title=request.title,
+            remarks=tuple(remarks),
+            provenance=_provenance(found),
+        )
+        verdict = decide_from(rows, settings)
+        (stage / "verdict.json").write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (stage / "report.html").write_text(_page(verdict, found, request), encoding="utf-8")
+        write_settings(rows, settings)
+    joins = [f"{join.name}: {join.matched} of {join.union} matched" for join in found.joins]
+    return Audit(request.out, verdict, tuple(joins))
+
+
+def _policy(request: AuditRequest) -> Policy:
+    if isinstance(request.policy, str):
+        return load_policy(request.policy)
+    return policy_from(request.policy, where="audit.yaml, policy")
+
+
+def _write(rows: Path, found: Gathered) -> None:
+    published = [*found.published.scores, *(row for file in found.scores.values() for row in file.published)]
+    ports: dict[str, Sequence[Row]] = {
+        **{f"{role}_outputs": entry.completions for role, entry in found.outputs.items()},
+        **{f"{role}_scores": file.scores for role, file in found.scores.items()},
+        "published": _preferring_typed(published, found),
+        "published_style": found.published.style,
+        "claims": found.claims,
+        "judgments": found.judgments.rows,
+        "dialogues": found.dialogues,
+        "removed": found.removed,
+        "items": _items(found),
+    }
+    for name, content in ports.items():
+        if content:
+            write_rows(rows / name, type(content[0]), content)
+
+
+def _preferring_typed(rows: Iterable[PublishedScore], found: Gathered) -> list[PublishedScore]:
+    """One number a benchmark and role: the one typed in, where a results file gives another."""
+    typed = {(row.benchmark, row.role) for row in found.published.scores}
+    kept = [row for row in rows if row in found.published.scores or (row.benchmark, row.role) not in typed]
+    return list(dict.fromkeys(kept))
+
+
+def _items(found: Gathered) -> list[TaskItem]:
+    """Questions of all items, from whichever log holds them."""
+    items = {(item.benchmark, item.id): item for file in found.scores.values() for item in file.items}
+    return list(items.values())
+
+
+def _measure(rows: Path, found: Gathered) -> list[str]:
+    """Style profiles and support, by the steps that a pipeline runs."""
+    if found.outputs:
+        from components.style import step as style_step
+
+        paths = {role: rows / f"{role}_outputs" for role in found.outputs}
+        if "target_second" not in paths:
+            paths["target_second"] = rows / "target_second_outputs"
+            write_rows(paths["target_second"], Completion, [])
+        bind.call(style_step.style, profiles=rows / "profiles", params={}, **paths)
+    if not found.dialogues:
+        return []
+    items = _items(found)
+    asked = {item.benchmark for item in items}
+    silent = [name for name in found.benchmarks if name not in asked]
+    if items:
+        from components.validate import step as validate_step
+
+        bind.call(
+            validate_step.support,
+            dialogues=rows / "dialogues",
+            items=rows / "items",
+            support=rows / "support",
+            params={},
+        )
+    declared = {claim.benchmark for claim in found.claims}
+    return [
+        f"{name}: its scores carry no question texts, so its support by the imitation data was not measured; give"
+        " samples files, a `question` column, or `supported:` in audit.yaml."
+        for name in silent
+        if name not in declared
+    ]
+
+
+def _provenance(found: Gathered) -> dict[str, object]:
+    return {
+        "command": "touchstone audit",
+        "files": dict(found.files),
+        "matched": {join.name: join.summary() for join in found.joins},
+        "judgments_left_out": dict(found.judgments.skipped),
+        "imitation_data": {"dialogues": len(found.dialogues), "removed": len(found.removed)},
+    }
+
+
+def _page(verdict: Verdict, found: Gathered, request: AuditRequest) -> str:
+    from components.report.html import render_html
+
+    return render_html(verdict, extras=ReportExtras(title=request.title, examples=_examples(found)))
+
+
+def _examples(found: Gathered) -> tuple[ExampleOutput, ...]:
+    """A few prompts with all answers, drawn by hash: nobody picked them."""
+    texts: Mapping[Role, dict[str, Completion]] = {
+        role: {row.prompt_id: row for row in entry.completions} for role, entry in found.outputs.items()
+    }
+    if not texts:
+        return ()
+    shared = set.intersection(*(set(rows) for rows in texts.values()))
+    drawn = sorted(shared, key=lambda prompt: hashlib.sha256(prompt.encode()).hexdigest())[:NUM_EXAMPLES]
+    return tuple(
+        ExampleOutput(
+            prompt=texts["target"][prompt].prompt or f"prompt {prompt}",
+            base=texts["base"][prompt].text,
+            imitator=texts["imitator"][prompt].text,
+            target=texts["target"][prompt].text,
+            note="drawn at random",
+        )
+        for prompt in drawn
+    )
