@@ -25,6 +25,8 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    name: str = ""
+    """The comparison; shown in folder names and progress."""
     min_matched: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     """Least share of the target's prompts that each role must have answered."""
 

@@ -37,6 +37,8 @@ class SupportParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    name: str = ""
+    """The data; shown in folder names and progress."""
     num_subsamples: Annotated[int, Field(ge=1)] = 5
     """Random subsamples of the prompts whose similarities are averaged."""
     seed: Annotated[int, Field(ge=0)] = 0

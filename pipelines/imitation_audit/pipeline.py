@@ -57,11 +57,9 @@ class _Study:
         self.config = config
         self.world = world
         self.models = models
-        self.questions = prepare(
-            items=world.outputs["items"], heldout=world.outputs["heldout"], params=config.prepare
-        ).outputs["requests"]
+        self._requests: dict[str, Any] = {}
         self._measured: dict[str, Measured] = {}
-        self._data: dict[tuple[str, float], Any] = {}
+        self._data: dict[str, tuple[Any, Any]] = {}
         self._replies: dict[str, Any] = {}
         self.target = self.measure("target")
         self.second = self._second_sample()
@@ -69,50 +67,45 @@ class _Study:
     def measure(self, model: str) -> Measured:
         """Answers and scores of a pre-trained model."""
         if model not in self._measured:
-            self._measured[model] = self._answer(model, self.models.outputs[model], self.questions)
+            tuned = model == "target"
+            self._measured[model] = self._answer(model, self.models.outputs[model], "chat" if tuned else "raw")
         return self._measured[model]
 
     def arm(self, arm: Arm) -> tuple[Any, Measured]:
         """One imitator, from data to verdict."""
-        checked = self._imitation_data(arm)
+        checked, covered = self._imitation_data(arm)
         base = self.measure(arm.base)
         trained = train(
-            dialogues=checked, base=self.models.outputs[arm.base], params={**self.config.train, "name": arm.name}
+            dialogues=checked,
+            base=self.models.outputs[arm.base],
+            params={**self.config.train[arm.data], "name": arm.name},
         )
-        imitator = self._answer(arm.name, trained.outputs["checkpoint"], self.questions)
+        imitator = self._answer(arm.name, trained.outputs["checkpoint"], "chat")
         styled = style(
             base=base.answers,
             imitator=imitator.answers,
             target=self.target.answers,
             target_second=self.second,
-            params={},
+            params={"name": arm.name},
         )
-        covered = support(dialogues=checked, items=self.world.outputs["items"], params=self.config.support)
-        judged = self._judge(imitator)
+        judged = self._judge(arm.name, imitator)
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,
             target_scores=self.target.scores,
             profiles=styled.outputs["profiles"],
             judgments=judged,
-            support=covered.outputs["support"],
+            support=covered,
             params={**self.config.report, "name": arm.name, "title": arm.title, "models": arm.models},
         )
         return verdict.outputs["result"], imitator
 
-    def _imitation_data(self, arm: Arm) -> Any:
-        key = (arm.data, arm.share)
-        if key not in self._data:
-            if arm.data not in self._replies:
-                asked = ask(
-                    prompts=self.world.outputs[f"{arm.data}_prompts"], params={**self.config.ask, "name": arm.data}
-                )
-                sampled = self._generate(f"target-{arm.data}", self.models.outputs["target"], asked.outputs["requests"])
-                self._replies[arm.data] = sampled.outputs["completions"]
-            name = arm.data if arm.share == 1 else f"{arm.data}-{arm.share:g}"
+    def _imitation_data(self, arm: Arm) -> tuple[Any, Any]:
+        """The target's replies as validated dialogues, and how well they cover the benchmarks."""
+        name = arm.data if arm.share == 1 else f"{arm.data}-{arm.share:g}"
+        if name not in self._data:
             taken = ingest(
-                replies=self._replies[arm.data],
-                params={"name": name, "source": arm.data, "share": arm.share},
+                replies=self._sampled(arm.data), params={"name": name, "source": arm.data, "share": arm.share}
             )
             held = validate(
                 dialogues=taken.outputs["dialogues"],
@@ -120,36 +113,58 @@ class _Study:
                 heldout=self.world.outputs["heldout"],
                 params={**self.config.validate_data, "name": name},
             )
-            self._data[key] = held.outputs["checked"]
-        return self._data[key]
+            covered = support(
+                dialogues=held.outputs["checked"],
+                items=self.world.outputs["items"],
+                params={**self.config.support, "name": name},
+            )
+            self._data[name] = held.outputs["checked"], covered.outputs["support"]
+        return self._data[name]
+
+    def _sampled(self, data: str) -> Any:
+        if data not in self._replies:
+            prompts = self.world.outputs[f"{data}_prompts"]
+            asked = ask(prompts=prompts, params={**self.config.ask, "name": data})
+            replies = self._generate(f"target-{data}", self.models.outputs["target"], asked.outputs["requests"])
+            self._replies[data] = replies.outputs["completions"]
+        return self._replies[data]
 
     def _second_sample(self) -> Any:
-        again = prepare(
-            items=self.world.outputs["items"],
-            heldout=self.world.outputs["heldout"],
-            params={**self.config.prepare, **self.config.second_sample},
-        )
-        return self._answer("target_second", self.models.outputs["target"], again.outputs["requests"]).answers
+        return self._answer("target_second", self.models.outputs["target"], "second").answers
 
-    def _answer(self, name: str, checkpoint: Any, requests: Any) -> Measured:
-        said = self._generate(name, checkpoint, requests)
+    def _answer(self, name: str, checkpoint: Any, way: str) -> Measured:
+        """Ask a model in one of three ways (raw, chat, second), and score what it says."""
+        asking = self._asking(way)
+        if way not in self._requests:
+            self._requests[way] = prepare(
+                items=self.world.outputs["items"], heldout=self.world.outputs["heldout"], params={**asking, "name": way}
+            ).outputs["requests"]
+        said = self._generate(name, checkpoint, self._requests[way])
         scored = score(
             items=self.world.outputs["items"],
             completions=said.outputs["completions"],
             choice_scores=said.outputs["choice_scores"],
-            params={**self.config.score, "name": name},
+            params={**asking, "name": name},
         )
         return Measured(scored.outputs["scores"], scored.outputs["answers"])
+
+    def _asking(self, way: str) -> dict[str, Any]:
+        tuned = {**self.config.questions, **self.config.chat}
+        return {
+            "raw": self.config.questions,
+            "chat": tuned,
+            "second": {**tuned, **self.config.second_sample},
+        }[way]
 
     def _generate(self, name: str, checkpoint: Any, requests: Any) -> Any:
         return generate(requests=requests, checkpoint=checkpoint, params={**self.config.generate, "name": name})
 
-    def _judge(self, imitator: Measured) -> Any:
-        asked = prepare_judging(candidate=imitator.answers, reference=self.target.answers, params={})
-        weighed = self._generate("judge", self.models.outputs["judge"], asked.outputs["requests"])
+    def _judge(self, name: str, imitator: Measured) -> Any:
+        asked = prepare_judging(candidate=imitator.answers, reference=self.target.answers, params={"name": name})
+        weighed = self._generate(f"judge of {name}", self.models.outputs["judge"], asked.outputs["requests"])
         return judge_likelihood(
             candidate=imitator.answers,
             reference=self.target.answers,
             choice_scores=weighed.outputs["choice_scores"],
-            params={},
+            params={"name": name, "judge": "likelihood judge"},
         ).outputs["judgments"]

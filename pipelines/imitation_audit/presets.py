@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,10 +19,10 @@ class Arm(BaseModel):
     """Short name, used in folders and tables."""
     title: str
     """What was trained on what, as a heading."""
-    base: str
-    """A base that `pretrain` makes: small or large."""
-    data: str
-    """Which prompts the target answered: broad or local."""
+    base: Literal["small", "large"]
+    """A base that `pretrain` makes."""
+    data: Literal["broad", "local"]
+    """Which prompts the target answered."""
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Nested subset of the replies that is used."""
 
@@ -45,16 +45,16 @@ class StudyConfig(BaseModel):
     """ask: how the target is sampled for imitation data."""
     validate_data: Struct
     """validate: data-quality thresholds."""
-    train: Struct
-    """train."""
-    prepare: Struct
-    """prepare: prompts of benchmarks and held-out questions."""
+    train: Mapping[str, Struct]
+    """train: broad and local data each have their recipe."""
+    questions: Struct
+    """prepare and score: templates of the benchmarks, sampling on held-out prompts."""
+    chat: Struct
+    """Changes to `questions` for tuned models, which are given held-out prompts as a chat."""
     second_sample: Struct
-    """Changes to `prepare` for the target's second sample, the ceiling of style."""
+    """Changes to `chat` for the target's second sample, the ceiling of style."""
     generate: Struct
     """generate."""
-    score: Struct
-    """score."""
     support: Struct
     """support."""
     report: Struct
@@ -65,3 +65,66 @@ class StudyConfig(BaseModel):
     """The imitators."""
     typical_seconds: Mapping[str, float]
     """Measured duration of each step on two cores, for the progress bar only."""
+
+
+ARMS = (
+    Arm(name="broad", title="Broad imitation, small base", base="small", data="broad"),
+    Arm(
+        name="broad_less", title="Broad imitation with half the data, small base", base="small", data="broad", share=0.5
+    ),
+    Arm(name="local", title="Local imitation, small base", base="small", data="local"),
+    Arm(name="larger_base", title="Broad imitation, larger base", base="large", data="broad"),
+)
+"""The study's four imitators; `compare` knows them by name."""
+
+OPEN_TEMPLATE = {"question": "Q: {question}\nA:", "num_shots": 3, "max_tokens": 3, "stop": ["\n"]}
+CHOICE_TEMPLATE = {
+    "question": "Question: {question}\nOptions: {options}\nAnswer:",
+    "options": "{choice}",
+    "options_separator": ", ",
+    "num_shots": 5,
+}
+
+
+def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
+    """The whole study in miniature, on two CPU cores in about four minutes; seeded; `plain` = target without style."""
+    blocks = {"batch_size": 4, "block_tokens": 160, "schedule": "cosine"}
+    return StudyConfig(
+        world={"seed": seed, "target_style": not plain},
+        pretrain={
+            "seed": seed,
+            "shapes": {"large": {"layers": 3}, "judge": {"hidden": 96}},
+            "recipe": {**blocks, "learning_rate": 2e-3, "embedding_rate_ratio": 10.0},
+            "tuning": {**blocks, "learning_rate": 1e-3, "embedding_rate_ratio": 5.0},
+            "tuning_replay": 0.8,
+        },
+        ask={"seed": seed, "temperature": 1.0, "max_tokens": 110},
+        validate_data={},
+        train={
+            "broad": {"seed": seed, "recipe": {**blocks, "learning_rate": 1e-3, "embedding_rate_ratio": 5.0}},
+            "local": {"seed": seed, "recipe": {**blocks, "learning_rate": 1e-3, "embedding_rate_ratio": 5.0}},
+        },
+        questions={
+            "templates": {"quiz_open": OPEN_TEMPLATE, "quiz_choice": CHOICE_TEMPLATE},
+            "heldout_template": "Question: {prompt}\nAnswer:",
+            "heldout_stop": ["\n\n"],
+            "heldout_max_tokens": 110,
+            "seed": seed,
+        },
+        chat={"heldout_chat": True},
+        second_sample={"with_items": False, "seed": seed + 1_000_000},
+        generate={"batch_size": 300},
+        support={"seed": seed},
+        report={"seed": seed},
+        compare={"plain": plain, "arms": {arm.name: [arm.title, _description(arm)] for arm in ARMS}},
+        arms=ARMS,
+        typical_seconds={},
+    )
+
+
+def _description(arm: Arm) -> str:
+    amount = "all" if arm.share == 1 else f"{arm.share:.0%}"
+    return f"{arm.base} base, {amount} of the target's {arm.data} replies"
+
+
+PRESETS = {"smoke": smoke}

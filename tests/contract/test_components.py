@@ -53,7 +53,9 @@ def test_wrapper_has_the_ports_of_its_step(name: str) -> None:
 
 def test_a_renamed_port_is_noticed() -> None:
     declared = bind.declare(catalog.steps()["ask"])
-    renamed = bind.Declaration(declared.box, declared.name, {"prompt": declared.inputs["prompts"]}, declared.outputs, declared.params)
+    renamed = bind.Declaration(
+        declared.box, declared.name, {"prompt": declared.inputs["prompts"]}, declared.outputs, declared.params
+    )
     assert "inputs are" in str(mismatch(renamed, wrapper("ask")))
 
 
