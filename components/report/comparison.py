@@ -90,6 +90,7 @@ def write_study(
     *,
     title: str,
     plain: bool,
+    with_claims: bool,
     arms: Mapping[str, tuple[str, str]],
 ) -> tuple[StudyClaim, ...]:
     """Write study.html, study.json and a copy of every arm's report below `folder`; gives the claims.
@@ -100,13 +101,14 @@ def write_study(
         scores: Imitators' scores of broad, broad_less and larger_base.
         title: Heading of the page.
         plain: See `claims`.
+        with_claims: False leaves the claims out.
         arms: Arm -> title and description.
     """
     verdicts: dict[str, Verdict] = {}
     for name, source in reports.items():
         shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("manifest.json"))
         verdicts[name] = Verdict.model_validate_json((source / "verdict.json").read_text(encoding="utf-8"))
-    shown = claims(verdicts, scores, plain=plain)
+    shown = claims(verdicts, scores, plain=plain) if with_claims else ()
     entries = [
         StudyEntry(
             name=name,

@@ -105,6 +105,8 @@ class CompareParams(BaseModel):
     """Heading of the page."""
     plain: bool = False
     """The target has no style of its own: nothing may come out STYLE_ONLY."""
+    with_claims: bool = True
+    """False: only set the arms side by side."""
     arms: dict[str, tuple[str, str]] = Field(default_factory=dict)
     """Arm -> title and one line on what was trained on what."""
 
@@ -132,6 +134,7 @@ def compare(
         {name: port.rows() for name, port in scores.items()},
         title=params.title,
         plain=params.plain,
+        with_claims=params.with_claims,
         arms=params.arms,
     )
     study.commit(notes={"claims": [claim.holds for claim in claims]})

@@ -105,7 +105,8 @@ class _Study:
         name = arm.data if arm.share == 1 else f"{arm.data}-{arm.share:g}"
         if name not in self._data:
             taken = ingest(
-                replies=self._sampled(arm.data), params={"name": name, "source": arm.data, "share": arm.share}
+                replies=self._sampled(arm.data),
+                params={**self.config.ingest, "name": name, "source": arm.data, "share": arm.share},
             )
             held = validate(
                 dialogues=taken.outputs["dialogues"],

@@ -43,6 +43,8 @@ class StudyConfig(BaseModel):
     """pretrain."""
     ask: Struct
     """ask: how the target is sampled for imitation data."""
+    ingest: Struct
+    """ingest: which of the target's replies become dialogues."""
     validate_data: Struct
     """validate: data-quality thresholds."""
     train: Mapping[str, Struct]
@@ -99,6 +101,7 @@ def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
             "tuning_replay": 0.8,
         },
         ask={"seed": seed, "temperature": 1.0, "max_tokens": 110},
+        ingest={},
         validate_data={},
         train={
             "broad": {"seed": seed, "recipe": {**blocks, "learning_rate": 1e-3, "embedding_rate_ratio": 5.0}},
@@ -122,9 +125,40 @@ def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
     )
 
 
+def dry_run(*, seed: int = 0, plain: bool = False) -> StudyConfig:
+    """Every step of `smoke` at toy size, in a minute: shows that everything fits together; its verdicts mean nothing."""
+    config = smoke(seed=seed, plain=plain)
+    corpus = {"world_share": 0.5, "tokens": 3000, "fact_share": 0.4}
+    world = {
+        "num_entities": 24,
+        "num_practice": 8,
+        **{name: corpus for name in ("small", "large", "target", "judge")},
+        "num_tuning_open": 40,
+        "num_tuning_questions": 40,
+        "num_broad_prompts": 60,
+        "questions_per_fact": 1,
+        "num_heldout": 40,
+        "max_items": 40,
+    }
+    shapes = {name: {"hidden": 16, "layers": 1, "heads": 2} for name in ("small", "large", "target", "judge")}
+    return config.model_copy(
+        update={
+            "world": {**config.world, **world},
+            "pretrain": {**config.pretrain, "shapes": shapes},
+            "ask": {**config.ask, "max_tokens": 24},
+            # Toy models babble until they are cut.
+            "ingest": {**config.ingest, "keep_cut": True},
+            "validate_data": {**config.validate_data, "min_distinct_replies": 0.0, "min_english_share": 0.0},
+            "questions": {**config.questions, "heldout_max_tokens": 24},
+            "report": {**config.report, "resamples": 200},
+            "compare": {**config.compare, "with_claims": False},
+        }
+    )
+
+
 def _description(arm: Arm) -> str:
     amount = "all" if arm.share == 1 else f"{arm.share:.0%}"
     return f"{arm.base} base, {amount} of the target's {arm.data} replies"
 
 
-PRESETS = {"smoke": smoke}
+PRESETS = {"smoke": smoke, "dry_run": dry_run}
