@@ -44,6 +44,9 @@ types: setup
 layers: setup
 	$(BIN)/lint-imports
 
+validity: setup ## simulated worlds with known truth: error rates of the verdict
+	$(BIN)/pytest -q tests/validity
+
 bench: setup ## compare speed with the reference tools; B=name runs one
 	$(BIN)/python -m tests.bench $(B)
 
