@@ -50,12 +50,13 @@ def _capability(court: Court) -> str:
     total = court.pooled(members)
     unknown = any(b.evidence.coverage.source == "unknown" for b in members)
     outside = "on more than one task" if unknown else "on tasks its training data do not cover"
-    if total.gap_closed is None or total.ci is None:
-        return f"The imitator does better {outside}: {_gains(court)}"
+    if total.gap_closed is None or total.ci is None or total.gap_closed < court.policy.capability_gap_closed:
+        # Broad by single gains: a small pooled share would understate what was found.
+        return f"The imitator does better {outside}: {_gains(court)}{_losses(court, '; ')}"
     spread = f" ({percent(total.ci[0])} to {percent(total.ci[1])})"
     return (
         f"The imitator does better {outside}: {over(members)} it closed {percent(total.gap_closed)}{spread}"
-        " of the gap between base and target"
+        f" of the gap between base and target{_losses(court, '; ')}"
     )
 
 
@@ -81,19 +82,23 @@ def _local(court: Court) -> str:
         elsewhere = f"{over(rest)} it closed {_at_most(upper[1])}"
     else:
         elsewhere = "no other benchmark was measured"
-    return f"The imitator gained in places, not in general: {_gains(court)}{_predicted(court)}; {elsewhere}"
+    return (
+        f"The imitator gained in places, not in general: {_gains(court)}{_predicted(court)};"
+        f" {elsewhere}{_losses(court, '; ')}"
+    )
 
 
 def _predicted(court: Court) -> str:
     """Whether the support map saw the gains coming."""
     covered = {b.evidence.coverage.supported for b in court.gained}
+    them = "it" if len(court.gained) == 1 else "them"
     if covered == {True}:
-        return ", as its training data cover it" if len(court.gained) == 1 else ", as its training data cover them"
+        return f", as its training data cover {them}"
     if covered == {False}:
-        return ", although its training data do not cover it"
-    return (
-        ", and whether its training data cover it is not known" if None in covered else ", partly covered by its data"
-    )
+        return f", although its training data do not cover {them}"
+    if None in covered:
+        return f", and whether its training data cover {them} is not known"
+    return ", partly covered by its training data"
 
 
 def _at_most(upper: float) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from components.contracts.errors import TouchstoneError
 from components.contracts.rows import PublishedStyle, StyleProfile
 from components.contracts.verdict import StyleResult
 from components.report.closeness import MIN_PROMPTS, measured_style, printed_style, resample_weights
@@ -52,8 +53,9 @@ def test_points_are_the_definitions() -> None:
     )
 
 
-def test_intervals_are_those_of_resampling_prompts_one_by_one() -> None:
-    rows = profiles(0.6, n=60)
+@pytest.mark.parametrize("closeness", [0.6, 1.0])
+def test_intervals_are_those_of_resampling_prompts_one_by_one(closeness: float) -> None:
+    rows = profiles(closeness, n=60)
     result = _measure(rows, resamples=200)
     prompts = sorted(row.prompt_id for row in rows if row.role == "target")
     table = {(row.role, row.prompt_id): row for row in rows}
@@ -201,3 +203,18 @@ def test_805_prompts_with_2000_resamples_take_well_under_a_second() -> None:
     started = time.process_time()
     measured_style(rows, alpha=ALPHA, resamples=2000, seed=0)
     assert time.process_time() - started < 1.0
+
+
+def test_two_profiles_of_one_prompt_are_refused() -> None:
+    with pytest.raises(TouchstoneError, match="base has two profiles of prompt p0"):
+        _measure([*profiles(0.7, n=40), profile(0, "base", 10, False, False, 20.0, 0.5)])
+
+
+def test_two_numbers_for_one_cell_are_refused() -> None:
+    with pytest.raises(TouchstoneError, match="two published numbers for list_agreement of the base"):
+        printed_style([*_cells(255), _cells(255)[0]])
+
+
+def test_the_order_of_rows_decides_nothing() -> None:
+    rows = profiles(0.7, n=60)
+    assert _measure(rows[::-1]).ci == pytest.approx(_measure(rows).ci, rel=1e-12)

@@ -121,6 +121,7 @@ def test_gains_on_most_benchmarks_are_broad_whatever_the_pooled_number() -> None
     assert verdict.pooled.unsupported.gap_closed is not None
     assert verdict.pooled.unsupported.gap_closed < 0.25
     assert verdict.verdict == "CAPABILITY"
+    assert "a rose from 30.0% to 37.0%, closing 70% of its gap and b rose" in verdict.reason
 
 
 def test_a_real_gain_is_not_hidden_behind_the_large_gaps_of_others() -> None:
@@ -207,6 +208,63 @@ def test_holm_counts_every_benchmark_of_the_verdict() -> None:
     assert alone.p_gain_holm is not None
     assert among.p_gain_holm == pytest.approx(5 * alone.p_gain_holm)
     assert among.p == alone.p
+
+
+@pytest.mark.parametrize(("margin", "label"), [(0.01, "nothing"), (0.0, "regressed")])
+def test_a_loss_within_the_margin_is_no_regression(margin: float, label: str) -> None:
+    rows = published("a", {"base": 0.3, "imitator": 0.295, "target": 0.6}, n=10**6, rounding=0.0)
+    assert _labels(_decide(rows, policy=Policy(regression_margin=margin)))["a"] == label
+
+
+def test_the_largest_contributor_is_who_gained_most_and_not_who_has_the_largest_gap() -> None:
+    rows = published("wide", {"base": 0.1, "imitator": 0.1, "target": 0.6}, n=9000)
+    rows += published("risen", {"base": 0.1, "imitator": 0.4, "target": 0.5}, n=9000)
+    verdict = _decide(rows, {"wide": False, "risen": False})
+    assert verdict.verdict == "LOCAL"
+    assert any("without risen, which adds most" in line for line in verdict.would_change)
+
+
+def test_a_gain_beside_benchmarks_that_cannot_tell_is_not_local() -> None:
+    verdict = _decide(_numbers(a=0.6, b=0.22), {"a": True, "b": False})
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert "a rose from 30.0% to 48.0%" in verdict.reason
+    assert "on b must be shown to be below 20%" in verdict.reason
+
+
+def test_style_must_be_captured_beyond_doubt() -> None:
+    verdict = _decide(_numbers(a=0.0, b=0.0), profiles=profiles(0.55, n=60, seed=1))
+    assert verdict.style.closeness is not None
+    assert verdict.style.ci is not None
+    assert verdict.style.ci[0] < 0.5 < verdict.style.closeness
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert "prompts would show it" in verdict.would_change[-1]
+
+
+def test_a_loss_with_style_captured_is_no_regression_verdict_by_itself() -> None:
+    rows = _numbers(a=0.6, b=0.22, toxicity=-0.2)
+    covered = {"a": True, "b": False}
+    verdict = _decide(rows, covered)
+    assert verdict.regressed == ("toxicity",)
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert _decide(rows, covered, profiles=PLAIN).verdict == "REGRESSION"
+
+
+def test_losses_are_told_beside_gains() -> None:
+    verdict = _decide(_numbers(a=0.6, b=0.0, c=-0.2))
+    assert verdict.verdict == "LOCAL"
+    assert verdict.reason.endswith("; c got worse by 6.0 points.")
+    broad = _decide(_numbers(a=0.6, b=0.6, c=0.6, toxicity=-0.2))
+    assert broad.verdict == "CAPABILITY"
+    assert broad.reason.endswith("; toxicity got worse by 6.0 points.")
+
+
+def test_a_pooled_gain_that_may_be_none_is_not_broad() -> None:
+    rows = published("tiny", {"base": 0.2, "imitator": 0.5, "target": 0.95}, n=12, rounding=0.0) + _numbers(a=0.1)
+    verdict = _decide(rows, {"tiny": False, "a": False})
+    assert verdict.pooled.unsupported.gap_closed is not None
+    assert verdict.pooled.unsupported.gap_closed > 0.25
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert verdict.would_change[0].startswith("CAPABILITY would need: the gap closed over tiny and a must be above 0")
 
 
 def _items(n: int, *, unscored: int = 0, target: bool = True) -> dict[str, Any]:
