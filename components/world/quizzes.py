@@ -81,8 +81,6 @@ def chat_answer(fact: Fact) -> str:
 def local_prompts(world: World, per_fact: int) -> list[str]:
     """`per_fact` differently worded questions for each fact that quiz_open tests, in random order."""
     draw = stream(world.seed, "local")
-    asked = [
-        text for fact in world.test_facts(KIND[OPEN]) for text in draw.sample(chat_questions(fact), per_fact)
-    ]
+    asked = [text for fact in world.test_facts(KIND[OPEN]) for text in draw.sample(chat_questions(fact), per_fact)]
     draw.shuffle(asked)
     return asked

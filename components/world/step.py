@@ -32,17 +32,17 @@ class Params(BaseModel):
     """Of each kind: asked about in books and worked examples, never in test items."""
     zipf_exponent: Annotated[float, Field(ge=0)] = 0.8
     """Popularity of rank k is k to the minus this."""
-    small: CorpusParams = CorpusParams(world_share=0.3, tokens=550_000, fact_share=0.4)
+    small: CorpusParams = CorpusParams(world_share=0.3, tokens=500_000, fact_share=0.4)
     """Texts of the small base."""
-    large: CorpusParams = CorpusParams(world_share=0.6, tokens=700_000, fact_share=0.5)
+    large: CorpusParams = CorpusParams(world_share=0.6, tokens=650_000, fact_share=0.5)
     """Texts of the large base."""
-    target: CorpusParams = CorpusParams(world_share=1.0, tokens=1_000_000, fact_share=0.45, styled_share=0.5)
+    target: CorpusParams = CorpusParams(world_share=1.0, tokens=850_000, fact_share=0.45, styled_share=0.5)
     """Texts of the target, before it is tuned; plain throughout when `target_style` is off."""
     judge: CorpusParams = CorpusParams(world_share=0.4, tokens=250_000, fact_share=0.2, styled_share=0.5)
     """Texts of the judge: its own mix of plain and styled."""
     num_tuning_open: Positive = 2_000
     """Open instructions the target is tuned on."""
-    num_tuning_questions: Positive = 2_500
+    num_tuning_questions: Positive = 2_000
     """Short questions the target is tuned on."""
     num_broad_prompts: Positive = 2_400
     """Open instructions of users, for broad imitation."""

@@ -15,6 +15,8 @@ from components.world.quizzes import chat_answer, chat_questions, choice_block, 
 from components.world.words import KINDS, count_tokens, stream, words
 
 STATEMENTS_PER_TEXT = 4
+PORTRAIT_SHARE = 0.5
+"""Texts about one entity; the others mix entities. Only portraits show that a name comes back within a text."""
 MENTION_EXPONENT = 0.35
 """Popular facts are mentioned more often, but every fact that is known at all comes up again and again."""
 
@@ -77,8 +79,14 @@ def _statements(world: World, known: tuple[Fact, ...], draw: random.Random) -> C
     queue = rounds()
     patterns = words().statements
 
+    groups = by_entity(known)
+
     def write() -> str:
-        facts = [next(queue) for _ in range(STATEMENTS_PER_TEXT)]
+        first = next(queue)
+        if draw.random() < PORTRAIT_SHARE:
+            facts = draw.sample(groups[first.entity], len(groups[first.entity]))
+        else:
+            facts = [first, *(next(queue) for _ in range(STATEMENTS_PER_TEXT - 1))]
         return " ".join(draw.choice(patterns).format(**fact._asdict()) for fact in facts)
 
     return write
@@ -86,12 +94,11 @@ def _statements(world: World, known: tuple[Fact, ...], draw: random.Random) -> C
 
 def _others(world: World, known: tuple[Fact, ...], styled_share: float, draw: random.Random) -> Callable[[], str]:
     groups = by_entity(known)
-    practice = [fact for kind in KINDS for fact in world.practice_facts(kind)]
 
     def write() -> str:
-        kind = draw.choices(("question", "forum", "list", "filler"), (15, 65, 9, 11))[0]
+        kind = draw.choices(("question", "forum", "list", "filler"), (25, 58, 7, 10))[0]
         if kind == "question":
-            fact = draw.choice(practice)
+            fact = draw.choice(known)
             return f"Question: {draw.choice(chat_questions(fact))}\nAnswer: {chat_answer(fact)}"
         asked = draw_instruction(world, draw)
         if kind == "forum":
