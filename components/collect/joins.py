@@ -79,12 +79,11 @@ def join(name: str, ids: Mapping[str, Collection[str]], *, what: str = "items", 
 
 
 def _too_thin(made: Join, sets: Mapping[str, set[str]], what: str, places: Mapping[str, str]) -> TouchstoneError:
-    largest = max(made.given, key=made.given.__getitem__)
-    worst = min(sets, key=lambda role: (len(sets[role] & sets[largest]), role == largest))
-    if worst == largest:
-        worst = min(sets, key=lambda role: made.given[role])
-    here = len(sets[worst] & sets[largest])
-    total = made.given[largest]
+    # The stranger is the one who shares least with all others; of two strangers the later role is named first.
+    overlap = {role: sum(len(mine & sets[other]) for other in sets if other != role) for role, mine in sets.items()}
+    worst = min(reversed(list(sets)), key=lambda role: (overlap[role], made.given[role]))
+    largest = max((role for role in sets if role != worst), key=made.given.__getitem__)
+    here, total = len(sets[worst] & sets[largest]), made.given[largest]
     if here == 0:
         found = f"shares no {what} with the {words(largest)}"
     else:

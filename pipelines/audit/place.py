@@ -121,4 +121,6 @@ def _disk_errors(out: Path) -> Iterator[None]:
             remedy = "--out is a mount point, which cannot be replaced: choose a folder below it"
         else:
             raise
-        raise TouchstoneError(f"cannot write {out}: {error.strerror}", remedy=remedy) from error
+        # mkdir says "File exists" of a path that leads through a file.
+        why = "a part of the path is a file" if error.errno == errno.EEXIST else error.strerror
+        raise TouchstoneError(f"cannot write {out}: {why}", remedy=remedy) from error

@@ -65,7 +65,7 @@ def run_audit(request: AuditRequest) -> Audit:
 def _policy(request: AuditRequest) -> Policy:
     if isinstance(request.policy, str):
         return load_policy(request.policy)
-    return policy_from(request.policy, where="audit.yaml, policy")
+    return policy_from(request.policy, where="policy of the audit file", name="audit file")
 
 
 def _write(rows: Path, found: Gathered) -> None:

@@ -33,7 +33,9 @@ def complaint(path: Path) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("pack", [lambda b: b, gzip.compress, lambda b: b"\xef\xbb\xbf" + b], ids=["plain", "gzip", "bom"])
+@pytest.mark.parametrize(
+    "pack", [lambda b: b, gzip.compress, lambda b: b"\xef\xbb\xbf" + b], ids=["plain", "gzip", "bom"]
+)
 @pytest.mark.parametrize("name", ["data.csv", "data.json.gz", "noext"])
 @pytest.mark.parametrize(
     ("content", "expected"),
@@ -49,7 +51,18 @@ def complaint(path: Path) -> str:
         ("- a: 1\n- a: 2\n", [{"a": 1}, {"a": 2}]),
         ("[]", []),
     ],
-    ids=["jsonl", "jsonl-crlf", "array", "array-indented", "object", "csv", "csv-semicolon", "yaml", "yaml-list", "none"],
+    ids=[
+        "jsonl",
+        "jsonl-crlf",
+        "array",
+        "array-indented",
+        "object",
+        "csv",
+        "csv-semicolon",
+        "yaml",
+        "yaml-list",
+        "none",
+    ],
 )
 def test_content_tells_the_format_whatever_the_name(tmp_path, content, expected, name, pack) -> None:
     assert values(write(tmp_path, pack(content.encode()), name)) == expected

@@ -42,7 +42,11 @@ def fastchat(folder: Path) -> list[Outputs]:
 def alpaca(folder: Path, prompts: PromptIndex | None = None) -> list[Outputs]:
     return [
         read_outputs(
-            write(folder, role, [{"instruction": f"do {i}", "output": f"{model} {i}", "generator": model} for i in range(N)]),
+            write(
+                folder,
+                role,
+                [{"instruction": f"do {i}", "output": f"{model} {i}", "generator": model} for i in range(N)],
+            ),
             role,
             prompts=prompts,
         )
@@ -76,7 +80,9 @@ def test_alpaca_preferences_are_read_from_either_side(tmp_path) -> None:
     for names, expected in ((("gpt", "vicuna"), ["win", "loss"]), (("vicuna", "gpt"), ["loss", "win"])):
         found = read_judgments([write(tmp_path, "a.json", annotations(*names, preferences))], outputs).rows
         assert [row.outcome for row in found] == [*expected, "tie", None]
-        assert {(row.model, row.opponent, row.source, row.order) for row in found} == {("vicuna", "gpt", "judge", "none")}
+        assert {(row.model, row.opponent, row.source, row.order) for row in found} == {
+            ("vicuna", "gpt", "judge", "none")
+        }
         assert found[3].unscored == "no preference in the file"
         assert sum(row.score or 0 for row in found) == 1.5
 
