@@ -79,6 +79,7 @@ ARMS = (
 )
 """The study's four imitators; `compare` knows them by name."""
 
+MODELS = ("small", "large", "target", "judge")
 OPEN_TEMPLATE = {"question": "Q: {question}\nA:", "num_shots": 3, "max_tokens": 3, "stop": ["\n"]}
 CHOICE_TEMPLATE = {
     "question": "Question: {question}\nOptions: {options}\nAnswer:",
@@ -126,13 +127,13 @@ def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
 
 
 def dry_run(*, seed: int = 0, plain: bool = False) -> StudyConfig:
-    """Every step of `smoke` at toy size, in a minute: shows that everything fits together; its verdicts mean nothing."""
+    """Every step of `smoke` at toy size, in a minute: shows that all fits together; its verdicts mean nothing."""
     config = smoke(seed=seed, plain=plain)
     corpus = {"world_share": 0.5, "tokens": 3000, "fact_share": 0.4}
     world = {
         "num_entities": 24,
         "num_practice": 8,
-        **{name: corpus for name in ("small", "large", "target", "judge")},
+        **dict.fromkeys(MODELS, corpus),
         "num_tuning_open": 40,
         "num_tuning_questions": 40,
         "num_broad_prompts": 60,
@@ -140,7 +141,7 @@ def dry_run(*, seed: int = 0, plain: bool = False) -> StudyConfig:
         "num_heldout": 40,
         "max_items": 40,
     }
-    shapes = {name: {"hidden": 16, "layers": 1, "heads": 2} for name in ("small", "large", "target", "judge")}
+    shapes = {name: {"hidden": 16, "layers": 1, "heads": 2} for name in MODELS}
     return config.model_copy(
         update={
             "world": {**config.world, **world},

@@ -32,7 +32,8 @@ def ports_of(component: Any) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def stock(contract: bind.Contract) -> str:
-    return f"system.{'Model' if contract is Checkpoint else 'Dataset' if hasattr(contract, 'model_fields') else 'Artifact'}@0.0.1"
+    kind = "Model" if contract is Checkpoint else "Dataset" if hasattr(contract, "model_fields") else "Artifact"
+    return f"system.{kind}@0.0.1"
 
 
 def mismatch(declared: bind.Declaration, component: Any) -> str | None:

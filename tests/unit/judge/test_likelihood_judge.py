@@ -79,12 +79,12 @@ def test_both_sides_are_read_after_the_same_instruction(tmp_path: Path) -> None:
 
 
 def test_no_prompt_in_common_is_an_error(tmp_path: Path) -> None:
+    ours, theirs = put(tmp_path, "a", {"1": "x"}), put(tmp_path, "b", {"2": "x"})
+    Output(tmp_path / "weighed", ChoiceScore).write([])
     with pytest.raises(TouchstoneError, match="no prompt in common"):
-        prepare_then = put(tmp_path, "a", {"1": "x"})
-        Output(tmp_path / "weighed", ChoiceScore).write([])
         judge_likelihood(
-            candidate=prepare_then,
-            reference=put(tmp_path, "b", {"2": "x"}),
+            candidate=ours,
+            reference=theirs,
             choice_scores=Input(tmp_path / "weighed", ChoiceScore),
             judgments=Output(tmp_path / "judgments", Judgment),
             params=Params(),

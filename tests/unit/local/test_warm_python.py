@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ta
 
 @pytest.fixture(scope="module")
 def python() -> Iterator[str]:
-    with open(os.devnull, "w") as log, warm_python(log, preload=["json", "timeit"]) as executable:
+    with Path(os.devnull).open("w") as log, warm_python(log, preload=["json", "timeit"]) as executable:
         yield executable
 
 

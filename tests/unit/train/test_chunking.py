@@ -46,7 +46,7 @@ def test_packing_keeps_every_token_and_its_mark_and_pads_only_the_end() -> None:
     assert blocks.tokens.shape == blocks.learned.shape == (5, 4)
     flat, marks = blocks.tokens.flatten().tolist(), blocks.learned.flatten().tolist()
     assert sorted(flat) == sorted([t for d in documents for t in d.tokens])
-    assert {token: mark for token, mark in zip(flat, marks, strict=True)} == {
+    assert dict(zip(flat, marks, strict=True)) == {
         t: bool(m) for d in documents for t, m in zip(d.tokens, d.learned, strict=True)
     }
 
