@@ -94,8 +94,6 @@ def as_number(value: object) -> float | None:
 
 def show(value: object) -> str:
     """A value as an error message shows it: its JSON, shortened, with NaN and infinities by name."""
-    if value is None:
-        return "null"
     shown = json.dumps(value, ensure_ascii=False, default=str)
     return shown if len(shown) <= SHOWN_CHARS else shown[: SHOWN_CHARS - 3] + "..."
 

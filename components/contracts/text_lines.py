@@ -62,6 +62,9 @@ def reading(path: Path) -> Iterator[None]:
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked when its first two bytes say gzip."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        # A pipe can be read once only, and some files are looked at twice (to tell their kind, to digest them).
+        raise TouchstoneError(f"{path} is a pipe or a device", expected="a file", remedy="save its content to a file")
     with path.open("rb") as raw:
         if raw.peek(2)[:2] == GZIP_MAGIC:
             with gzip.open(raw, "rb") as stream:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -143,6 +144,8 @@ def test_what_cannot_be_read_is_named(tmp_path, content, found) -> None:
 def test_missing_file_directory_and_path_through_a_file(tmp_path) -> None:
     assert "does not exist" in complaint(tmp_path / "none.json")
     assert "is a directory" in complaint(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    assert "is a pipe" in complaint(tmp_path / "pipe")
     assert "cannot be read" in complaint(write(tmp_path, "x") / "below")
 
 
