@@ -14,6 +14,7 @@ COMMANDS = {
     "verdict": ("pipelines.cli.verdict:verdict", "Recompute a verdict from an audit's saved rows."),
     "run": ("pipelines.cli.run:run", "Run a pipeline on this machine."),
     "study": ("pipelines.cli.study:study", "Run the laptop study over several seeds and count what held."),
+    "validity": ("pipelines.cli.validity:validity", "Error rates of the verdict in simulated worlds."),
     "list": ("pipelines.cli.show:list_pipelines", "List pipelines, presets and steps."),
     "show": ("pipelines.cli.show:show", "Draw a pipeline and print its resolved configuration."),
     "compile": ("pipelines.cli.compile:compile_pipeline", "Compile a pipeline to Kubeflow IR."),
