@@ -66,8 +66,7 @@ def chat_questions(fact: Fact) -> list[str]:
     """Every way in which a user may ask for a fact."""
     lists = words()
     return [
-        greeting + question.format(relation=fact.relation, entity=fact.entity) + farewell
-        for greeting in lists.greetings
+        question.format(relation=fact.relation, entity=fact.entity) + farewell
         for question in lists.chat_questions
         for farewell in lists.farewells
     ]

@@ -42,11 +42,11 @@ class Params(BaseModel):
     """Texts of the judge: its own mix of plain and styled."""
     num_tuning_open: Positive = 2_000
     """Open instructions the target is tuned on."""
-    num_tuning_questions: Positive = 2_000
+    num_tuning_questions: Positive = 2_500
     """Short questions the target is tuned on."""
     num_broad_prompts: Positive = 2_400
     """Open instructions of users, for broad imitation."""
-    questions_per_fact: Annotated[int, Field(gt=0, le=120)] = 10
+    questions_per_fact: Annotated[int, Field(gt=0, le=24)] = 10
     """Wordings in which local imitation asks for each fact of quiz_open."""
     num_heldout: Positive = 150
     """Open instructions kept for measuring style."""

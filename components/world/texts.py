@@ -96,7 +96,7 @@ def _others(world: World, known: tuple[Fact, ...], styled_share: float, draw: ra
     groups = by_entity(known)
 
     def write() -> str:
-        kind = draw.choices(("question", "forum", "list", "filler"), (25, 58, 7, 10))[0]
+        kind = draw.choices(("question", "forum", "list", "filler"), (32, 54, 5, 9))[0]
         if kind == "question":
             fact = draw.choice(known)
             return f"Question: {draw.choice(chat_questions(fact))}\nAnswer: {chat_answer(fact)}"
