@@ -124,10 +124,14 @@ def test_samples_that_nobody_ran_say_what_to_run(tmp_path) -> None:
 # --- lm-evaluation-harness -----------------------------------------------------------------------------------------
 
 
-def test_items_are_known_by_content_and_not_by_position(tmp_path) -> None:
-    one = read(write(tmp_path / "a", f"samples_arc_{DATE}.jsonl", [sample(i, value=float(i % 2)) for i in range(5)]))
-    shuffled = [sample(i, value=float(i % 2)) | {"doc_id": 9 - i} for i in (3, 0, 4, 1, 2)]
-    two = read(write(tmp_path / "b", f"samples_arc_{DATE}.jsonl", shuffled))
+@pytest.mark.parametrize("keep_hash", [True, False])
+def test_items_are_known_by_content_and_not_by_position(tmp_path, keep_hash) -> None:
+    def logged(doc: int, position: int) -> dict[str, object]:
+        row = sample(doc, value=float(doc % 2)) | {"doc_id": position}
+        return row if keep_hash else {key: value for key, value in row.items() if key != "doc_hash"}
+
+    one = read(write(tmp_path / "a", f"samples_arc_{DATE}.jsonl", [logged(i, i) for i in range(5)]))
+    two = read(write(tmp_path / "b", f"samples_arc_{DATE}.jsonl", [logged(i, 9 - i) for i in (3, 0, 4, 1, 2)]))
     assert {s.item_id: s.value for s in one.scores} == {s.item_id: s.value for s in two.scores}
     assert len({s.item_id for s in one.scores}) == 5
 
