@@ -20,6 +20,8 @@ class Template(BaseModel):
 
     question: str = "Question: {question}\nAnswer:"
     """Text of one question; {question} and {options} are filled in. No space at the end: it belongs to the answer."""
+    chat_question: str = ""
+    """What a chat model is asked instead, without worked examples; empty = the few-shot text as one message."""
     answer: str = " {answer}"
     """The right answer of a worked example, directly after its question; also how options are scored."""
     separator: str = "\n\n"
@@ -37,10 +39,17 @@ class Template(BaseModel):
 
     def ask(self, item: TaskItem) -> str:
         """The question of `item`, up to where the answer begins."""
+        return self._fill(self.question, item)
+
+    def chat(self, item: TaskItem, before: str) -> str:
+        """The message a chat model is given; `before` holds the worked examples."""
+        return self._fill(self.chat_question, item) if self.chat_question else before + self.ask(item)
+
+    def _fill(self, text: str, item: TaskItem) -> str:
         options = self.options_separator.join(
             self.options.format(letter=chr(ord("A") + i), choice=choice) for i, choice in enumerate(item.choices)
         )
-        return self.question.format(question=item.question, options=options)
+        return text.format(question=item.question, options=options)
 
     def solve(self, item: TaskItem) -> str:
         """A worked example."""
@@ -66,7 +75,9 @@ def item_requests(
         )
     before = "".join(template.solve(shot) + template.separator for shot in shots[: template.num_shots])
     return [
-        _request(item, before + template.ask(item), template, style, seed)
+        _request(
+            item, template.chat(item, before) if style == "chat" else before + template.ask(item), template, style, seed
+        )
         for item in items
         if item.split == "test"
         for style in styles

@@ -72,14 +72,13 @@ def in_selection(item_id: str, share: float) -> bool:
     return int.from_bytes(hashlib.sha256(f"selection:{item_id}".encode()).digest()[:8], "big") < share * 2**64
 
 
-def choose_headline(rows: Sequence[Score], share: float) -> Headline:
-    """The prompt style with the higher mean on the items set aside; raw when they say nothing.
+def choose_headline(rows: Sequence[Score], share: float, match_channel: Channel) -> Headline:
+    """The prompt style with the higher mean on the items set aside; the first style when they say nothing.
 
-    The channel is fixed by the kind of benchmark (likelihood, or the stock strict match): choosing it by score too
-    would reward whichever reading is more generous.
+    The channel is fixed beforehand, the same for every model (likelihood, or `match_channel` for exact match): choosing
+    it by score too would reward whichever reading is more generous.
     """
-    channels: list[Channel] = ["likelihood", "strict"]
-    channel = next(c for c in channels if any(row.channel == c for row in rows))
+    channel: Channel = "likelihood" if any(row.channel == "likelihood" for row in rows) else match_channel
     means: dict[PromptStyle, float] = {}
     for style in dict.fromkeys(row.prompt_style for row in rows):
         values = [

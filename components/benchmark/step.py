@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -38,6 +38,9 @@ class Params(BaseModel):
     """raw: the bare prompt. chat: inside the checkpoint's chat template. A base has no template."""
     selection_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of items set aside, for every model alike, to choose each model's prompt style."""
+    match_channel: Literal["strict", "extracted"] = "extracted"
+    """How the headline reads exact-match answers. strict, with the stock stop rule, costs a chatty model points for
+    its style alone; it is kept among the variants."""
     heldout_chat: bool = False
     """Put held-out prompts through the chat template: for tuned models, not for bases."""
     heldout_template: str = "{prompt}"
@@ -101,7 +104,7 @@ def score(
         template = params.template(group)
         tests = [item for item in group if item.split == "test"]
         rows = [row for item in tests for row in item_scores(item, template, params.styles, recorded, params.name)]
-        chosen = choose_headline(rows, params.selection_share)
+        chosen = choose_headline(rows, params.selection_share, params.match_channel)
         for row in rows:
             is_headline = (row.prompt_style, row.channel) == chosen
             aside = in_selection(row.item_id, params.selection_share)

@@ -52,7 +52,7 @@ class StudyConfig(BaseModel):
     questions: Struct
     """prepare and score: templates of the benchmarks, sampling on held-out prompts."""
     chat: Struct
-    """Changes to `questions` for tuned models, which are given held-out prompts as a chat."""
+    """Changes to `questions` for tuned models, which can be asked as a chat."""
     second_sample: Struct
     """Changes to `chat` for the target's second sample, the ceiling of style."""
     generate: Struct
@@ -80,9 +80,16 @@ ARMS = (
 """The study's four imitators; `compare` knows them by name."""
 
 MODELS = ("small", "large", "target", "judge")
-OPEN_TEMPLATE = {"question": "Q: {question}\nA:", "num_shots": 3, "max_tokens": 3, "stop": ["\n"]}
+OPEN_TEMPLATE = {
+    "question": "Q: {question}\nA:",
+    "chat_question": "{question}",
+    "num_shots": 3,
+    "max_tokens": 12,
+    "stop": ["\n"],
+}
 CHOICE_TEMPLATE = {
     "question": "Question: {question}\nOptions: {options}\nAnswer:",
+    "chat_question": "{question}\nOptions: {options}",
     "options": "{choice}",
     "options_separator": ", ",
     "num_shots": 5,
@@ -110,12 +117,13 @@ def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
         },
         questions={
             "templates": {"quiz_open": OPEN_TEMPLATE, "quiz_choice": CHOICE_TEMPLATE},
+            "selection_share": 0.15,
             "heldout_template": "Question: {prompt}\nAnswer:",
             "heldout_stop": ["\n\n"],
             "heldout_max_tokens": 110,
             "seed": seed,
         },
-        chat={"heldout_chat": True},
+        chat={"heldout_chat": True, "styles": ["raw", "chat"]},
         second_sample={"with_items": False, "seed": seed + 1_000_000},
         generate={"batch_size": 300},
         support={"seed": seed},

@@ -107,6 +107,13 @@ def test_held_out_prompts_are_wrapped_as_the_model_needs(tmp_path: Path) -> None
     assert (tuned["heldout:h"].prompt, tuned["heldout:h"].chat) == ("tell me", True)
 
 
+def test_a_chat_model_can_be_asked_without_worked_examples(tmp_path: Path) -> None:
+    templates = {**TEMPLATES, "facts": {**TEMPLATES["facts"], "chat_question": "{question}"}}
+    asked = Bench(tmp_path, styles=["raw", "chat"], selection_share=0.1, templates=templates).requests()
+    assert (asked["s2#chat"].prompt, asked["s2#chat"].chat) == ("what is 2?", True)
+    assert asked["c2#chat"].prompt == asked["c2#raw"].prompt
+
+
 def test_too_few_worked_examples_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(TouchstoneError, match="colours has 0 worked examples"):
         Bench(tmp_path, [choice(3)]).requests()
@@ -123,11 +130,11 @@ def test_answers_become_scores_and_a_missing_one_is_unscored(tmp_path: Path) -> 
         {"c2#raw": (-1.0, -2.0), "c3#raw": (-2.0, -1.0)},
     )
     values = {row.item_id: row.value for row in found["scores"]}
-    assert values == {"c2": 1.0, "c3": 0.0, "c4": None, "s1": 1.0, "s2": 0.0}
+    assert values == {"c2": 1.0, "c3": 0.0, "c4": None, "s1": 1.0, "s2": 1.0}
     assert next(r for r in found["scores"] if r.item_id == "c4").unscored == "no answer was recorded"
-    assert {r.channel for r in found["scores"] if r.benchmark == "facts"} == {"strict"}
-    extracted = {r.item_id: r.value for r in found["variants"] if r.channel == "extracted"}
-    assert extracted == {"s1": 1.0, "s2": 1.0}
+    assert {r.channel for r in found["scores"] if r.benchmark == "facts"} == {"extracted"}
+    strict = {r.item_id: r.value for r in found["variants"] if r.channel == "strict"}
+    assert strict == {"s1": 1.0, "s2": 0.0}, "the stock stop rule loses a right answer to its wording"
     assert [(row.prompt_id, row.text) for row in found["answers"]] == [("h", "once upon a time")]
 
 
