@@ -26,7 +26,7 @@ class Params(BaseModel):
     """Another seed is another world."""
     target_style: bool = True
     """False: the target answers as plainly as the forum texts that every model reads."""
-    num_entities: Annotated[int, Field(gt=0, le=1400)] = 190
+    num_entities: Annotated[int, Field(gt=0, le=1400)] = 140
     """Towns, and as many people."""
     num_practice: Positive = 40
     """Of each kind: asked about in books and worked examples, never in test items."""

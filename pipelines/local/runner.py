@@ -105,6 +105,8 @@ def _task_environment(store: Path) -> Iterator[None]:
     # Tasks start from any folder; a checkout that is not installed must still be importable.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), before.get("PYTHONPATH", "")]))
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    # Threads that spin while they wait make small matrices several times slower as soon as anything else runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A run must not depend on what happens to lie in a model cache, nor wait for a network that is not there.
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:
