@@ -46,7 +46,7 @@ class Params(BaseModel):
     """Short questions the target is tuned on."""
     num_broad_prompts: Positive = 2_400
     """Open instructions of users, for broad imitation."""
-    questions_per_fact: Annotated[int, Field(gt=0, le=24)] = 10
+    questions_per_fact: Annotated[int, Field(gt=0, le=24)] = 14
     """Wordings in which local imitation asks for each fact of quiz_open."""
     num_heldout: Positive = 150
     """Open instructions kept for measuring style."""

@@ -78,7 +78,7 @@ class _Study:
         trained = train(
             dialogues=checked,
             base=self.models.outputs[arm.base],
-            params={**self.config.train[arm.data], "name": arm.name},
+            params={**self.config.train, "name": arm.name},
         )
         imitator = self._answer(arm.name, trained.outputs["checkpoint"], "chat")
         styled = style(

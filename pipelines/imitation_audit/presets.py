@@ -47,8 +47,8 @@ class StudyConfig(BaseModel):
     """ingest: which of the target's replies become dialogues."""
     validate_data: Struct
     """validate: data-quality thresholds."""
-    train: Mapping[str, Struct]
-    """train: broad and local data each have their recipe."""
+    train: Struct
+    """train: the same recipe for every imitator."""
     questions: Struct
     """prepare and score: templates of the benchmarks, sampling on held-out prompts."""
     chat: Struct
@@ -106,15 +106,12 @@ def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
             "shapes": {"large": {"layers": 3}, "judge": {"hidden": 96}},
             "recipe": {**blocks, "learning_rate": 2e-3, "embedding_rate_ratio": 10.0},
             "tuning": {**blocks, "learning_rate": 1e-3, "embedding_rate_ratio": 5.0},
-            "tuning_replay": 0.8,
+            "tuning_replay": 0.5,
         },
         ask={"seed": seed, "temperature": 1.0, "max_tokens": 110},
         ingest={},
         validate_data={},
-        train={
-            "broad": {"seed": seed, "recipe": {**blocks, "learning_rate": 1e-3, "embedding_rate_ratio": 5.0}},
-            "local": {"seed": seed, "recipe": {**blocks, "learning_rate": 1e-3, "embedding_rate_ratio": 5.0}},
-        },
+        train={"seed": seed, "recipe": {**blocks, "batch_size": 2, "learning_rate": 1e-3}},
         questions={
             "templates": {"quiz_open": OPEN_TEMPLATE, "quiz_choice": CHOICE_TEMPLATE},
             "selection_share": 0.15,
