@@ -46,7 +46,7 @@ def item_scores(
                     cluster=item.cluster,
                     channel=channel,
                     prompt_style=style,
-                    num_shots=template.num_shots,
+                    num_shots=0 if style == "chat" and template.chat_question else template.num_shots,
                 )
             )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -76,7 +77,8 @@ def write(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically; a reader sees all of it or none."""
     partial = folder / (FILE_NAME + ".partial")
     with partial.open("w", encoding="utf-8") as stream:
-        stream.write(manifest.model_dump_json(indent=1) + "\n")
+        # Sorted: a scheduler hands parameters over in any order, and equal work is to give equal bytes.
+        stream.write(json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(folder / FILE_NAME)

@@ -208,4 +208,3 @@ class HfBackend:
         starts = range(0, len(items), self.batch_size)
         for start in tqdm(starts, desc=doing, disable=None, leave=False):
             yield items[start : start + self.batch_size]
-

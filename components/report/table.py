@@ -82,7 +82,9 @@ def _headline(verdict: Verdict) -> Text:
 
 
 def _plain_table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, width=WIDTH, show_edge=False, header_style="bold")
+    return Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, width=WIDTH, show_edge=False, header_style="bold"
+    )
 
 
 def _benchmarks(verdict: Verdict) -> Table:

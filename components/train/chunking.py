@@ -45,7 +45,8 @@ def encode_dialogue(tokenizer: Any, dialogue: Dialogue) -> Encoded:
     tokens: list[int] = []
     learned: list[int] = []
     for turn in dialogue.turns:
-        words = list(tokenizer.encode(turn.text, add_special_tokens=False))
+        # A role token that somebody typed is text: read as a token it would let a user speak for the assistant.
+        words = list(tokenizer.encode(turn.text, add_special_tokens=False, split_special_tokens=True))
         if turn.speaker == "assistant":
             tokens += [assistant, *words, end]
             learned += [0, *[1] * len(words), 1]

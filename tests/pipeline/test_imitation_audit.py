@@ -52,8 +52,9 @@ def killed_and_resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """Every file of a run's result, but for times."""
-    return {path.name: path.read_bytes() for path in sorted((folder / "result").rglob("*")) if path.is_file()}
+    """Every file of a run's result."""
+    root = folder / "result"
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 def test_every_arm_has_a_verdict_and_a_page(undisturbed: Path) -> None:

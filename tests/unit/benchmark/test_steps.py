@@ -114,6 +114,14 @@ def test_a_chat_model_can_be_asked_without_worked_examples(tmp_path: Path) -> No
     assert asked["c2#chat"].prompt == asked["c2#raw"].prompt
 
 
+def test_a_question_asked_without_worked_examples_says_so(tmp_path: Path) -> None:
+    templates = {**TEMPLATES, "facts": {**TEMPLATES["facts"], "chat_question": "{question}"}}
+    bench = Bench(tmp_path, styles=["raw", "chat"], selection_share=0.1, templates=templates)
+    found = bench.score({"s1#chat": "n1", "s1#raw": "n1"}, {})
+    shots = {(r.benchmark, r.prompt_style, r.num_shots) for rows in ("scores", "variants") for r in found[rows]}
+    assert shots == {("facts", "chat", 0), ("facts", "raw", 1), ("colours", "chat", 2), ("colours", "raw", 2)}
+
+
 def test_too_few_worked_examples_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(TouchstoneError, match="colours has 0 worked examples"):
         Bench(tmp_path, [choice(3)]).requests()
