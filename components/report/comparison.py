@@ -127,7 +127,7 @@ def write_study(
 
 
 def _verdict_is(text: str, verdict: Verdict, word: str) -> StudyClaim:
-    return StudyClaim(text=text, holds=verdict.verdict == word, detail=f"{verdict.verdict}: {verdict.reason}")
+    return StudyClaim(text=text, holds=verdict.verdict == word, detail=f"the verdict is {verdict.verdict}")
 
 
 def _never_style_only(verdicts: Mapping[str, Verdict]) -> StudyClaim:
