@@ -1,0 +1,136 @@
+import itertools
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+from verdicts import ALL, extras, hostile, many, study, style_only
+
+from components.report.figures.scale import Scale, domain, spread
+from components.report.html import StudyClaim, render_html, render_study_html
+from components.report.wording import ratio
+
+EMPTY_ICON = "data:,"
+"""Keeps a browser from asking a server for an icon."""
+VOID = {"meta", "link", "br", "hr", "img", "input", "line", "rect", "circle", "path", "polygon", "use"}
+
+
+class Checker(HTMLParser):
+    """Collects tags, visible text, references, and elements that are not closed in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.text: list[str] = []
+        self.misnested: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.references += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "action"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.misnested.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in {"style", "script"}:
+            self.text.append(data)
+
+    @property
+    def visible(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(params=ALL)
+def page(request: pytest.FixtureRequest) -> str:
+    return render_html(ALL[request.param](), extras=extras())
+
+
+def test_the_page_is_well_formed_and_needs_nothing_from_outside(page: str) -> None:
+    found = Checker(page)
+    assert found.misnested == []
+    assert found.open == []
+    assert "script" not in found.tags
+    outside = [ref for ref in found.references if re.match(r"^([a-z]+:|//)", ref) and ref != EMPTY_ICON]
+    assert outside == []
+    assert "url(" not in page
+    assert len(page) < 300_000
+
+
+def test_numbers_that_cannot_be_had_are_not_printed_as_none_or_nan(page: str) -> None:
+    assert not re.search(r"\b(None|nan|NaN|inf)\b", Checker(page).visible)
+
+
+def test_every_figure_is_valid_xml_with_title_and_description(page: str) -> None:
+    drawn = re.findall(r"<svg.*?</svg>", page, flags=re.S)
+    figures = [figure for figure in drawn if 'role="img"' in figure]
+    assert figures
+    assert all('aria-hidden="true"' in figure for figure in drawn if figure not in figures)
+    for figure in figures:
+        root = ET.fromstring(figure)
+        names = [child.tag.rpartition("}")[2] for child in root]
+        assert {"title", "desc"} <= set(names)
+
+
+def test_names_from_users_are_escaped() -> None:
+    page = render_html(hostile(), extras=extras())
+    assert "<script>" not in page
+    assert "alert(" in Checker(page).visible
+    assert "\x00" not in page
+
+
+def test_the_verdict_its_reason_and_its_numbers_stand_on_the_page() -> None:
+    verdict = style_only()
+    visible = Checker(render_html(verdict)).visible
+    assert verdict.reason in visible
+    for result in verdict.benchmarks:
+        assert result.name in visible
+        assert ratio(result.gap_closed) in visible
+    assert ratio(verdict.style.closeness) in visible
+
+
+def test_headings_go_down_one_level_at_a_time(page: str) -> None:
+    levels = [int(tag[1]) for tag in Checker(page).tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+
+
+def test_the_study_page_links_every_arm_and_shows_every_claim() -> None:
+    claims = [
+        StudyClaim(text="Style <b>only</b>", holds=True, detail="d"),
+        StudyClaim(text="No", holds=False, detail="e"),
+    ]
+    found = Checker(render_study_html(study(), claims=claims))
+    assert {entry.href for entry in study()} <= set(found.references)
+    assert "Style <b>only</b>" in found.visible
+    assert found.misnested == []
+
+
+def test_base_and_target_stand_at_the_places_of_0_and_1() -> None:
+    scale = Scale(-0.2, 1.2, 100, 800)
+    assert (scale.at(0), scale.at(1)) == (200, 700)
+    assert scale.clipped(5) == 800
+    assert not scale.holds(5)
+
+
+def test_one_wild_interval_does_not_squeeze_the_axis() -> None:
+    assert domain([0.1, 40.0, float("inf")], inner=(0, 1), outer=(-1, 1.5)) == (0, 1.5)
+
+
+def test_labels_are_moved_apart_and_stay_inside() -> None:
+    placed = spread([50, 52, 54], [20, 20, 20], 0, 100)
+    assert all(b - a >= 20 for a, b in itertools.pairwise(placed))
+    assert placed[0] >= 10
+    assert placed[-1] <= 90
+
+
+def test_ten_benchmarks_with_long_names_all_appear() -> None:
+    visible = Checker(render_html(many())).visible
+    assert all(result.name in visible for result in many().benchmarks)
