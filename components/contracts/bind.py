@@ -9,6 +9,7 @@ This is the one module allowed to handle `Any`: it meets functions it does not k
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -27,7 +28,7 @@ from pydantic import BaseModel, ValidationError
 from components.contracts import canonical, environment
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import Folder, Input, Nothing, Output, Provenance
+from components.contracts.ports import Folder, Input, Nothing, Output, Provenance, disk_errors
 from components.contracts.rows import Row
 
 Metrics = Mapping[str, float]
@@ -189,7 +190,9 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | P
         if store is not None:
             record = {"step": step.__name__, "found": error.found, "expected": error.expected}
             record |= {"remedy": error.remedy, "exit_code": str(error.exit_code)}
-            (store / FAILURE_FILE).write_text(json.dumps(record))
+            # On a full disk even this may fail; the message above is then in the log alone.
+            with contextlib.suppress(OSError):
+                (store / FAILURE_FILE).write_text(json.dumps(record))
         raise SystemExit(error.exit_code) from None
 
 
@@ -237,12 +240,13 @@ def _is_finished(kept: Path, declared: Declaration) -> bool:
 def _make(step: Step, arguments: Mapping[str, Any], declared: Declaration, provenance: Provenance, kept: Path) -> None:
     # Worked on aside and renamed when whole: a kill at any moment leaves no half-made entry under the final name.
     aside = kept.with_name(f".{kept.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    metrics = _run(step, arguments, {name: aside / name for name in declared.outputs}, provenance)
-    (aside / METRICS_FILE).write_text(canonical.dumps(metrics))
-    shutil.rmtree(kept, ignore_errors=True)
-    aside.rename(kept)
+    with disk_errors(kept):
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        metrics = _run(step, arguments, {name: aside / name for name in declared.outputs}, provenance)
+        (aside / METRICS_FILE).write_text(canonical.dumps(metrics))
+        shutil.rmtree(kept, ignore_errors=True)
+        aside.rename(kept)
 
 
 def _link_tree(source: Path, target: Path) -> None:

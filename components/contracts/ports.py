@@ -154,7 +154,7 @@ class Output(Generic[R]):
         Raises:
             TouchstoneError: the disk is full or the folder cannot be written; nothing half-made stays.
         """
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             _clear(self.path)
             target = self.path / "rows.jsonl"
             num_rows = 0
@@ -175,7 +175,7 @@ class Output(Generic[R]):
 
     def commit(self, *, notes: Mapping[str, object] | None = None) -> Manifest:
         """Write the manifest over the files now in the folder."""
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             return self._finish(0, notes)
 
     def _finish(self, num_rows: int, notes: Mapping[str, object] | None) -> Manifest:
@@ -226,7 +226,12 @@ def _open_rows(path: Path) -> Iterator[io.TextIOBase]:
 
 
 @contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
+    """Tell a full or protected disk as such.
+
+    Raises:
+        TouchstoneError: no space is left, or the place may not be written.
+    """
     try:
         yield
     except OSError as error:

@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,26 @@ def test_kept_work_that_was_changed_is_refused(prompts: Path, store: Path, tmp_p
     rows.write_text(rows.read_text().replace("why", "who"))
     with pytest.raises(TouchstoneError, match="was changed"):
         run(prompts, tmp_path / "b")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_disk_during_a_step_is_told_and_loses_nothing(
+    prompts: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], capture_output=True).returncode:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        monkeypatch.setenv("TOUCHSTONE_STORE", str(small))
+        run(prompts, tmp_path / "a", times=2)
+        Output(prompts, Prompt).write([Prompt(id=str(i), text="x" * 1000) for i in range(100)])
+        with pytest.raises(TouchstoneError, match="No space left"):
+            run(prompts, tmp_path / "b", times=9)
+        finished = [entry for entry in small.iterdir() if not entry.name.startswith(".")]
+        assert len(finished) == 1, "the first result stays, the second does not look finished"
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 def test_a_manifest_tells_step_parameters_and_parents(prompts: Path, tmp_path: Path) -> None:
