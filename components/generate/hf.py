@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -41,12 +42,19 @@ class HfBackend:
         """
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self.model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
+            loaded = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise TouchstoneError(
                 f"{folder} cannot be loaded: {str(error).splitlines()[0]}",
                 expected="a Hugging Face causal LM: config.json, model.safetensors and a tokenizer",
             ) from error
+        self.model: Any = loaded[0]
+        if missing := sorted(loaded[1]["missing_keys"]):
+            # transformers fills them with random numbers and only logs it.
+            raise TouchstoneError(
+                f"{folder} lacks the weights of {', '.join(missing[:3])}{' and others' if len(missing) > 3 else ''}",
+                expected="a checkpoint with every weight of the model its config.json describes",
+            )
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to(self.device).eval()
         self.batch_size = batch_size
@@ -98,6 +106,11 @@ class HfBackend:
         for (i, c), tokens in zip(pairs, whole, strict=True):
             context = before[i] or [self._start()]
             continuation = tokens[len(before[i]) :]
+            if not continuation:
+                raise TouchstoneError(
+                    f"request {requests[i].id}: choice {requests[i].choices[c]!r} adds no token to its prompt",
+                    expected="choices that begin where the prompt's last token ends, usually with a space",
+                )
             made.append(Scored(i, c, (*context, *continuation), len(continuation)))
         return made
 
@@ -115,7 +128,8 @@ class HfBackend:
     def _weigh(self, requests: Sequence[Request], model: str) -> list[ChoiceScore]:
         scored = self._scored(requests)
         for item in scored:
-            self._fits(len(item.tokens), requests[item.request])
+            # The last token is predicted, never read.
+            self._fits(len(item.tokens) - 1, requests[item.request])
         # Keyed by what the model reads, which is everything but the last token: one-token choices (A, B, C, D) of an
         # item become one row. Sorted, so that neighbours share their beginnings.
         by_input: dict[tuple[int, ...], list[Scored]] = {}

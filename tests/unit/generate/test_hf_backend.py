@@ -1,9 +1,11 @@
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from components.contracts.errors import TouchstoneError
@@ -153,6 +155,29 @@ def test_a_prompt_beyond_the_context_is_refused(backend: HfBackend) -> None:
 def test_a_folder_without_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TouchstoneError, match="cannot be loaded"):
         HfBackend(tmp_path)
+
+
+def test_a_checkpoint_with_missing_weights_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(checkpoint, broken)
+    weights = load_file(broken / "model.safetensors")
+    gone = next(name for name in weights if "ln" in name or "norm" in name)
+    save_file({k: v for k, v in weights.items() if k != gone}, broken / "model.safetensors", {"format": "pt"})
+    with pytest.raises(TouchstoneError, match="lacks the weights of"):
+        HfBackend(broken)
+
+
+def test_damaged_weights_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(checkpoint, broken)
+    (broken / "model.safetensors").write_bytes(b"not weights at all")
+    with pytest.raises(TouchstoneError, match="cannot be loaded"):
+        HfBackend(broken)
+
+
+def test_a_choice_that_adds_no_token_is_refused_by_name(backend: HfBackend) -> None:
+    with pytest.raises(TouchstoneError, match="request 7: choice '' adds no token"):
+        backend.answer([Request(id="7", kind="choice", prompt="the fox", choices=(" a", ""))], "m")
 
 
 def test_the_shared_prefix_is_counted_in_tokens() -> None:
