@@ -9,10 +9,10 @@ WHEELS ?= ../shared/wheels
 FIND_LINKS := $(if $(wildcard $(WHEELS)),--find-links $(abspath $(WHEELS)))
 SEEDS ?= 0-9
 
-.PHONY: help setup demo study test check lint types layers bench validity clean
+.PHONY: help setup demo study test check lint types layers cluster-test images bench validity clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## create .venv with everything pinned in constraints.txt
 
@@ -43,6 +43,12 @@ types: setup
 
 layers: setup
 	$(BIN)/lint-imports
+
+cluster-test: setup ## tests on the Kubernetes that KUBECONFIG names (see tests/cluster/README.md)
+	$(BIN)/pytest -q -m cluster tests/cluster
+
+images: setup ## build the images and write images.lock; ARGS="cpu cpu-torch --cpu-only"
+	$(BIN)/python -m images build $(ARGS)
 
 validity: setup ## simulated worlds with known truth: error rates of the verdict
 	$(BIN)/pytest -q tests/validity

@@ -28,8 +28,8 @@ class Pipeline:
     """One line: what the pipeline finds out."""
     presets: Mapping[str, Callable[..., BaseModel]]
     """Name -> function giving a full configuration."""
-    build: Callable[[Any], Any]
-    """Configuration -> kfp pipeline."""
+    build: Callable[..., Any]
+    """Configuration and placement on a cluster (None on a laptop) -> kfp pipeline."""
 
 
 @cache
@@ -73,8 +73,8 @@ def pipeline(name: str) -> Pipeline:
         raise UsageError(f"no pipeline called {name}", expected=", ".join(PIPELINES), remedy="touchstone list")
     presets = importlib.import_module(f"pipelines.{name}.presets")
 
-    def build(config: Any) -> Any:
-        return importlib.import_module(f"pipelines.{name}.pipeline").build(config)
+    def build(config: Any, placement: Any = None) -> Any:
+        return importlib.import_module(f"pipelines.{name}.pipeline").build(config, placement)
 
     return Pipeline(name, str(presets.__doc__).splitlines()[0], presets.PRESETS, build)
 

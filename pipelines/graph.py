@@ -36,6 +36,8 @@ class Task:
     """Constant parameters given to it."""
     inputs: Mapping[str, Port] = field(default_factory=dict)
     """Input port -> where it comes from."""
+    fed: frozenset[str] = frozenset()
+    """Parameters that the run itself gives."""
 
 
 def load(path: Path) -> Ir:
@@ -68,7 +70,7 @@ class _Walk:
             else:
                 step = _step_name(self._executors[component["executorLabel"]])
                 path = f"{prefix}{name}"
-                found.append(Task(path, step, _constants(spec), sources))
+                found.append(Task(path, step, _constants(spec), sources, _fed(spec)))
                 artifacts = component.get("outputDefinitions", {}).get("artifacts", {})
                 made = {port: Port(path, step, port) for port in artifacts}
             outputs |= {(name, port): origin for port, origin in made.items()}
@@ -109,3 +111,8 @@ def _step_name(executor: Ir) -> str:
 def _constants(spec: Ir) -> dict[str, Any]:
     parameters = spec.get("inputs", {}).get("parameters", {})
     return {name: value["runtimeValue"]["constant"] for name, value in parameters.items() if "runtimeValue" in value}
+
+
+def _fed(spec: Ir) -> frozenset[str]:
+    parameters = spec.get("inputs", {}).get("parameters", {})
+    return frozenset(name for name, value in parameters.items() if "componentInputParameter" in value)

@@ -11,6 +11,7 @@ def prepare(
     heldout: dsl.Input[dsl.Dataset],
     requests: dsl.Output[dsl.Dataset],
     params: dict,
+    seed: int = 0,
 ) -> None:
     """Turn benchmark items and held-out prompts into requests."""
     from components.benchmark import step
@@ -29,6 +30,7 @@ def score(
     answers: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
+    seed: int = 0,
 ) -> None:
     """Score a model's answers, item by item."""
     from components.benchmark import step

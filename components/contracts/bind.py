@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
-import os
-import shutil
 import sys
 import time
 import typing
@@ -25,10 +23,11 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from components.contracts import canonical, environment
+from components.contracts import canonical, environment, step_store
 from components.contracts import manifest as manifests
+from components.contracts.detached import local_ports
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import Folder, Input, Nothing, Output, Provenance, disk_errors
+from components.contracts.ports import Folder, Input, Nothing, Output, Provenance
 from components.contracts.rows import Row
 
 Metrics = Mapping[str, float]
@@ -37,8 +36,6 @@ Metrics = Mapping[str, float]
 Step = Callable[..., "Metrics | None"]
 Contract = type[Row] | type[Folder]
 PROGRESS_MARK = "[touchstone]"
-METRICS_FILE = "metrics.json"
-FAILURE_FILE = "failure.json"
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ def check_params(step: Step, given: Mapping[str, Any] | None) -> BaseModel | Non
 
 
 def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | Path) -> Outcome:
-    """Run a step on paths, or take its outputs from the store when the same work was already done.
+    """Run a step on folders or addresses (s3://), or take its outputs from the store when the same work was done.
 
     A step's identity is its code version, its parameters and the content of its inputs.
 
@@ -142,11 +139,15 @@ def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | 
     """
     declared = declare(step)
     checked = check_params(step, params)
+    with local_ports(paths, declared.outputs) as local:
+        return _call(step, checked, local)
+
+
+def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path]) -> Outcome:
+    declared = declare(step)
     values: dict[str, object] = checked.model_dump(mode="json") if checked else {}
     inputs: dict[str, Input[Any]] = {
-        name: Nothing(contract)
-        if name in declared.optional and name not in paths
-        else Input(Path(paths[name]), contract)
+        name: Nothing(contract) if name in declared.optional and name not in paths else Input(paths[name], contract)
         for name, contract in declared.inputs.items()
     }
     provenance = Provenance(
@@ -158,17 +159,20 @@ def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | 
     arguments: dict[str, Any] = dict(inputs)
     if checked is not None:
         arguments["params"] = checked
-    targets = {name: Path(paths[name]) for name in declared.outputs}
-    store = environment.step_store()
+
+    def work(folders: Mapping[str, Path]) -> dict[str, float]:
+        outputs = {name: Output(folder, declared.outputs[name], provenance) for name, folder in folders.items()}
+        return dict(step(**arguments, **outputs) or {})
+
+    targets = {name: paths[name] for name in declared.outputs}
+    store = step_store.opened()
     if store is None:
-        return Outcome(_run(step, arguments, targets, provenance))
-    kept = store / _entry_name(declared, values, provenance)
-    reused = _is_finished(kept, declared)
-    if not reused:
-        _make(step, arguments, declared, provenance, kept)
-    for name, target in targets.items():
-        _link_tree(kept / name, target)
-    return Outcome(json.loads((kept / METRICS_FILE).read_text()), reused)
+        return Outcome(work(targets))
+    entry = _entry_name(declared, values, provenance)
+    found = store.find(entry, targets)
+    if found is not None:
+        return Outcome(found, reused=True)
+    return Outcome(store.make(entry, targets, work))
 
 
 def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | Path) -> Outcome:
@@ -187,32 +191,40 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | P
     except TouchstoneError as error:
         print(f"{step.__name__}: {error}", file=sys.stderr)
         store = environment.step_store()
-        if store is not None:
+        if isinstance(store, Path):
             record = {"step": step.__name__, "found": error.found, "expected": error.expected}
             record |= {"remedy": error.remedy, "exit_code": str(error.exit_code)}
             # On a full disk even this may fail; the message above is then in the log alone.
             with contextlib.suppress(OSError):
-                (store / FAILURE_FILE).write_text(json.dumps(record))
+                (store / step_store.FAILURE_FILE).write_text(json.dumps(record))
         raise SystemExit(error.exit_code) from None
 
 
 def run_task(step: Step, arguments: Mapping[str, Any]) -> None:
-    """`run` with a kfp wrapper's own arguments (its `locals()`): artifacts by their path, metrics into `metrics`."""
+    """`run` with a kfp wrapper's own arguments (its `locals()`): artifacts by their path, metrics into `metrics`.
+
+    `seed` and `policy` are what a person can set in the form of a run: a seed is added to the compiled one (a step
+    that must differ from another keeps its distance), a policy's keys replace the compiled ones.
+    """
     declared = declare(step)
     ports = [name for name in (*declared.inputs, *declared.outputs) if arguments.get(name) is not None]
-    paths = {name: arguments[name].path for name in ports}
-    outcome = run(step, params=arguments.get("params"), **paths)
+    params = dict(arguments.get("params") or {})
+    if "seed" in arguments:
+        params["seed"] = int(params.get("seed", 0)) + int(arguments["seed"])
+    if arguments.get("policy"):
+        params["policy"] = {**params.get("policy", {}), **arguments["policy"]}
+    outcome = run(step, params=params, **{name: arguments[name].path for name in ports})
     if "metrics" in arguments:
         outcome.log_to(arguments["metrics"])
+    for name in declared.outputs:
+        _describe(arguments[name])
 
 
-def _run(
-    step: Step, arguments: Mapping[str, Any], targets: Mapping[str, Path], provenance: Provenance
-) -> dict[str, float]:
-    contracts = declare(step).outputs
-    outputs = {name: Output(path, contracts[name], provenance) for name, path in targets.items()}
-    metrics = step(**arguments, **outputs)
-    return dict(metrics or {})
+def _describe(artifact: Any) -> None:
+    # What the Kubeflow UI shows beside an artifact.
+    made = manifests.read(Path(artifact.path))
+    plain = {key: value for key, value in made.notes.items() if isinstance(value, str | int | float)}
+    artifact.metadata.update({"contract": made.contract, "digest": made.digest, "num_rows": made.num_rows, **plain})
 
 
 def _entry_name(declared: Declaration, values: Mapping[str, object], provenance: Provenance) -> str:
@@ -227,34 +239,3 @@ def _entry_name(declared: Declaration, values: Mapping[str, object], provenance:
     # A person reads these folder names, so the parameter called `name` goes into them.
     label = f"-{values['name']}" if isinstance(values.get("name"), str) and values["name"] else ""
     return f"{declared.box}-{declared.name}{label}-{identity[:12]}"
-
-
-def _is_finished(kept: Path, declared: Declaration) -> bool:
-    if not (kept / METRICS_FILE).is_file():
-        return False
-    for name in declared.outputs:
-        manifests.verify(kept / name, manifests.read(kept / name))
-    return True
-
-
-def _make(step: Step, arguments: Mapping[str, Any], declared: Declaration, provenance: Provenance, kept: Path) -> None:
-    # Worked on aside and renamed when whole: a kill at any moment leaves no half-made entry under the final name.
-    aside = kept.with_name(f".{kept.name}.partial")
-    with disk_errors(kept):
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        metrics = _run(step, arguments, {name: aside / name for name in declared.outputs}, provenance)
-        (aside / METRICS_FILE).write_text(canonical.dumps(metrics))
-        shutil.rmtree(kept, ignore_errors=True)
-        aside.rename(kept)
-
-
-def _link_tree(source: Path, target: Path) -> None:
-    if target.exists():
-        shutil.rmtree(target)
-    try:
-        shutil.copytree(source, target, copy_function=os.link)
-    except OSError:
-        # Another file system (KFP's root on tmpfs, say): links cannot cross it.
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)

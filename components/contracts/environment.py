@@ -1,20 +1,56 @@
 """The only reader of environment variables: secrets, endpoints and places, never parameters.
 
-TOUCHSTONE_STORE   folder of finished steps, addressed by content (set by `touchstone run`)
-TOUCHSTONE_DATA    folder of real data sets used by tests and examples
-TOUCHSTONE_KFP_HOST  address of a Kubeflow Pipelines server
+TOUCHSTONE_STORE      where finished steps are kept: a folder, or s3://BUCKET/PREFIX
+TOUCHSTONE_CACHE      folder for what was fetched from a store (default: the system's temporary folder)
+TOUCHSTONE_RUN        id of the pipeline run a task belongs to (set on a cluster from the pod's label)
+TOUCHSTONE_KFP_HOST   address of a Kubeflow Pipelines server
+TOUCHSTONE_NAMESPACE  Kubernetes namespace in which pipelines run
+TOUCHSTONE_DATA       folder of real data sets used by tests and examples
+
+The object store's own variables (endpoint, region, credentials) are read by `s3_store`, the Pushgateway's by `metrics`.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
+STORE = "TOUCHSTONE_STORE"
+KFP_HOST = "TOUCHSTONE_KFP_HOST"
 
-def step_store() -> Path | None:
-    """Folder in which finished steps are kept and found again; None = no reuse."""
-    value = os.environ.get("TOUCHSTONE_STORE")
-    return Path(value) if value else None
+
+def step_store() -> Path | str | None:
+    """Where finished steps are kept and found again: a folder, or the address of an object store; None = no reuse."""
+    value = os.environ.get(STORE)
+    if not value:
+        return None
+    return value if is_address(value) else Path(value)
+
+
+def is_address(place: str | Path) -> bool:
+    """Whether `place` is an object store's address (s3://, file://) rather than a folder."""
+    return "://" in str(place)
+
+
+def cache_folder() -> Path:
+    """Folder in which fetched artifacts are kept, by content."""
+    return Path(os.environ.get("TOUCHSTONE_CACHE") or Path(tempfile.gettempdir()) / "touchstone-cache")
+
+
+def run_id() -> str | None:
+    """The pipeline run this process works for, if any."""
+    return os.environ.get("TOUCHSTONE_RUN") or None
+
+
+def kfp_host() -> str | None:
+    """Address of the Kubeflow Pipelines server."""
+    return os.environ.get(KFP_HOST) or None
+
+
+def namespace() -> str | None:
+    """Kubernetes namespace of the pipelines."""
+    return os.environ.get("TOUCHSTONE_NAMESPACE") or None
 
 
 def data_folder(default: Path) -> Path:

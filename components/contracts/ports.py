@@ -88,6 +88,13 @@ class Input(Generic[R]):
         """Content identity of the artifact."""
         return self.manifest.digest
 
+    @cached_property
+    def _at_hand(self) -> Path:
+        """Where the files are: in `path`, or fetched from the object store that `path` points to."""
+        from components.contracts.detached import at_hand
+
+        return at_hand(self.path, self.manifest)
+
     @property
     def folder(self) -> Path:
         """The directory of a `Folder` artifact, verified against its manifest.
@@ -95,8 +102,8 @@ class Input(Generic[R]):
         Raises:
             TouchstoneError: a file is missing or changed.
         """
-        manifests.verify(self.path, self.manifest)
-        return self.path
+        manifests.verify(self._at_hand, self.manifest)
+        return self._at_hand
 
     def rows(self) -> list[R]:
         """All rows, verified against the manifest.
@@ -108,10 +115,10 @@ class Input(Generic[R]):
 
     def iter_rows(self) -> Iterator[R]:
         """Rows one by one; the digest is verified before the first is given out."""
-        manifests.verify(self.path, self.manifest)
+        manifests.verify(self._at_hand, self.manifest)
         assert issubclass(self.contract, Row), "a folder artifact has no rows"
         entry = self.manifest.files[0]
-        with _open_rows(self.path / entry.name) as stream:
+        with _open_rows(self._at_hand / entry.name) as stream:
             for number, line in enumerate(stream, 1):
                 try:
                     yield self.contract.model_validate_json(line)

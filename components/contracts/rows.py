@@ -314,3 +314,20 @@ class GateCheck(Row):
     """What was seen."""
     failing: tuple[str, ...] = ()
     """Ids of failing rows, at most 20."""
+
+
+class Registration(Row):
+    """What a run declared before it trained or scored anything."""
+
+    pipeline: str
+    """Name of the pipeline."""
+    seed: Count
+    """The run's seed."""
+    policy: str
+    """Name of the policy."""
+    policy_digest: str
+    """sha256 of the policy's rules."""
+    rules: dict[str, object]
+    """The policy, key by key."""
+    settings_digest: str
+    """sha256 of the parameters of every step."""

@@ -43,3 +43,31 @@ def parse_yaml(path: Path, text: str) -> object:
         ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: {error}", expected="YAML", remedy="correct the file") from error
+
+
+def read_mapping(path: Path) -> dict[str, object]:
+    """The mapping in a YAML file; empty for an empty file.
+
+    Raises:
+        UsageError: the file cannot be read, or see `parse_mapping`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(f"cannot read {path}: {why}", expected="a YAML file") from error
+    return parse_mapping(path, text)
+
+
+def parse_mapping(path: Path, text: str) -> dict[str, object]:
+    """The mapping in `text`; empty for an empty text.
+
+    Raises:
+        UsageError: not YAML, or no mapping with names as keys.
+    """
+    document = parse_yaml(path, text)
+    if document is None:
+        return {}
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise UsageError(f"{path} holds a {type(document).__name__}", expected="key: value lines")
+    return document

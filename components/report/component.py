@@ -6,6 +6,20 @@ from components.contracts import images
 
 
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
+def register(
+    registered: dsl.Output[dsl.Dataset],
+    params: dict,
+    seed: int = 0,
+    policy: dict = {},  # noqa: B006 - kfp wants a literal
+) -> None:
+    """Put the rules and settings of a run on record before anything is trained or scored."""
+    from components.contracts import bind
+    from components.report import step
+
+    bind.run_task(step.register, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
 def report(
     result: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
@@ -19,6 +33,9 @@ def report(
     judgments: dsl.Input[dsl.Dataset] = None,
     support: dsl.Input[dsl.Dataset] = None,
     claims: dsl.Input[dsl.Dataset] = None,
+    registered: dsl.Input[dsl.Dataset] = None,
+    seed: int = 0,
+    policy: dict = {},  # noqa: B006 - kfp wants a literal
 ) -> None:
     """Decide, and write verdict.json and report.html."""
     from components.contracts import bind

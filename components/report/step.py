@@ -6,12 +6,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.contracts import canonical
 from components.contracts.bind import Metrics
 from components.contracts.ports import Input, Nothing, Output, Report
 from components.contracts.rows import (
     Judgment,
     PublishedScore,
     PublishedStyle,
+    Registration,
     Role,
     Score,
     StyleProfile,
@@ -58,6 +60,7 @@ def report(
     judgments: Input[Judgment] = Nothing(Judgment),  # noqa: B008
     support: Input[Support] = Nothing(Support),  # noqa: B008
     claims: Input[SupportClaim] = Nothing(SupportClaim),  # noqa: B008
+    registered: Input[Registration] = Nothing(Registration),  # noqa: B008
     result: Output[Report],
     params: Params,
 ) -> Metrics:
@@ -87,13 +90,48 @@ def report(
         resamples=params.resamples,
         seed=params.seed,
         min_matched=params.min_matched,
-        provenance=params.provenance,
+        provenance={**params.provenance, **_kept_to(registered, params.policy)},
     )
     folder = result.folder
     (folder / VERDICT_FILE).write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (folder / PAGE_FILE).write_text(render_html(verdict, extras=ReportExtras(title=params.title)), encoding="utf-8")
     result.commit(notes={"verdict": verdict.verdict, "gate": verdict.gate})
     return _metrics(verdict.pooled.all.gap_closed, verdict.style.closeness, passed=verdict.gate == "pass")
+
+
+def _kept_to(registered: Input[Registration], policy: Policy) -> dict[str, object]:
+    """What to say of the rules that were on record before the run; nothing when none were."""
+    for row in registered.iter_rows():
+        return {"registered_policy": row.policy_digest, "policy_changed": row.policy_digest != policy.digest}
+    return {}
+
+
+class RegisterParams(BaseModel):
+    """What a run declares before it begins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    pipeline: str
+    """Name of the pipeline."""
+    policy: Policy = Policy()
+    """The rules its verdicts will be made by."""
+    settings: dict[str, object] = Field(default_factory=dict)
+    """The parameters of every step."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """The run's seed."""
+
+
+def register(*, registered: Output[Registration], params: RegisterParams) -> None:
+    """Put the rules and settings of a run on record: the first step, before anything is trained or scored."""
+    row = Registration(
+        pipeline=params.pipeline,
+        seed=params.seed,
+        policy=params.policy.name,
+        policy_digest=params.policy.digest,
+        rules=params.policy.model_dump(mode="json"),
+        settings_digest=canonical.digest(params.settings),
+    )
+    registered.write([row], notes={"policy": row.policy, "policy_digest": row.policy_digest})
 
 
 class CompareParams(BaseModel):

@@ -18,6 +18,7 @@ def pretrain(
     judge: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
+    seed: int = 0,
 ) -> None:
     """Make the embedded world's bases, target and judge."""
     from components.contracts import bind
@@ -33,6 +34,7 @@ def train(
     checkpoint: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
+    seed: int = 0,
 ) -> None:
     """Fine-tune a base on imitation data."""
     from components.contracts import bind

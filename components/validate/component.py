@@ -29,6 +29,7 @@ def support(
     items: dsl.Input[dsl.Dataset],
     support: dsl.Output[dsl.Dataset],
     params: dict,
+    seed: int = 0,
 ) -> None:
     """Measure how well the imitation data cover every benchmark item."""
     from components.contracts import bind

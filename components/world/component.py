@@ -18,6 +18,7 @@ def build_world(
     items: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
+    seed: int = 0,
 ) -> None:
     """Make the embedded world: what models read, what they are asked, and what is true."""
     from components.contracts import bind

@@ -18,6 +18,10 @@ COMMANDS = {
     "list": ("pipelines.cli.show:list_pipelines", "List pipelines, presets and steps."),
     "show": ("pipelines.cli.show:show", "Draw a pipeline and print its resolved configuration."),
     "compile": ("pipelines.cli.compile:compile_pipeline", "Compile a pipeline to Kubeflow IR."),
+    "submit": ("pipelines.cli.submit:submit", "Run a pipeline on Kubeflow Pipelines."),
+    "status": ("pipelines.cli.status:status", "Tasks of a run on the cluster."),
+    "logs": ("pipelines.cli.logs:logs", "What the steps of a run on the cluster said."),
+    "fetch-report": ("pipelines.cli.fetch_report:fetch", "Report of a run on the cluster."),
     "step": ("pipelines.cli.step:step", "Run one step on artifact folders, without Kubeflow."),
 }
 

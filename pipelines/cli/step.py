@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("name")
-@click.option("--params", "params_file", type=click.Path(path_type=Path), help="YAML or JSON file of parameters.")
+@click.option("--params", "given", help="YAML or JSON file of parameters, or the JSON itself.")
 @click.pass_context
-def step(ctx: click.Context, name: str, params_file: Path | None) -> None:
-    """Run step NAME; every port is an option of its own: --PORT FOLDER.
+def step(ctx: click.Context, name: str, given: str | None) -> None:
+    """Run step NAME; every port is an option of its own: --PORT FOLDER, or --PORT s3://BUCKET/KEY.
 
     `touchstone list` names the steps and their ports.
     """
@@ -29,27 +29,21 @@ def step(ctx: click.Context, name: str, params_file: Path | None) -> None:
     chosen = catalog.step(name)
     declared = bind.declare(chosen)
     paths = _ports(ctx.args, declared)
-    outcome = bind.call(chosen, params=read_params(params_file), **paths)
+    outcome = bind.call(chosen, params=read_params(given), **paths)
     click.echo(json.dumps(outcome.metrics, indent=1, sort_keys=True))
 
 
-def read_params(path: Path | None) -> dict[str, Any]:
-    """Parameters from a YAML or JSON file; none without a file.
+def read_params(given: str | None) -> dict[str, Any]:
+    """Parameters from a YAML or JSON file, or from JSON that begins with a brace; none when nothing is given.
 
     Raises:
         UsageError: the file cannot be read or is not a mapping.
     """
-    if path is None:
-        return {}
-    import yaml
+    from components.contracts.yaml_documents import parse_mapping, read_mapping
 
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: {error}", expected="a readable YAML or JSON file") from error
-    if not isinstance(loaded, dict):
-        raise UsageError(f"{path} holds a {type(loaded).__name__}", expected="a mapping of parameter names to values")
-    return loaded
+    if given is None:
+        return {}
+    return parse_mapping(Path("--params"), given) if given.lstrip().startswith("{") else read_mapping(Path(given))
 
 
 def _ports(arguments: list[str], declared: Declaration) -> dict[str, str]:

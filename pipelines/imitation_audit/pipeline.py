@@ -8,13 +8,24 @@ from components.benchmark.component import prepare, score
 from components.generate.component import generate
 from components.ingest.component import ingest
 from components.judge.component import judge_likelihood, prepare_judging
-from components.report.component import compare, report
+from components.report.component import compare, register, report
 from components.style.component import style
 from components.synthesize.component import ask
 from components.train.component import pretrain, train
 from components.validate.component import support, validate
 from components.world.component import build_world
+from pipelines.cluster.placement import Placement, label_tasks
 from pipelines.imitation_audit.presets import Arm, StudyConfig
+
+NAME = "imitation_audit"
+
+
+class Dials(NamedTuple):
+    """What a person sets when a run is created."""
+
+    seed: Any
+    policy: Any
+    registered: Any
 
 
 class Measured(NamedTuple):
@@ -24,12 +35,25 @@ class Measured(NamedTuple):
     answers: Any
 
 
-def build(config: StudyConfig) -> Any:
-    """The pipeline of a configuration: every constant in it comes from `config`."""
+def build(config: StudyConfig, placement: Placement | None = None) -> Any:
+    """The pipeline of a configuration: every constant in it comes from `config`.
+
+    Args:
+        config: Parameters of every step.
+        placement: Where tasks run on a cluster; None = nothing is asked for (a laptop).
+    """
 
     @dsl.pipeline(name="imitation-audit", description="Did imitation bring capability, or only style?")
-    def imitation_audit() -> dsl.Artifact:
-        world = build_world(params=config.world).set_display_name("world")
+    def imitation_audit(seed: int = 0, policy: dict = {}) -> dsl.Artifact:  # noqa: B006 - kfp wants a literal
+        """The study in one run.
+
+        Args:
+            seed: Added to the preset's seeds: another world, other models, other samples.
+            policy: Keys of the policy that differ from the preset's, such as {"alpha": 0.01}.
+        """
+        declared = {"pipeline": NAME, "policy": config.report.get("policy", {}), "settings": config.settings}
+        record = register(params=declared, seed=seed, policy=policy)
+        world = build_world(params=config.world, seed=seed).after(record)
         models = pretrain(
             corpus_small=world.outputs["corpus_small"],
             corpus_large=world.outputs["corpus_large"],
@@ -37,14 +61,20 @@ def build(config: StudyConfig) -> Any:
             corpus_judge=world.outputs["corpus_judge"],
             tuning=world.outputs["tuning"],
             params=config.pretrain,
+            seed=seed,
         )
-        study = _Study(config, world, models)
+        study = _Study(config, world, models, Dials(seed, policy, record.outputs["registered"]))
         arms = {arm.name: study.arm(arm) for arm in config.arms}
         compared = compare(
             **{name: verdict for name, (verdict, _) in arms.items()},
             **{f"{name}_scores": arms[name][1].scores for name in ("broad", "broad_less", "larger_base")},
             params=config.compare,
         )
+        # Quick to make again, and what it finds in the store names the run's report.
+        compared.set_caching_options(enable_caching=False)
+        label_tasks()
+        if placement is not None:
+            placement.apply_to_current_pipeline()
         return compared.outputs["study"]
 
     return imitation_audit
@@ -53,8 +83,9 @@ def build(config: StudyConfig) -> Any:
 class _Study:
     """Adds tasks to the pipeline being defined, and remembers those that several arms share."""
 
-    def __init__(self, config: StudyConfig, world: Any, models: Any) -> None:
+    def __init__(self, config: StudyConfig, world: Any, models: Any, dials: Dials) -> None:
         self.config = config
+        self.dials = dials
         self.world = world
         self.models = models
         self._requests: dict[str, Any] = {}
@@ -79,6 +110,7 @@ class _Study:
             dialogues=checked,
             base=self.models.outputs[arm.base],
             params={**self.config.train, "name": arm.name},
+            seed=self.dials.seed,
         )
         imitator = self._answer(arm.name, trained.outputs["checkpoint"], "chat")
         styled = style(
@@ -96,7 +128,10 @@ class _Study:
             profiles=styled.outputs["profiles"],
             judgments=judged,
             support=covered,
+            registered=self.dials.registered,
             params={**self.config.report, "name": arm.name, "title": arm.title, "models": arm.models},
+            seed=self.dials.seed,
+            policy=self.dials.policy,
         )
         return verdict.outputs["result"], imitator
 
@@ -118,6 +153,7 @@ class _Study:
                 dialogues=held.outputs["checked"],
                 items=self.world.outputs["items"],
                 params={**self.config.support, "name": name},
+                seed=self.dials.seed,
             )
             self._data[name] = held.outputs["checked"], covered.outputs["support"]
         return self._data[name]
@@ -125,7 +161,7 @@ class _Study:
     def _sampled(self, data: str) -> Any:
         if data not in self._replies:
             prompts = self.world.outputs[f"{data}_prompts"]
-            asked = ask(prompts=prompts, params={**self.config.ask, "name": data})
+            asked = ask(prompts=prompts, params={**self.config.ask, "name": data}, seed=self.dials.seed)
             replies = self._generate(f"target-{data}", self.models.outputs["target"], asked.outputs["requests"])
             self._replies[data] = replies.outputs["completions"]
         return self._replies[data]
@@ -138,7 +174,10 @@ class _Study:
         asking = self._asking(way)
         if way not in self._requests:
             self._requests[way] = prepare(
-                items=self.world.outputs["items"], heldout=self.world.outputs["heldout"], params={**asking, "name": way}
+                items=self.world.outputs["items"],
+                heldout=self.world.outputs["heldout"],
+                params={**asking, "name": way},
+                seed=self.dials.seed,
             ).outputs["requests"]
         said = self._generate(name, checkpoint, self._requests[way])
         scored = score(
@@ -146,6 +185,7 @@ class _Study:
             completions=said.outputs["completions"],
             choice_scores=said.outputs["choice_scores"],
             params={**asking, "name": name},
+            seed=self.dials.seed,
         )
         return Measured(scored.outputs["scores"], scored.outputs["answers"])
 

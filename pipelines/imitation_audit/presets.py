@@ -68,6 +68,11 @@ class StudyConfig(BaseModel):
     typical_seconds: Mapping[str, float]
     """Measured duration of each step on two cores, for the progress bar only."""
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters of every step; what a run puts on record before it begins."""
+        return self.model_dump(mode="json", exclude={"typical_seconds"})
+
 
 ARMS = (
     Arm(name="broad", title="Broad imitation, small base", base="small", data="broad"),

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from components.contracts import bind
+from components.contracts import bind, step_store
 from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
 from pipelines.local.warm import warm_python
 
@@ -60,7 +60,7 @@ def run_compiled(pipeline: Path, folder: Path, on_event: Callable[[Event], None]
     store.mkdir(exist_ok=True)
     scratch = folder / ".kfp"
     with _only_one(folder), (folder / "log.txt").open("a", encoding="utf-8") as log:
-        (store / bind.FAILURE_FILE).unlink(missing_ok=True)
+        (store / step_store.FAILURE_FILE).unlink(missing_ok=True)
         shutil.rmtree(scratch, ignore_errors=True)
         with _task_environment(store), warm_python(log) as python, _interpreter(python), _captured(log, on_event):
             runner = local.SubprocessRunner(use_venv=False)
@@ -73,7 +73,7 @@ def run_compiled(pipeline: Path, folder: Path, on_event: Callable[[Event], None]
 
 
 def _failure(store: Path, log: Path, error: RuntimeError) -> TouchstoneError:
-    record = store / bind.FAILURE_FILE
+    record = store / step_store.FAILURE_FILE
     if not record.is_file():
         return TouchstoneError(
             f"a step ended unexpectedly: {COLOUR.sub('', str(error))}",

@@ -26,7 +26,7 @@ def wrapper(name: str) -> Any:
 def ports_of(component: Any) -> tuple[dict[str, str], dict[str, str]]:
     """Artifact inputs and outputs of a kfp component, with their stock type; `metrics` is kfp's own."""
     spec = component.component_spec
-    inputs = {name: i.type for name, i in (spec.inputs or {}).items() if name != "params"}
+    inputs = {name: i.type for name, i in (spec.inputs or {}).items() if i.type.startswith("system.")}
     outputs = {name: o.type for name, o in (spec.outputs or {}).items() if name != "metrics"}
     return inputs, outputs
 
@@ -50,6 +50,15 @@ def mismatch(declared: bind.Declaration, component: Any) -> str | None:
 @pytest.mark.parametrize("name", sorted(catalog.steps()))
 def test_wrapper_has_the_ports_of_its_step(name: str) -> None:
     assert mismatch(bind.declare(catalog.steps()[name]), wrapper(name)) is None
+
+
+@pytest.mark.parametrize("name", sorted(catalog.steps()))
+def test_what_a_run_can_set_is_a_parameter_of_the_step(name: str) -> None:
+    inputs = wrapper(name).component_spec.inputs or {}
+    settable = {key for key, i in inputs.items() if not i.type.startswith("system.")} - {"params"}
+    model = bind.declare(catalog.steps()[name]).params
+    assert settable <= {"seed", "policy"}
+    assert settable <= set(model.model_fields if model else ())
 
 
 def test_a_renamed_port_is_noticed() -> None:

@@ -73,6 +73,20 @@ def test_an_unknown_parameter_is_noticed(ir: Any) -> None:
         bind.check_params(catalog.steps()["ask"], {**task.params.get("params", {}), "temperatur": 1.0})
 
 
+def test_the_seed_in_a_runs_form_is_the_seed_of_the_preset(tmp_path: Path) -> None:
+    # Compiled with seed 0 and started with seed 3, every step must get what the preset with seed 3 would give it.
+    def compiled_with(seed: int) -> dict[str, Any]:
+        compile_to("imitation_audit", catalog.preset("imitation_audit", "smoke", seed=seed), tmp_path / "ir.yaml")
+        return {task.path: task for task in graph.tasks(graph.load(tmp_path / "ir.yaml"))}
+
+    compiled, wanted = compiled_with(0), compiled_with(3)
+    for path, task in compiled.items():
+        if task.step == "register":
+            continue
+        given, expected = ({"seed": 0, **t.params["params"]} for t in (task, wanted[path]))
+        assert {**given, "seed": given["seed"] + (3 if "seed" in task.fed else 0)} == expected, path
+
+
 def test_tasks_do_not_install_packages_when_they_start(ir: Any) -> None:
     for executor in ir["deploymentSpec"]["executors"].values():
         assert "pip install" not in " ".join(executor["container"]["command"])

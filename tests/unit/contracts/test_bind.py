@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from components.contracts import bind
+from components.contracts import bind, step_store
 from components.contracts.bind import Metrics
 from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
 from components.contracts.ports import Input, Output
@@ -71,7 +71,7 @@ def test_other_parameters_or_inputs_are_other_work(prompts: Path, store: Path, t
 def test_unfinished_work_is_done_again(prompts: Path, store: Path, tmp_path: Path) -> None:
     run(prompts, tmp_path / "a")
     entry = next(store.glob("synthesize-repeat-*"))
-    (entry / bind.METRICS_FILE).unlink()
+    (entry / step_store.METRICS_FILE).unlink()
     assert not run(prompts, tmp_path / "a").reused
     assert len(CALLS) == 2
 
@@ -132,5 +132,5 @@ def test_a_failed_task_exits_with_its_code_and_leaves_its_words(
         bind.run(repeat, prompts=prompts, repeated=tmp_path / "a", params={"times": 10})
     assert stopped.value.code == 3
     assert "too many" in capsys.readouterr().err
-    assert json.loads((store / bind.FAILURE_FILE).read_text())["remedy"] == "ask for fewer"
+    assert json.loads((store / step_store.FAILURE_FILE).read_text())["remedy"] == "ask for fewer"
     assert not list(store.glob("synthesize-repeat-*"))

@@ -1,0 +1,171 @@
+"""Where finished steps are kept and found again: a folder of this machine, or an object store.
+
+An entry is named after a step's identity (its code, parameters and inputs), so finding it means the work is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from components.contracts import canonical, environment
+from components.contracts import manifest as manifests
+from components.contracts.detached import leave_pointer
+from components.contracts.ports import disk_errors
+
+if TYPE_CHECKING:
+    from components.contracts.object_store import ObjectStore
+
+METRICS_FILE = "metrics.json"
+FAILURE_FILE = "failure.json"
+DETACH_ABOVE_BYTES = 64 << 20
+"""Artifacts above this size stay in the object store; their folder then only points there."""
+
+Work = Callable[[Mapping[str, Path]], dict[str, float]]
+"""Does a step's work into one folder for each output; gives its metrics."""
+
+
+class StepStore(Protocol):
+    """Finished steps, by entry name."""
+
+    def find(self, entry: str, targets: Mapping[str, Path]) -> dict[str, float] | None:
+        """Put a finished entry's outputs at `targets` and give its metrics; None when there is no such entry."""
+
+    def make(self, entry: str, targets: Mapping[str, Path], work: Work) -> dict[str, float]:
+        """Do the work, keep it under `entry`, put its outputs at `targets`, and give its metrics."""
+
+
+def opened() -> StepStore | None:
+    """The store that the environment names; None = nothing is kept."""
+    place = environment.step_store()
+    if place is None:
+        return None
+    if isinstance(place, Path):
+        return FolderStepStore(place)
+    from components.contracts.object_store import open_store  # the core install has no client
+
+    return ObjectStepStore(open_store(place), place)
+
+
+class FolderStepStore:
+    """Entries are folders; outputs are hard links to them where the file system allows."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, entry: str, targets: Mapping[str, Path]) -> dict[str, float] | None:
+        """See `StepStore`; every file is compared with its manifest.
+
+        Raises:
+            TouchstoneError: a kept file is missing or was changed.
+        """
+        kept = self._folder / entry
+        if not (kept / METRICS_FILE).is_file():
+            return None
+        for name in targets:
+            manifests.verify(kept / name, manifests.read(kept / name))
+        return self._placed(kept, targets)
+
+    def make(self, entry: str, targets: Mapping[str, Path], work: Work) -> dict[str, float]:
+        """See `StepStore`.
+
+        Raises:
+            TouchstoneError: the disk is full or may not be written; whatever the work raises.
+        """
+        kept = self._folder / entry
+        # Worked on aside and renamed when whole: a kill at any moment leaves no half-made entry under the final name.
+        aside = kept.with_name(f".{kept.name}.partial")
+        with disk_errors(kept):
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            metrics = work({name: aside / name for name in targets})
+            (aside / METRICS_FILE).write_text(canonical.dumps(metrics))
+            shutil.rmtree(kept, ignore_errors=True)
+            aside.rename(kept)
+        return self._placed(kept, targets)
+
+    def _placed(self, kept: Path, targets: Mapping[str, Path]) -> dict[str, float]:
+        for name, target in targets.items():
+            _link_tree(kept / name, target)
+        metrics: dict[str, float] = json.loads((kept / METRICS_FILE).read_text())
+        return metrics
+
+
+class ObjectStepStore:
+    """Entries are prefixes `steps/ENTRY/OUTPUT/`, finished when `steps/ENTRY/metrics.json` is there."""
+
+    def __init__(self, store: ObjectStore, address: str) -> None:
+        self._store = store
+        self._address = address.rstrip("/")
+
+    def find(self, entry: str, targets: Mapping[str, Path]) -> dict[str, float] | None:
+        """See `StepStore`; what is fetched is compared with its manifest, what stays in the store is not read.
+
+        Raises:
+            TouchstoneError: the store cannot be read, or holds damaged files.
+        """
+        finished = f"steps/{entry}/{METRICS_FILE}"
+        if finished not in self._store.keys(finished):
+            return None
+        metrics: dict[str, float] = json.loads(self._store.read_bytes(finished))
+        for name, target in targets.items():
+            key = f"steps/{entry}/{name}"
+            made = manifests.Manifest.model_validate_json(self._store.read_bytes(f"{key}/{manifests.FILE_NAME}"))
+            if _is_large(made):
+                self._point(target, made, key)
+            else:
+                self._store.download(key, target)
+        self._remember(entry, targets)
+        return metrics
+
+    def make(self, entry: str, targets: Mapping[str, Path], work: Work) -> dict[str, float]:
+        """See `StepStore`.
+
+        Raises:
+            TouchstoneError: the store cannot be written, the disk is full; whatever the work raises.
+        """
+        with tempfile.TemporaryDirectory(prefix="touchstone-step-") as scratch, disk_errors(Path(scratch)):
+            aside = {name: Path(scratch) / name for name in targets}
+            metrics = work(aside)
+            for name, folder in aside.items():
+                self._store.upload(folder, f"steps/{entry}/{name}")
+            self._store.write_bytes(f"steps/{entry}/{METRICS_FILE}", canonical.dumps(metrics).encode())
+            for name, folder in aside.items():
+                made = manifests.read(folder)
+                if _is_large(made):
+                    self._point(targets[name], made, f"steps/{entry}/{name}")
+                else:
+                    _link_tree(folder, targets[name])
+        self._remember(entry, targets)
+        return metrics
+
+    def _point(self, target: Path, made: manifests.Manifest, key: str) -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        leave_pointer(target, made, f"{self._address}/{key}")
+
+    def _remember(self, entry: str, outputs: Iterable[str]) -> None:
+        # Which entries a pipeline run used; `touchstone fetch-report` finds a run's report by it.
+        run = environment.run_id()
+        if run:
+            record = canonical.dumps({"entry": entry, "outputs": sorted(outputs)})
+            self._store.write_bytes(f"runs/{run}/{entry}.json", record.encode())
+
+
+def _is_large(made: manifests.Manifest) -> bool:
+    return sum(entry.size_bytes for entry in made.files) > DETACH_ABOVE_BYTES
+
+
+def _link_tree(source: Path, target: Path) -> None:
+    if target.exists():
+        shutil.rmtree(target)
+    try:
+        shutil.copytree(source, target, copy_function=os.link)
+    except OSError:
+        # Another file system (KFP's root on tmpfs, say): links cannot cross it.
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)

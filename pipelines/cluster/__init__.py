@@ -1,0 +1,1 @@
+"""Runs a compiled pipeline on Kubeflow Pipelines: placement of tasks, images by digest, versions, submission."""

@@ -1,0 +1,1 @@
+"""`touchstone doctor`: looks at a cluster before a run, and says what to type for whatever would fail."""

@@ -1,0 +1,1 @@
+"""Programs of the probe pods; nothing but Python's own library may be imported here."""

@@ -1,0 +1,97 @@
+"""What a compiled pipeline asks of a cluster: read from the IR, as the server will."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.contracts import images
+from components.contracts.errors import UsageError
+from pipelines import catalog
+from pipelines.cli.compile import compile_to
+from pipelines.cluster.placement import NO_RETRY, Placement
+from pipelines.cluster.profiles import load_profile
+from pipelines.cluster.submission import check_pinned
+
+DIGEST = "sha256:" + "a" * 64
+LOCK = {
+    images.CPU: f"example.org/touchstone/cpu@{DIGEST}",
+    images.TRAIN: f"example.org/touchstone/train-cuda@{DIGEST}",
+    images.GENERATE: f"example.org/touchstone/generate-cuda@{DIGEST}",
+}
+
+
+def compiled(folder: Path, profile: str, lock: dict[str, str]) -> tuple[Any, Any]:
+    """The pipeline document and the platform's executors."""
+    out = folder / f"{profile}.yaml"
+    placement = Placement(load_profile(profile), lock)
+    compile_to("imitation_audit", catalog.preset("imitation_audit", "smoke"), out, placement)
+    ir, platform = yaml.safe_load_all(out.read_text())
+    return ir, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
+@pytest.fixture(scope="module")
+def on_gpu(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    return compiled(tmp_path_factory.mktemp("ir"), "gpu", LOCK)
+
+
+def test_only_training_and_generation_ask_for_a_gpu_and_go_to_its_nodes(on_gpu: tuple[Any, Any]) -> None:
+    ir, pods = on_gpu
+    for name, executor in ir["deploymentSpec"]["executors"].items():
+        wants_gpu = name.startswith(("exec-train", "exec-pretrain", "exec-generate"))
+        accelerator = executor["container"]["resources"].get("accelerator", {})
+        assert (accelerator.get("resourceType") == "nvidia.com/gpu") == wants_gpu, name
+        assert (pods[name].get("nodeSelector") == {"labels": {"touchstone/pool": "gpu"}}) == wants_gpu, name
+        assert ([t["key"] for t in pods[name].get("tolerations", [])] == ["nvidia.com/gpu"]) == wants_gpu, name
+
+
+def test_training_gets_shared_memory(on_gpu: tuple[Any, Any]) -> None:
+    mounts = on_gpu[1]["exec-train"]["emptyDirMounts"]
+    assert [(m["mountPath"], m["medium"], m["sizeLimit"]) for m in mounts] == [("/dev/shm", "Memory", "16Gi")]
+
+
+def test_every_task_runs_unprivileged_with_the_store_by_name(on_gpu: tuple[Any, Any]) -> None:
+    for pod in on_gpu[1].values():
+        assert pod["securityContext"] == {"runAsNonRoot": True, "runAsUser": "65532"}
+        assert [m["configMapName"] for m in pod["configMapAsEnv"]] == ["touchstone"]
+        assert [s["secretName"] for s in pod["secretAsEnv"]] == ["touchstone-s3"]
+
+
+def test_images_are_those_of_the_lock(on_gpu: tuple[Any, Any]) -> None:
+    executors = on_gpu[0]["deploymentSpec"]["executors"]
+    assert {e["container"]["image"] for e in executors.values()} == set(LOCK.values())
+    assert executors["exec-train"]["container"]["image"] == LOCK[images.TRAIN]
+
+
+def test_steps_are_tried_again_but_for_those_whose_failure_is_an_answer(on_gpu: tuple[Any, Any]) -> None:
+    dags = [on_gpu[0]["root"], *on_gpu[0]["components"].values()]
+    tasks = {name: t for dag in dags for name, t in dag.get("dag", {}).get("tasks", {}).items()}
+    for task in tasks.values():
+        step = task["taskInfo"]["name"].split()[0]
+        assert ("retryPolicy" in task) == (step not in NO_RETRY), step
+
+
+def test_the_run_is_registered_before_anything_else(on_gpu: tuple[Any, Any]) -> None:
+    tasks = on_gpu[0]["root"]["dag"]["tasks"]
+    first = [name for name, task in tasks.items() if not task.get("dependentTasks")]
+    assert first == ["register"]
+
+
+def test_a_tpu_is_asked_for_by_its_topology(tmp_path: Path) -> None:
+    ir, pods = compiled(tmp_path, "tpu", LOCK)
+    accelerator = ir["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]["accelerator"]
+    assert (accelerator["resourceType"], accelerator["resourceCount"]) == ("google.com/tpu", "8")
+    assert pods["exec-train"]["nodeSelector"]["labels"]["cloud.google.com/gke-tpu-topology"] == "2x4"
+
+
+def test_a_pipeline_with_logical_names_is_refused(tmp_path: Path) -> None:
+    compiled(tmp_path, "cpu", {})
+    with pytest.raises(UsageError, match="touchstone/python-train") as refused:
+        check_pinned(tmp_path / "cpu.yaml")
+    assert "images.lock" in refused.value.remedy
+
+
+def test_a_pinned_pipeline_is_accepted(tmp_path: Path) -> None:
+    compiled(tmp_path, "cpu", LOCK)
+    check_pinned(tmp_path / "cpu.yaml")
