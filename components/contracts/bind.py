@@ -27,6 +27,7 @@ from components.contracts import canonical, environment, step_store
 from components.contracts import manifest as manifests
 from components.contracts.detached import local_ports
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.metrics import Recorder, step_metrics
 from components.contracts.ports import Folder, Input, Nothing, Output, Provenance
 from components.contracts.rows import Row
 
@@ -184,7 +185,9 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | P
     print(f"{PROGRESS_MARK} started {label}", flush=True)
     began = time.monotonic()
     try:
-        outcome = call(step, params=params, **paths)
+        with step_metrics(step.__name__, str((params or {}).get("name", ""))) as recorder:
+            outcome = call(step, params=params, **paths)
+            _record(recorder, declare(step), paths, outcome)
         how = "reused" if outcome.reused else f"finished in {time.monotonic() - began:.1f} s:"
         print(f"{PROGRESS_MARK} {how} {label}", flush=True)
         return outcome
@@ -198,6 +201,14 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | P
             with contextlib.suppress(OSError):
                 (store / step_store.FAILURE_FILE).write_text(json.dumps(record))
         raise SystemExit(error.exit_code) from None
+
+
+def _record(recorder: Recorder, declared: Declaration, paths: Mapping[str, str | Path], outcome: Outcome) -> None:
+    recorder.outcome("reused" if outcome.reused else "finished")
+    recorder.step_metrics(outcome.metrics)
+    for name in declared.outputs:
+        if not environment.is_address(paths[name]):
+            recorder.rows(name, manifests.read(Path(paths[name])).num_rows)
 
 
 def run_task(step: Step, arguments: Mapping[str, Any]) -> None:

@@ -89,14 +89,12 @@ def remote_manifest(address: str) -> Manifest:
     Raises:
         TouchstoneError: there is none, or it is not one of ours.
     """
+    from components.contracts.object_store import nothing_finished, read_manifest
+
     store, key = _located(address)
     if not store.has(key):
-        raise TouchstoneError(
-            f"nothing finished lies at {address}",
-            expected=f"an artifact: its {manifests.FILE_NAME} is written last",
-            remedy="run the step that makes it, or correct the address",
-        )
-    return Manifest.model_validate_json(store.read_bytes(f"{key}/{manifests.FILE_NAME}"))
+        raise nothing_finished(address)
+    return read_manifest(store.read_bytes(f"{key}/{manifests.FILE_NAME}"), where=address)
 
 
 def _located(address: str) -> tuple[ObjectStore, str]:

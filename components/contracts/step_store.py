@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from components.contracts import canonical, environment
 from components.contracts import manifest as manifests
-from components.contracts.detached import leave_pointer
+from components.contracts.detached import leave_pointer, remote_manifest
 from components.contracts.ports import disk_errors
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class ObjectStepStore:
         metrics: dict[str, float] = json.loads(self._store.read_bytes(finished))
         for name, target in targets.items():
             key = f"steps/{entry}/{name}"
-            made = manifests.Manifest.model_validate_json(self._store.read_bytes(f"{key}/{manifests.FILE_NAME}"))
+            made = remote_manifest(f"{self._address}/{key}")
             if _is_large(made):
                 self._point(target, made, key)
             else:

@@ -18,6 +18,7 @@ COMMANDS = {
     "list": ("pipelines.cli.show:list_pipelines", "List pipelines, presets and steps."),
     "show": ("pipelines.cli.show:show", "Draw a pipeline and print its resolved configuration."),
     "compile": ("pipelines.cli.compile:compile_pipeline", "Compile a pipeline to Kubeflow IR."),
+    "doctor": ("pipelines.cli.doctor:doctor", "Check a cluster before a run, and what to type for each failure."),
     "submit": ("pipelines.cli.submit:submit", "Run a pipeline on Kubeflow Pipelines."),
     "status": ("pipelines.cli.status:status", "Tasks of a run on the cluster."),
     "logs": ("pipelines.cli.logs:logs", "What the steps of a run on the cluster said."),

@@ -59,6 +59,7 @@ def run_checks(
     running: dict[str, float] = {}
     answers: queue.Queue[Result] = queue.Queue()
     by_name = {check.name: check for check in checks}
+    assert all(need in by_name for check in checks for need in check.needs), "a check needs one that does not exist"
 
     def settle(result: Result) -> None:
         # An answer after the deadline is too late.

@@ -87,11 +87,9 @@ class Scope:
     def install_command(self, *values: str) -> str:
         """The command that installs or repairs what the chart owns."""
         settings = "".join(f" --set {value}" for value in values)
-        reuse = " --reuse-values" if values else ""
-        return (
-            f"helm upgrade --install touchstone {CHART} --namespace {self.namespace} "
-            f"--create-namespace{reuse}{settings}"
-        )
+        # Values given at an earlier installation stay as they were.
+        keep = "--create-namespace --reset-then-reuse-values"
+        return f"helm upgrade --install touchstone {CHART} --namespace {self.namespace} {keep}{settings}"
 
     def _object(self, kind: str, name: str) -> Json | None:
         return self.api.find(self.in_namespace(kind, name))

@@ -13,6 +13,7 @@ import datetime
 import email.utils
 import hashlib
 import hmac
+import html
 import http.client
 import json
 import os
@@ -25,6 +26,7 @@ import uuid
 
 SECONDS = 5.0
 DEFAULT_REGION = "us-east-1"
+LISTED = b"<Contents>"
 AMAZON = "https://s3.{region}.amazonaws.com"
 
 
@@ -107,7 +109,7 @@ class Store:
         return content
 
     def _signed(self, method: str, path: str, query: str, body: bytes) -> dict[str, str]:
-        moment = datetime.datetime.fromtimestamp(time.time() + self._ahead, datetime.timezone.utc)
+        moment = datetime.datetime.fromtimestamp(time.time() + self._ahead, datetime.UTC)
         stamp, day = moment.strftime("%Y%m%dT%H%M%SZ"), moment.strftime("%Y%m%d")
         digest = hashlib.sha256(body).hexdigest()
         headers = {"host": self._url.netloc, "x-amz-content-sha256": digest, "x-amz-date": stamp}
@@ -141,11 +143,12 @@ def roundtrip(store: Store, prefix: str) -> dict[str, object]:
         if store.request("GET", key) != content:
             raise Refused("Changed", 200, "other bytes came back than were written")
         stage = "list"
-        if key.encode() not in store.request("GET", query=listing):
+        # The whole key is the prefix, so that anything listed is the object.
+        if LISTED not in store.request("GET", query=listing):
             raise Refused("NotListed", 200, "the object is missing in the list")
         stage, written = "delete", False
         store.request("DELETE", key)
-        if key.encode() in store.request("GET", query=listing):
+        if LISTED in store.request("GET", query=listing):
             raise Refused("NotDeleted", 200, "the object is still in the list")
         told = {"ok": True, "seconds": round(time.monotonic() - began, 3)}
     except Refused as refused:
@@ -169,7 +172,7 @@ def from_settings(settings: dict[str, str]) -> dict[str, object]:
 
 def _tag(content: bytes, name: str) -> str:
     found = re.search(rf"<{name}>([^<]*)</{name}>", content.decode("utf-8", "replace"))
-    return found[1] if found else ""
+    return html.unescape(found[1]) if found else ""
 
 
 if __name__ == "__main__":

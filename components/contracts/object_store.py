@@ -1,0 +1,285 @@
+"""The seam to where artifacts are kept: an S3 bucket, or a folder that behaves the same.
+
+An artifact is a folder with a manifest. Under its key lie the same files, and the manifest is written last: who sees
+`KEY/manifest.json` can fetch everything it lists.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from components.contracts import canonical
+from components.contracts import manifest as manifests
+from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.manifest import Manifest
+from components.contracts.ports import disk_errors
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What an upload or a download did."""
+
+    num_files: int
+    """Files moved, in whole or in part, the manifest included."""
+    num_bytes: int
+    """Bytes moved."""
+    num_bytes_skipped: int
+    """Bytes that were already at the other end."""
+    seconds: float
+    """Duration."""
+
+
+class ObjectStore(Protocol):
+    """Keeps artifacts and small values under keys: relative paths with forward slashes, below the store's address."""
+
+    def upload(self, folder: Path, key: str) -> Transfer:
+        """Put an artifact under `key`, its manifest last; what is there already is not sent again.
+
+        A call that is cut off at any moment leaves no manifest, and the next one continues.
+
+        Raises:
+            TouchstoneError: the folder is no whole artifact, or the store cannot be used.
+        """
+
+    def download(self, key: str, folder: Path) -> Transfer:
+        """Fetch the artifact under `key`, its manifest last; whole files that are there already are not fetched again.
+
+        Every file is compared with the manifest's digest. A call that is cut off leaves no manifest in `folder`, and
+        the next one continues. Files that the artifact does not have are left alone.
+
+        Raises:
+            TouchstoneError: nothing finished lies there, it is damaged, the disk is full, or the store cannot be used.
+        """
+
+    def has(self, key: str) -> bool:
+        """Whether a finished artifact lies under `key`: its manifest is there."""
+
+    def read_bytes(self, key: str) -> bytes:
+        """The value under `key`.
+
+        Raises:
+            TouchstoneError: there is none, or the store cannot be used.
+        """
+
+    def write_bytes(self, key: str, data: bytes) -> None:
+        """Put a small value under `key`; readers see the old value or the new one, never a part."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key that begins with the characters of `prefix`, in order."""
+
+    def delete(self, prefix: str) -> None:
+        """Remove what lies at `prefix` or below `prefix/`, manifests first; nothing there is no error."""
+
+
+def open_store(uri: str) -> ObjectStore:
+    """The store at `s3://BUCKET/PREFIX`, `file:///FOLDER`, or a folder's plain path.
+
+    Raises:
+        UsageError: the address names no bucket or a kind of store we do not have.
+        TouchstoneError: the S3 client is not installed, or credentials are missing.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return FileStore(Path(uri))
+    if scheme == "file":
+        return FileStore(Path(unquote(urlsplit(uri).path)))
+    bucket, _, prefix = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise UsageError(
+            f"{uri} is not the address of an object store",
+            expected="s3://BUCKET/PREFIX, file:///FOLDER or a folder",
+            remedy="correct TOUCHSTONE_STORE",
+        )
+    try:
+        from components.contracts.s3_store import S3Store
+    except ModuleNotFoundError as error:
+        raise TouchstoneError(
+            f"{uri} needs a package that is not installed: {error.name}",
+            remedy="pip install 'touchstone-audit[cluster]'",
+        ) from error
+    return S3Store.from_environment(bucket, prefix)
+
+
+def check_key(key: str) -> str:
+    """Give `key` back when it stays below the store's address.
+
+    Raises:
+        TouchstoneError: it is empty, absolute, or leads out.
+    """
+    parts = key.split("/")
+    if not key or any(part in {"", ".", ".."} for part in parts) or "\\" in key or "\0" in key:
+        raise TouchstoneError(
+            f"{key!r} cannot be a name in a store",
+            expected="a relative path such as steps/train-1a2b/checkpoint, without empty parts, '.' or '..'",
+        )
+    return key
+
+
+def read_manifest(data: bytes, *, where: str) -> Manifest:
+    """A manifest as a store holds it; names that lead out of the artifact's folder are refused.
+
+    Raises:
+        TouchstoneError: it is not one of ours.
+    """
+    try:
+        made = Manifest.model_validate_json(data)
+    except ValueError as error:
+        raise TouchstoneError(
+            f"{where}/{manifests.FILE_NAME} is not a Touchstone manifest",
+            expected="the manifest as its step wrote it",
+            remedy="delete it and run the step that makes it again",
+        ) from error
+    for entry in made.files:
+        check_key(entry.name)
+    return made
+
+
+def check_folder(folder: Path) -> Manifest:
+    """The manifest of a whole artifact about to be sent: every listed file is there in its size, and no other.
+
+    Raises:
+        TouchstoneError: a file is missing, was added or has another size.
+    """
+    made = manifests.read(folder)
+    listed = {entry.name: entry.size_bytes for entry in made.files}
+    present = {name: (folder / name).stat().st_size for name in canonical.tree_files(folder)}
+    present.pop(manifests.FILE_NAME)
+    for name in sorted(listed.keys() | present.keys()):
+        if listed.get(name) != present.get(name):
+            raise changed_file(folder / name)
+    return made
+
+
+def changed_file(path: Path) -> TouchstoneError:
+    """The failure that a file differs from what its manifest says."""
+    return TouchstoneError(
+        f"{path} is not as {manifests.FILE_NAME} says: missing, added, or changed after it was written",
+        expected="the artifact as its step wrote it, byte for byte",
+        remedy=f"restore the file, or remove {path.parent} and run the same command again",
+    )
+
+
+def nothing_finished(where: str) -> TouchstoneError:
+    """The failure that no finished artifact lies at an address."""
+    return TouchstoneError(
+        f"nothing finished lies at {where}",
+        expected=f"an artifact: its {manifests.FILE_NAME} is written last",
+        remedy="run the step that makes it, or correct the address",
+    )
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keep other processes from filling the same folder meanwhile; they wait for their turn."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems know no locks; two writers of equal content do not hurt each other there either.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class FileStore:
+    """A folder as an object store: for one machine, for a shared file system, and for tests."""
+
+    def __init__(self, root: Path) -> None:
+        """Keep everything below `root`, which is made when it is first written to."""
+        self._root = root
+
+    def upload(self, folder: Path, key: str) -> Transfer:
+        """See `ObjectStore`."""
+        return _copy_artifact(folder, self._path(key), check_folder(folder))
+
+    def download(self, key: str, folder: Path) -> Transfer:
+        """See `ObjectStore`."""
+        source = self._path(key)
+        if not self.has(key):
+            raise nothing_finished(str(source))
+        return _copy_artifact(source, folder, read_manifest(self.read_bytes(f"{key}/manifest.json"), where=str(source)))
+
+    def has(self, key: str) -> bool:
+        """See `ObjectStore`."""
+        return (self._path(key) / manifests.FILE_NAME).is_file()
+
+    def read_bytes(self, key: str) -> bytes:
+        """See `ObjectStore`."""
+        path = self._path(key)
+        if not path.is_file():
+            raise TouchstoneError(f"there is no {path}", remedy="run the step that writes it, or correct the address")
+        return path.read_bytes()
+
+    def write_bytes(self, key: str, data: bytes) -> None:
+        """See `ObjectStore`."""
+        path = self._path(key)
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+            partial.write_bytes(data)
+            partial.replace(path)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """See `ObjectStore`."""
+        below = self._root.joinpath(*prefix.split("/")[:-1])
+        if below.is_dir():
+            names = ((below / name).relative_to(self._root).as_posix() for name in canonical.tree_files(below))
+            yield from sorted(name for name in names if name.startswith(prefix) and not _is_partial(name))
+
+    def delete(self, prefix: str) -> None:
+        """See `ObjectStore`."""
+        path = self._path(prefix.rstrip("/"))
+        if path.is_file():
+            path.unlink()
+        elif path.is_dir():
+            for found in sorted(path.rglob(manifests.FILE_NAME)):
+                found.unlink()
+            shutil.rmtree(path)
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key)
+
+
+def _is_partial(name: str) -> bool:
+    last = PurePosixPath(name).name
+    return last.startswith(".") and last.endswith(".partial")
+
+
+def _copy_artifact(source: Path, target: Path, made: Manifest) -> Transfer:
+    began, moved, num_moved, skipped = time.monotonic(), 0, 0, 0
+    sent = (source / manifests.FILE_NAME).read_bytes()
+    with disk_errors(target), sole_writer(target):
+        kept = target / manifests.FILE_NAME
+        finished = kept.is_file() and kept.read_bytes() == sent
+        for entry in made.files:
+            path = target / entry.name
+            if path.is_file() and canonical.file_digest(path) == entry.sha256:
+                skipped += entry.size_bytes
+                continue
+            # From here on the target is not what its manifest says, if it has one.
+            kept.unlink(missing_ok=True)
+            finished = False
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.partial")
+            shutil.copyfile(source / entry.name, partial)
+            if canonical.file_digest(partial) != entry.sha256:
+                partial.unlink()
+                raise changed_file(source / entry.name)
+            partial.replace(path)
+            moved, num_moved = moved + entry.size_bytes, num_moved + 1
+        if finished:
+            return Transfer(0, 0, skipped + len(sent), time.monotonic() - began)
+        partial = kept.with_name(f".{kept.name}.partial")
+        partial.write_bytes(sent)
+        partial.replace(kept)
+    return Transfer(num_moved + 1, moved + len(sent), skipped, time.monotonic() - began)

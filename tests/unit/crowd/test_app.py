@@ -1,0 +1,162 @@
+"""The service answers what Kubernetes and Prometheus ask, with its database there and with it gone."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from components.contracts.errors import UsageError
+from components.crowd.app import REQUESTS, SECONDS, create_app
+from components.crowd.database import database_url, open_database
+
+DEADLINE_SECONDS = 60.0
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    engine = open_database(database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'crowd.db'}"}))
+    with TestClient(create_app(engine), raise_server_exceptions=False) as client:
+        yield client
+    engine.dispose()
+
+
+@pytest.fixture
+def orphan(tmp_path: Path) -> Iterator[TestClient]:
+    """A service whose database cannot be opened."""
+    engine = open_database(database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'missing' / 'crowd.db'}"}))
+    with TestClient(create_app(engine), raise_server_exceptions=False) as client:
+        yield client
+    engine.dispose()
+
+
+def counted(client: TestClient) -> dict[tuple[str, str], float]:
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return {
+        (sample.labels["path"], sample.labels["status"]): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == REQUESTS
+    }
+
+
+def test_the_start_page_says_that_ratings_are_not_open(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert "not open yet" in page.text
+
+
+def test_ready_while_the_database_answers(client: TestClient) -> None:
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/healthz").status_code == 200
+
+
+def test_alive_but_not_ready_without_its_database(orphan: TestClient) -> None:
+    assert orphan.get("/healthz").status_code == 200
+    answer = orphan.get("/readyz")
+    assert answer.status_code == 503
+    assert "missing" not in answer.text, "the database's address is not for visitors"
+
+
+def test_requests_are_counted_by_route_and_status(client: TestClient, orphan: TestClient) -> None:
+    for _ in range(3):
+        client.get("/readyz")
+    client.post("/readyz")
+    orphan.get("/readyz")
+    counts = counted(client)
+    assert counts[("/readyz", "200")] == 3
+    assert counts[("/readyz", "405")] == 1
+    assert counted(orphan)[("/readyz", "503")] == 1
+
+
+def test_unknown_addresses_share_one_series(client: TestClient) -> None:
+    for number in range(20):
+        assert client.get(f"/wp-admin/{number}").status_code == 404
+    paths = {path: count for (path, _), count in counted(client).items()}
+    assert paths == {"other": 20}
+
+
+def test_latency_is_a_histogram_by_route(client: TestClient) -> None:
+    client.get("/")
+    families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+    count = [s for s in families[SECONDS].samples if s.name.endswith("_count") and s.labels["path"] == "/"]
+    assert families[SECONDS].type == "histogram"
+    assert [sample.value for sample in count] == [1]
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_postgresql_address_gets_the_driver_that_is_installed(scheme: str) -> None:
+    url = database_url({"DATABASE_URL": f"{scheme}://crowd:secret@db:5432/crowd"})
+    assert url.drivername == "postgresql+psycopg"
+    engine = open_database(url)
+    assert (engine.url.host, engine.url.password) == ("db", "secret")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("given", ["not an address", "mysql://u:hunter2@h/d"])
+def test_another_address_is_refused_without_printing_it(given: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        database_url({"DATABASE_URL": given})
+    assert given not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_driver_that_is_not_installed_is_named() -> None:
+    with pytest.raises(UsageError, match="nosuchdriver"):
+        open_database(database_url({"DATABASE_URL": "postgresql+nosuchdriver://u:p@h/d"}))
+
+
+def test_the_command_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {"DATABASE_URL": f"sqlite:///{tmp_path / 'crowd.db'}", "PATH": ""}
+    command = [sys.executable, "-W", "error", "-m", "components.crowd", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert answered(f"http://127.0.0.1:{port}/readyz", process) == 200
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=DEADLINE_SECONDS)
+        finally:
+            process.kill()
+    # uvicorn raises the signal again once it has stopped, so that whoever sent it sees it honoured.
+    assert process.returncode in {0, -signal.SIGTERM}
+
+
+def test_the_command_says_what_is_wrong_with_an_address() -> None:
+    environment = {"DATABASE_URL": "mysql://u:hunter2@h/d", "PATH": ""}
+    command = [sys.executable, "-m", "components.crowd"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+    assert done.returncode == 2
+    assert "postgresql" in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def answered(address: str, process: "subprocess.Popen[str]") -> int:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return int(answer.status)
+        except (urllib.error.URLError, ConnectionError):
+            process_wait(process)
+    raise AssertionError("no answer in time")
+
+
+def process_wait(process: "subprocess.Popen[str]") -> None:
+    """A pause that ends at once when the process does."""
+    try:
+        process.wait(timeout=0.1)
+    except subprocess.TimeoutExpired:
+        return
