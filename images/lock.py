@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +40,7 @@ def update_lock(path: Path, changed: Mapping[str, str]) -> dict[str, str]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", remedy="give --lock another file") from error
     return entries
@@ -55,7 +54,9 @@ def check_entries(entries: Mapping[str, str], *, where: str) -> None:
     """
     for name, reference in entries.items():
         if not NAME.match(name):
-            raise UsageError(f"{where}: {name!r} is no logical name", expected="touchstone/NAME", remedy="mend the line")
+            raise UsageError(
+                f"{where}: {name!r} is no image of ours", expected="touchstone/NAME", remedy="mend the line"
+            )
         if not REFERENCE.match(reference):
             raise UsageError(
                 f"{where}: {name}: {reference!r}",

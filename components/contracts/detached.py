@@ -33,16 +33,21 @@ def leave_pointer(folder: Path, made: Manifest, address: str) -> None:
     manifests.write(folder, made)
 
 
+def address_of(folder: Path) -> str | None:
+    """The address `folder` points to; None when it holds its files itself."""
+    pointer = folder / LOCATION_FILE
+    return str(json.loads(pointer.read_text(encoding="utf-8"))["address"]) if pointer.is_file() else None
+
+
 def at_hand(folder: Path, made: Manifest) -> Path:
     """The folder that holds the artifact's files: `folder` itself, or a copy fetched from where it points.
 
     Raises:
         TouchstoneError: the address cannot be read, or what lies there is not what the manifest describes.
     """
-    pointer = folder / LOCATION_FILE
-    if not pointer.is_file() or LOCATION_FILE in {entry.name for entry in made.files}:
+    address = address_of(folder)
+    if address is None or LOCATION_FILE in {entry.name for entry in made.files}:
         return folder
-    address = str(json.loads(pointer.read_text(encoding="utf-8"))["address"])
     fetched = environment.cache_folder() / made.digest
     store, key = _located(address)
     store.download(key, fetched)

@@ -48,9 +48,9 @@ def kfp_host() -> str | None:
     return os.environ.get(KFP_HOST) or None
 
 
-def namespace() -> str | None:
-    """Kubernetes namespace of the pipelines."""
-    return os.environ.get("TOUCHSTONE_NAMESPACE") or None
+def namespace() -> str:
+    """Kubernetes namespace of the pipelines; Kubeflow's own when nothing is said."""
+    return os.environ.get("TOUCHSTONE_NAMESPACE") or "kubeflow"
 
 
 def data_folder(default: Path) -> Path:

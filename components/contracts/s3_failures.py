@@ -100,7 +100,7 @@ def explain(code: str, message: str, *, endpoint: str, bucket: str) -> Touchston
             f"the object store {endpoint} refuses the credentials ({said})",
             expected="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this store, with AWS_SESSION_TOKEN where they are "
             "temporary",
-            remedy="export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...   (in a cluster: correct Secret touchstone-s3)",
+            remedy="export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...   (in a cluster: Secret touchstone-s3)",
         )
     if code in {"AccessDenied", "AllAccessDisabled", "AccountProblem"}:
         return TouchstoneError(

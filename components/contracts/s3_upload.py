@@ -257,9 +257,10 @@ class Upload:
 
     def _read(self, file: _FileUpload, offset: int, length: int) -> memoryview:
         """A part in this thread's own buffer, which the next call fills again."""
-        if len(getattr(self._buffers, "bytes", b"")) < length:
-            self._buffers.bytes = bytearray(length)
-        view = memoryview(self._buffers.bytes)[:length]
+        buffer: bytearray = getattr(self._buffers, "bytes", bytearray())
+        if len(buffer) < length:
+            buffer = self._buffers.bytes = bytearray(length)
+        view = memoryview(buffer)[:length]
         position = 0
         while position < length:
             count = os.preadv(file.descriptor, [view[position:]], offset + position)

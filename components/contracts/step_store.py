@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from components.contracts import canonical, environment
 from components.contracts import manifest as manifests
-from components.contracts.detached import leave_pointer, remote_manifest
+from components.contracts.detached import LOCATION_FILE, address_of, leave_pointer, remote_manifest
 from components.contracts.ports import disk_errors
 
 if TYPE_CHECKING:
@@ -116,8 +116,11 @@ class ObjectStepStore:
         for name, target in targets.items():
             key = f"steps/{entry}/{name}"
             made = remote_manifest(f"{self._address}/{key}")
-            if _is_large(made):
-                self._point(target, made, key)
+            pointer = f"{key}/{LOCATION_FILE}"
+            if pointer in self._store.keys(pointer):
+                _point(target, made, json.loads(self._store.read_bytes(pointer))["address"])
+            elif _is_large(made):
+                _point(target, made, f"{self._address}/{key}")
             else:
                 self._store.download(key, target)
         self._remember(entry, targets)
@@ -132,21 +135,26 @@ class ObjectStepStore:
         with tempfile.TemporaryDirectory(prefix="touchstone-step-") as scratch, disk_errors(Path(scratch)):
             aside = {name: Path(scratch) / name for name in targets}
             metrics = work(aside)
-            for name, folder in aside.items():
-                self._store.upload(folder, f"steps/{entry}/{name}")
+            addresses = {name: self._kept(folder, f"steps/{entry}/{name}") for name, folder in aside.items()}
             self._store.write_bytes(f"steps/{entry}/{METRICS_FILE}", canonical.dumps(metrics).encode())
             for name, folder in aside.items():
                 made = manifests.read(folder)
-                if _is_large(made):
-                    self._point(targets[name], made, f"steps/{entry}/{name}")
+                if _is_large(made) or address_of(folder):
+                    _point(targets[name], made, addresses[name])
                 else:
                     _link_tree(folder, targets[name])
         self._remember(entry, targets)
         return metrics
 
-    def _point(self, target: Path, made: manifests.Manifest, key: str) -> None:
-        shutil.rmtree(target, ignore_errors=True)
-        leave_pointer(target, made, f"{self._address}/{key}")
+    def _kept(self, folder: Path, key: str) -> str:
+        """Put an output under `key`; gives the address of its files, which work done elsewhere has put there itself."""
+        elsewhere = address_of(folder)
+        if elsewhere is None:
+            self._store.upload(folder, key)
+            return f"{self._address}/{key}"
+        for name in (LOCATION_FILE, manifests.FILE_NAME):
+            self._store.write_bytes(f"{key}/{name}", (folder / name).read_bytes())
+        return elsewhere
 
     def _remember(self, entry: str, outputs: Iterable[str]) -> None:
         # Which entries a pipeline run used; `touchstone fetch-report` finds a run's report by it.
@@ -154,6 +162,11 @@ class ObjectStepStore:
         if run:
             record = canonical.dumps({"entry": entry, "outputs": sorted(outputs)})
             self._store.write_bytes(f"runs/{run}/{entry}.json", record.encode())
+
+
+def _point(target: Path, made: manifests.Manifest, address: str) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    leave_pointer(target, made, address)
 
 
 def _is_large(made: manifests.Manifest) -> bool:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.contracts.bind import Metrics
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, TextRow
+from components.train.trainjob.request import ClusterParams
 
 
 class PretrainParams(BaseModel):
@@ -41,6 +42,8 @@ class Params(BaseModel):
     """Fields of Recipe that differ from its defaults."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the data order."""
+    cluster: ClusterParams | None = None
+    """Train in a TrainJob on nodes of its own; null = in this process."""
 
 
 def pretrain(
@@ -78,6 +81,10 @@ def train(
     Raises:
         TouchstoneError: nothing to learn from, a base that cannot be loaded, or training diverged.
     """
+    if params.cluster is not None:
+        from components.train.remotely import train_in_job
+
+        return train_in_job(dialogues, base, checkpoint, params, params.cluster)
     from components.train.imitation import fine_tune
 
     return fine_tune(dialogues.rows(), base, checkpoint, params)

@@ -51,7 +51,9 @@ def standard_library(root: Path) -> list[Path]:
 
     def unneeded(folder: str, names: list[str]) -> set[str]:
         missing = {name for name in names if not (Path(folder) / name).exists()}
-        return missing | {name for name in names if name in UNNEEDED or name.startswith("config-") or name == "_tkinter"}
+        return missing | {
+            name for name in names if name in UNNEEDED or name.startswith("config-") or name == "_tkinter"
+        }
 
     target = root / source.relative_to("/")
     shutil.copytree(source, target, ignore=unneeded, dirs_exist_ok=True)

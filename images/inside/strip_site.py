@@ -25,9 +25,9 @@ def strip(site: Path) -> int:
     for program in (site / "torch/bin").glob("*"):
         gone += 0 if program.name == "torch_shm_manager" else remove(program)
     for path in sorted(site.rglob("*"), key=lambda found: len(found.parts)):
-        if path.is_dir() and not path.is_symlink() and path.name in FOLDERS:
-            gone += remove(path)
-        elif path.is_file() and (path.suffix in SUFFIXES or path.name == "direct_url.json"):
+        if (path.is_dir() and not path.is_symlink() and path.name in FOLDERS) or (
+            path.is_file() and (path.suffix in SUFFIXES or path.name == "direct_url.json")
+        ):
             gone += remove(path)
     return gone
 

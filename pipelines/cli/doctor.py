@@ -57,7 +57,7 @@ def doctor(
     from pipelines.doctor.scope import Options
 
     options = Options(
-        namespace=namespace or environment.namespace() or "kubeflow",
+        namespace=namespace or environment.namespace(),
         profile=load_profile(command.profile_name(profile, gpu=gpu, tpu=tpu)),
         lock=lock,
         sandbox_namespace=sandbox_namespace,

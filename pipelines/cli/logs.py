@@ -23,7 +23,7 @@ def logs(run_id: str, task: str | None, kfp_host: str | None, namespace: str | N
     chosen = runs.latest(client) if run_id == "latest" else run_id
     with server_errors("the server"):
         names = runs.labels(client, client.get_run(chosen))
-    place = namespace or environment.namespace() or "kubeflow"
+    place = namespace or environment.namespace()
     pods = [(names.get(pod.task, pod.task), pod) for pod in pod_logs.step_pods(place, chosen)]
     wanted = [(name, p) for name, p in pods if name.startswith(task or "") and (not failed or p.phase == "Failed")]
     if not wanted:

@@ -23,7 +23,7 @@ def status(run_id: str, kfp_host: str | None, namespace: str | None, as_json: bo
     with server_errors("the server"):
         run = client.get_run(chosen)
     names = runs.labels(client, run)
-    phases = pod_logs.phases(namespace or environment.namespace() or "kubeflow", chosen)
+    phases = pod_logs.phases(namespace or environment.namespace(), chosen)
     tasks = runs.with_pods(
         runs.task_states(run, names), {names.get(task, task): phase for task, phase in phases.items()}
     )

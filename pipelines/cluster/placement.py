@@ -62,6 +62,7 @@ class Placement:
         secrets = {key: key for key in SECRET_KEYS}
         kubernetes.use_secret_as_env(task, self.profile.secret, secrets, optional=True)
         kubernetes.use_field_path_as_env(task, "TOUCHSTONE_RUN", RUN_LABEL)
+        kubernetes.use_field_path_as_env(task, "TOUCHSTONE_NAMESPACE", "metadata.namespace")
 
 
 def label_tasks() -> None:

@@ -34,7 +34,7 @@ def connect(host: str | None, namespace: str | None = None) -> Any:
         # kfp prints links for notebooks; what a command prints is its own affair.
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*only works with Kubeflow Pipeline v2.*")
-            client = kfp.Client(host=address, namespace=namespace or environment.namespace() or "kubeflow")
+            client = kfp.Client(host=address, namespace=namespace or environment.namespace())
         client.get_kfp_healthz()
     return client
 

@@ -119,6 +119,25 @@ def test_the_store_remembers_which_run_used_an_entry(
     assert store.has(f"steps/{first['entry']}/copies")
 
 
+def points(*, texts: Input[TextRow], copies: Output[TextRow]) -> None:
+    """A step whose work was done elsewhere: its output only points there."""
+    RAN.append("points")
+    address = f"{environment.step_store()}/jobs/one"
+    open_store(str(environment.step_store())).upload(texts.path, "jobs/one")
+    detached.leave_pointer(copies.path, texts.manifest, address)
+
+
+points.__module__ = ask.__module__
+
+
+def test_work_that_was_put_into_the_store_by_others_is_not_copied(tmp_path: Path, address: str) -> None:
+    for work in ("made", "found"):
+        bind.call(points, texts=tmp_path / "texts", copies=tmp_path / work)
+        assert Input(tmp_path / work, TextRow).rows() == [TextRow(id="a", text="one")]
+    assert RAN == ["points"]
+    assert [key for key in open_store(address).keys("steps/") if key.endswith("rows.jsonl")] == []
+
+
 def test_an_entry_without_its_last_file_is_made_again(tmp_path: Path, address: str) -> None:
     call_in(tmp_path, "first")
     store = open_store(address)
