@@ -9,8 +9,9 @@ from pathlib import Path
 from components.contracts import environment
 from components.contracts.errors import TouchstoneError, UsageError
 
-LAST_STEPS = ("report-compare-", "report-report-")
-"""Entries that hold what a person opens; the comparison of a study's arms before a single verdict."""
+COMPARISON = "report-compare-"
+VERDICT = "report-report-"
+"""Entries that hold what a person opens: the comparison of a study's arms, or a single verdict."""
 
 
 def fetch_report(run_id: str, out: Path) -> Path:
@@ -32,11 +33,12 @@ def fetch_report(run_id: str, out: Path) -> Path:
 
     store = open_store(address)
     records = [json.loads(store.read_bytes(key)) for key in sorted(store.keys(f"runs/{run_id}/"))]
-    for prefix in LAST_STEPS:
-        for record in records:
-            if record["entry"].startswith(prefix):
-                store.download(f"steps/{record['entry']}/{record['outputs'][0]}", out)
-                return next(_pages(out))
+    found = [record for record in records if record["entry"].startswith(COMPARISON)]
+    found = found or [record for record in records if record["entry"].startswith(VERDICT)]
+    # Several verdicts without their comparison: the run's last step has yet to come.
+    if len(found) == 1:
+        store.download(f"steps/{found[0]['entry']}/{found[0]['outputs'][0]}", out)
+        return next(_pages(out))
     raise TouchstoneError(
         f"{address} knows no report of run {run_id}" + (f" ({len(records)} other steps)" if records else ""),
         expected="a run whose last step has finished, on a cluster where the ConfigMap touchstone names this store",

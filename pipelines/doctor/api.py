@@ -137,7 +137,8 @@ class Api:
                 auth_settings=["BearerToken"],
                 _return_http_data_only=True,
                 _preload_content=False,
-                _request_timeout=REQUEST_SECONDS,
+                # A pair, because the client silently takes a single float for no limit at all.
+                _request_timeout=(REQUEST_SECONDS, REQUEST_SECONDS),
             )
             data: bytes = response.data
         except ApiException as error:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version as installed_version
 
 from components.contracts.errors import UsageError
-from pipelines.cluster.image_lock import read_lock
+from pipelines.cluster.image_lock import BUILD, read_lock
 from pipelines.cluster.profiles import KINDS, Needs
 from pipelines.doctor.api import ApiProblem, Json
 from pipelines.doctor.finding import Finding, failed, ok, skipped, warning
@@ -26,13 +26,9 @@ def check_lock(scope: Scope) -> list[Finding]:
     try:
         lock = read_lock(scope.options.lock)
     except UsageError as error:
-        return [
-            failed(error.found, expected=error.expected or "a file images.lock", remedy=error.remedy or _LOCK_REMEDY)
-        ]
+        expected = "images.lock, with every image of the pipelines by digest"
+        return [failed(error.found, expected=expected, remedy=error.remedy or BUILD)]
     return [ok(f"{len(lock)} images by digest in {scope.options.lock}")]
-
-
-_LOCK_REMEDY = "touchstone doctor --images images.lock, in the folder where the images were built"
 
 
 def check_may_probe(scope: Scope) -> list[Finding]:
@@ -44,14 +40,12 @@ def check_may_probe(scope: Scope) -> list[Finding]:
         return [
             skipped(reason, remedy="touchstone doctor --images images.lock, or --probe-image IMAGE with python in it")
         ]
-    places = [scope.namespace]
+    lacking = [verb for verb in ("create", "get", "list", "delete") if not may_i(scope, scope.namespace, "pods", verb)]
+    if lacking:
+        reason = f"you may not {', '.join(lacking)} pods in {scope.namespace}"
+        return [skipped(reason, remedy="touchstone doctor --no-pods")]
     sandbox = scope.sandbox_namespace()
-    if sandbox and scope.api.find(f"/api/v1/namespaces/{sandbox}"):
-        places.append(sandbox)
-    for place in places:
-        lacking = [verb for verb in ("create", "get", "list", "delete") if not may_i(scope, place, "pods", verb)]
-        if lacking:
-            return [skipped(f"you may not {', '.join(lacking)} pods in {place}", remedy="touchstone doctor --no-pods")]
+    places = [scope.namespace, *([sandbox] if sandbox and may_i(scope, sandbox, "pods", "delete") else [])]
     removed = sum(scope.probes.remove_stale(place) for place in places)
     left = f"; removed {removed} leftovers of an earlier doctor" if removed else ""
     return [ok(f"with {probe_image(scope)}{left}")]

@@ -26,12 +26,12 @@ def check_store_from_here(scope: Scope) -> list[Finding]:
         service, _, rest = host.partition(".")
         namespace = rest.partition(".")[0]
         forward = f"kubectl -n {namespace} port-forward svc/{service} {urlsplit(endpoint).port or 80}"
-        return [skipped(f"{host} is an address of the cluster; tried from a pod instead", remedy=forward)]
+        return [skipped(f"only pods reach {host}", remedy=forward)]
     secret = scope.api.get(scope.in_namespace("secrets", scope.options.profile.secret))
     keys = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
     told = s3_roundtrip.from_settings({**settings, **keys})
     if told.get("code") in ("Name", "NoAnswer") and (told["code"] == "Name" or is_private(host)):
-        return [skipped(f"this machine does not reach {endpoint}; tried from a pod instead")]
+        return [skipped(f"this machine does not reach {endpoint}; pods may")]
     return [judge_roundtrip(told, scope, settings, "from here")]
 
 

@@ -18,7 +18,7 @@ import os, socket
 print("token", os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token"))
 print("user", os.getuid())
 try:
-    open("/opt/here", "w")
+    open("/here", "w")
     print("root writable")
 except OSError as error:
     print("root", error.errno)

@@ -7,55 +7,25 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from components.contracts.errors import TouchstoneError
 from components.train.trainjob.cluster import Cluster
 from components.train.trainjob.request import Owner, TrainJobRequest, job_name, step_identity
 from components.train.trainjob.run import TrainJobResult, run_train_job
-
-sys.path.insert(0, str(Path(__file__).parent))
-from played_trainer import PlayedTrainer
-from trainer_crds import GROUP, VERSION, definitions
+from tests.cluster.played_trainer import PlayedTrainer
+from tests.cluster.pods import eventually
+from tests.cluster.trainer_crds import GROUP, TEST_LABEL, VERSION, definitions
 
 pytestmark = pytest.mark.cluster
 IMAGE = os.environ.get("TOUCHSTONE_TEST_IMAGE", "docker.io/library/python:3.11-slim")
 SECONDS = 90.0
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        if found := true():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {SECONDS:.0f} s: {what}")
-
-
-@pytest.fixture(scope="module")
-def kube() -> client.ApiClient:
-    try:
-        config.load_kube_config()
-    except config.ConfigException:
-        pytest.skip("no cluster: set KUBECONFIG")
-    return client.ApiClient()
-
-
-@pytest.fixture
-def namespace(kube: client.ApiClient) -> Iterator[str]:
-    core = client.CoreV1Api(kube)
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    body = {"metadata": {"generateName": "trainjob-test-", "labels": labels}}
-    name = core.create_namespace(body).metadata.name
-    yield name
-    core.delete_namespace(name)
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +37,20 @@ def trainer_types(kube: client.ApiClient) -> Iterator[None]:
         name = body["metadata"]["name"]
         try:
             extensions.create_custom_resource_definition(body)
+            made.append(name)
         except ApiException as error:
-            if error.status == 409:
-                pytest.skip(f"the cluster has {name}: a controller may be at work there")
-            raise
-        made.append(name)
+            if error.status != 409:
+                raise
+            # Left by a run of these tests that was killed, or those of a real Trainer?
+            if not (extensions.read_custom_resource_definition(name).metadata.labels or {}).get(TEST_LABEL):
+                pytest.skip(f"the cluster has {name}: a real controller may be at work")
 
-    def served() -> bool:
-        found = [extensions.read_custom_resource_definition(name) for name in made]
-        return all({"Established"} & {c.type for c in f.status.conditions or [] if c.status == "True"} for f in found)
+    def served() -> bool | None:
+        found = [extensions.read_custom_resource_definition(body["metadata"]["name"]) for body in definitions()]
+        ready = [{c.type for c in each.status.conditions or [] if c.status == "True"} for each in found]
+        return all("Established" in types for types in ready) or None
 
-    until(served, "definitions established")
+    eventually(served, "definitions established")
     yield
     for name in made:
         extensions.delete_custom_resource_definition(name)
@@ -275,7 +248,7 @@ def test_a_suspended_job_is_waited_for_and_kept(
     body = train_job(request)
     body["spec"]["suspend"] = True
     custom.create_namespaced_custom_object(*place, body)
-    until(lambda: "status" in custom.get_namespaced_custom_object(*place, request.name), "suspended")
+    eventually(lambda: ("status" in custom.get_namespaced_custom_object(*place, request.name)) or None, "suspended")
     error = complaint(request, cluster)
     assert "is suspended" in error.found
     assert '"suspend": false' in error.remedy
@@ -346,7 +319,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
                 text=True,
             )
         started.append(process)
-        until(lambda: "\ntraining\n" in log.read_text(), "the chief's first line")
+        eventually(lambda: ("\ntraining\n" in log.read_text()) or None, "the chief's first line")
         process.log = log  # type: ignore[attr-defined]
         return process
 
@@ -366,7 +339,8 @@ def go_on(kube: client.ApiClient, cluster: Cluster, request: TrainJobRequest) ->
     words = {"command": ["touch", "/tmp/go"], "stdout": True, "_preload_content": False}
     session = stream(read, pod, request.namespace, **words)
     session.run_forever(timeout=10)
-    session.close()
+    # Not close(): that does nothing to the socket when the other side closed first.
+    session.sock.shutdown()
 
 
 def test_a_cancelled_run_takes_its_job_along(
@@ -378,7 +352,7 @@ def test_a_cancelled_run_takes_its_job_along(
     assert process.wait(SECONDS) == 143
     assert "is deleted" in process.log.read_text()
     assert cluster.train_job(namespace, request.name) is None
-    until(lambda: not cluster.pods(namespace, request.name), "pods gone")
+    eventually(lambda: (not cluster.pods(namespace, request.name)) or None, "pods gone")
 
 
 def test_ctrl_c_takes_the_job_along(
@@ -428,7 +402,7 @@ def test_an_evicted_step_leaves_its_job_running(
     # As the first process of its container, sleep ignores SIGTERM: the pod stays for its whole grace period.
     spec = {**SECURED, "terminationGracePeriodSeconds": 60, "containers": [container]}
     core.create_namespaced_pod(namespace, {"metadata": {"name": "step"}, "spec": spec})
-    until(lambda: core.read_namespaced_pod("step", namespace).status.phase == "Running", "step's pod")
+    eventually(lambda: (core.read_namespaced_pod("step", namespace).status.phase == "Running") or None, "step's pod")
     request = asked(namespace, runtime(), SLOW)
     process = elsewhere(request, KFP_POD_NAME="step")
     core.create_namespaced_pod_eviction("step", namespace, {"metadata": {"name": "step"}})
@@ -480,7 +454,7 @@ def test_a_deleted_run_takes_its_job_along(
     process = elsewhere(request.model_copy(update={"owner": workflow(kube, namespace, "one")}))
     client.CoreV1Api(kube).delete_namespaced_config_map("one", namespace)
     assert process.wait(SECONDS) == 1
-    until(lambda: cluster.train_job(namespace, request.name) is None, "collected with its owner")
+    eventually(lambda: (cluster.train_job(namespace, request.name) is None) or None, "collected with its owner")
 
 
 def test_a_namesake_of_another_step_is_not_touched(

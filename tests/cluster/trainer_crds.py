@@ -13,6 +13,8 @@ from kubeflow_trainer_api import models
 from pydantic import BaseModel
 
 GROUP, VERSION = "trainer.kubeflow.org", "v1alpha1"
+TEST_LABEL = "touchstone/test"
+"""On definitions made here, so that those of a real Trainer are never taken for ours."""
 FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 QUANTITY = {
     "anyOf": [{"type": "integer"}, {"type": "string"}],
@@ -95,7 +97,7 @@ def _definition(plural: str, kind: str, model: type[BaseModel], scope: str, *, s
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}"},
+        "metadata": {"name": f"{plural}.{GROUP}", "labels": {TEST_LABEL: "true"}},
         "spec": {
             "group": GROUP,
             "scope": scope,
