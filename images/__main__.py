@@ -11,6 +11,8 @@ from components.contracts.errors import TouchstoneError
 from images.build import Request, build, load
 from images.catalog import IMAGES, chosen
 from images.engine import find_engine
+from images.lock import read_lock
+from images.values import chart_values
 from images.versions import read_versions
 
 PREFIX = "localhost/touchstone"
@@ -78,6 +80,13 @@ def load_images(names: tuple[str, ...], containerd: Path, tag_prefix: str, tag: 
     version = tag or read_versions()["TOUCHSTONE_VERSION"]
     for reference in load(chosen(names), tag_prefix.rstrip("/"), version, containerd, find_engine(docker)):
         click.echo(reference)
+
+
+@images.command("values")
+@click.option("--lock", required=True, type=click.Path(path_type=Path), help="images.lock.")
+def print_values(lock: Path) -> None:
+    """Print the images of a lock as values for the chart: ... | helm upgrade --install ... --values -."""
+    click.echo(chart_values(read_lock(lock)), nl=False)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
 """An image as an archive that is the same for every build of the same commit.
 
-The engine dates files, layers and the image by the clock of the build. `normalise` gives whatever is younger than the
-commit the commit's date, and writes the image as an OCI layout (with the older manifest.json beside it, for `docker
-load`). Its manifest's digest then depends on content alone; containerd keeps that digest on import.
+The engine dates files, layers and the image by the clock of the build. `normalise` gives the files of our own layers
+one date for ever and the image its commit's, and writes an OCI layout (with the older manifest.json beside it, for
+`docker load`). Its manifest's digest then depends on content alone, and a layer whose content did not change is the
+same layer in the next commit's image. containerd keeps the digest on import.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +28,9 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BLOCK_BYTES = 1 << 20
+GZIP = b"\x1f\x8b"
+FILE_DATE = 315_532_800
+"""Date of every file in a layer of ours: 1980 began, the first second that a zip archive can hold."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +48,18 @@ class Packed:
         return sum(self.layers)
 
 
-def normalise(saved: Path, out: Path, names: Sequence[str], epoch: int) -> Packed:
+def normalise(
+    saved: Path, out: Path, names: Sequence[str], *, epoch: int | None = None, base: Sequence[str] = ()
+) -> Packed:
     """Write the image of a `docker save` archive anew, without the dates of its build.
 
     Args:
         saved: What `docker save` wrote.
         out: Archive to write; its folder also holds the layers meanwhile.
         names: References the image shall have where it is loaded.
-        epoch: Seconds since 1970; nothing in the image is younger.
+        epoch: When the image's commit was made, in seconds since 1970; None = the image was normalised before, and
+            only its form is to be changed.
+        base: Digests of the base image's layers, lowest first: they are kept as they are, and so are shared.
 
     Raises:
         TouchstoneError: the archive holds not exactly one image.
@@ -63,11 +73,13 @@ def normalise(saved: Path, out: Path, names: Sequence[str], epoch: int) -> Packe
                 f"{saved} holds {len(listed)} images", expected="one", remedy="save one image by name"
             )
         config = json.loads(content(archive, listed[0]["Config"]))
-        layers = []
+        layers: list[dict[str, Any]] = []
         for name in listed[0]["Layers"]:
+            kept = epoch is None or list(base[: len(layers) + 1]) == config["rootfs"]["diff_ids"][: len(layers) + 1]
             with opened(archive, name) as layer:
-                layers.append(_add_layer(blobs, layer, epoch))
-    date_config(config, epoch)
+                layers.append(_add_layer(blobs, layer, dated=not kept))
+    if epoch is not None:
+        date_config(config, epoch)
     config["rootfs"] = {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]}
     described = _add_json(blobs, config, CONFIG)
     manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers}
@@ -77,21 +89,12 @@ def normalise(saved: Path, out: Path, names: Sequence[str], epoch: int) -> Packe
 
 
 def date_config(config: dict[str, Any], epoch: int) -> None:
-    """Give an image's configuration and its history the date `epoch` wherever they are younger; in place."""
+    """Give an image's configuration and every step of its history the date `epoch`; in place."""
     for part in (config, *config.get("history", [])):
-        if "created" in part:
-            was = datetime.fromisoformat(part["created"].replace("Z", "+00:00"))
-            part["created"] = min(was, datetime.fromtimestamp(epoch, UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        part["created"] = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     # Names of the containers that the older builder ran.
     for volatile in ("container", "container_config", "docker_version"):
         config.pop(volatile, None)
-
-
-def created(saved: Path) -> int:
-    """When the image of an archive was made, in seconds since 1970."""
-    with tarfile.open(saved) as archive:
-        config = json.loads(content(archive, json.loads(content(archive, "manifest.json"))[0]["Config"]))
-    return int(datetime.fromisoformat(config["created"].replace("Z", "+00:00")).timestamp())
 
 
 def find_file(archive: Path, path: str) -> bytes | None:
@@ -125,32 +128,30 @@ def opened(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     return file
 
 
-def copy_layer(layer: IO[bytes], out: IO[bytes], epoch: int) -> None:
-    """Copy a layer uncompressed, its files' dates cut to `epoch`; byte by byte where none is younger."""
-    with tarfile.open(fileobj=layer) as entries:
-        plain = all(entry.mtime <= epoch for entry in entries)
-        compressed = entries.fileobj is not layer
-    layer.seek(0)
-    if plain and not compressed:
-        while block := layer.read(BLOCK_BYTES):
-            out.write(block)
+def copy_layer(layer: IO[bytes], out: IO[bytes], *, dated: bool) -> None:
+    """Copy a layer uncompressed: byte by byte, or with every file dated FILE_DATE."""
+    if not dated:
+        packed = layer.read(len(GZIP)) == GZIP
+        layer.seek(0)
+        with gzip.open(layer) if packed else nullcontext(layer) as plain:
+            shutil.copyfileobj(plain, out, BLOCK_BYTES)
         return
     with (
         tarfile.open(fileobj=layer) as entries,
         tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as rewritten,
     ):
         for entry in entries:
-            entry.mtime = min(int(entry.mtime), epoch)
+            entry.mtime = FILE_DATE
             headers = entry.pax_headers = dict(entry.pax_headers)
             for name in ("mtime", "atime", "ctime"):
                 headers.pop(name, None)
             rewritten.addfile(entry, entries.extractfile(entry) if entry.isreg() else None)
 
 
-def _add_layer(blobs: Path, layer: IO[bytes], epoch: int) -> dict[str, Any]:
+def _add_layer(blobs: Path, layer: IO[bytes], *, dated: bool) -> dict[str, Any]:
     part = blobs / "part"
     with part.open("w+b") as out:
-        copy_layer(layer, out, epoch)
+        copy_layer(layer, out, dated=dated)
         size = out.tell()
         out.seek(0)
         digest = hashlib.file_digest(out, "sha256").hexdigest()

@@ -57,6 +57,8 @@ class Base:
     """What was asked for."""
     digest: str
     """sha256 of its manifest, or of its configuration where it came without a registry."""
+    layers: tuple[str, ...]
+    """Digests of its layers, lowest first, not compressed."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,15 @@ def refuse(request: Request) -> None:
     Raises:
         UsageError: torch's CPU build is nowhere to be had, or files without a commit would go to a registry.
     """
-    if any(image.needs_cpu_torch for image in request.images) and not (request.wheels or request.torch_index):
-        version = read_versions()["TORCH_VERSION"]
-        raise UsageError(
-            f"cpu-torch needs torch {version}'s CPU build, which the usual index does not have",
-            remedy=f"--wheels DIR with torch-{version}+cpu-*.whl in it, or --torch-index with the address of its index",
-        )
+    for image in request.images:
+        version = read_versions()[image.cpu_torch] if image.cpu_torch else None
+        at_hand = request.wheels and any(request.wheels.glob(f"torch-{version}+cpu-*.whl"))
+        if version and not (at_hand or request.torch_index):
+            raise UsageError(
+                f"{image.name} needs torch {version}'s CPU build, which the usual index does not have",
+                expected=f"torch-{version}+cpu-*.whl",
+                remedy="give --wheels the folder it lies in, or --torch-index the address of an index that has it",
+            )
     if request.push and request.working_tree:
         raise UsageError(
             "--push together with --working-tree",
@@ -124,16 +129,17 @@ def resolve_base(engine: Engine, name: str) -> Base:
     if found is None:
         engine.run("pull", name, shown=True)
         found = engine.inspect(name) or {}
+    layers = tuple(found.get("RootFS", {}).get("Layers") or ())
     digests = [str(reference) for reference in found.get("RepoDigests") or []]
     if "@sha256:" in name:
-        return Base(name, name, name.rpartition("@")[2])
+        return Base(name, name, name.rpartition("@")[2], layers)
     if digests:
-        return Base(digests[0], name, digests[0].rpartition("@")[2])
+        return Base(digests[0], name, digests[0].rpartition("@")[2], layers)
     # Made on this machine: BuildKit takes no image by its id, so it gets a name with the id in it.
     identity = str(found["Id"])
     fixed = f"localhost/touchstone-base:{identity.removeprefix('sha256:')[:32]}"
     engine.run("tag", identity, fixed)
-    return Base(fixed, name, identity)
+    return Base(fixed, name, identity, layers)
 
 
 def arguments(image: Image, request: Request, base: Base, source: context.Source) -> dict[str, str]:
@@ -149,7 +155,7 @@ def arguments(image: Image, request: Request, base: Base, source: context.Source
         "SOURCE_DATE_EPOCH": str(source.epoch),
         "VERSION": versions["TOUCHSTONE_VERSION"],
     }
-    if image.needs_cpu_torch and request.torch_index:
+    if image.cpu_torch and request.torch_index:
         given["TORCH_INDEX"] = request.torch_index
     return given | {name: versions[name] for name in image.versions}
 
@@ -162,7 +168,7 @@ def _build_one(
     engine.build(folder, dockerfile, image.name, tag, arguments(image, request, base, source), cached=request.cached)
     with tempfile.TemporaryDirectory(prefix="touchstone-image-") as scratch:
         packed_at = Path(scratch) / "image.tar"
-        packed = pack(engine, tag, packed_at, [tag], source.epoch)
+        packed = pack(engine, tag, packed_at, [tag], epoch=source.epoch, base=base.layers)
         engine.load(packed_at)
         if request.lock:
             write_bill(packed_at, request.lock, image.name)
@@ -172,11 +178,13 @@ def _build_one(
     return Built(image, reference, packed.size, packed.layers)
 
 
-def pack(engine: Engine, tag: str, out: Path, names: Sequence[str], epoch: int | None = None) -> archive.Packed:
-    """Write an image of the engine as a normalised archive; its own date is the newest where no other is given."""
+def pack(
+    engine: Engine, tag: str, out: Path, names: Sequence[str], *, epoch: int | None = None, base: Sequence[str] = ()
+) -> archive.Packed:
+    """Write an image of the engine as a normalised archive; for the arguments see `archive.normalise`."""
     saved = out.with_name(out.name + ".saved")
     engine.save(tag, saved)
-    packed = archive.normalise(saved, out, names, archive.created(saved) if epoch is None else epoch)
+    packed = archive.normalise(saved, out, names, epoch=epoch, base=base)
     saved.unlink()
     return packed
 

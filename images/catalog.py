@@ -23,8 +23,8 @@ class Image:
     """Further logical names under --cpu-only, on clusters without accelerators."""
     versions: tuple[str, ...] = ()
     """Keys of versions.env that are build arguments."""
-    needs_cpu_torch: bool = False
-    """Whether torch's CPU build must be at hand, in a folder of wheels or on an index."""
+    cpu_torch: str | None = None
+    """Key of the version of torch whose CPU build must be at hand, in a folder of wheels or on an index."""
 
 
 IMAGES: Mapping[str, Image] = {
@@ -37,10 +37,16 @@ IMAGES: Mapping[str, Image] = {
             ("touchstone/cpu-torch",),
             cpu_only=(images.TRAIN, images.GENERATE),
             versions=("TORCH_VERSION",),
-            needs_cpu_torch=True,
+            cpu_torch="TORCH_VERSION",
         ),
         Image("train-cuda", "train-cuda", (images.TRAIN,), versions=("DEEPSPEED_VERSION",)),
-        Image("train-tpu", "train-tpu", ("touchstone/python-train-tpu",)),
+        Image(
+            "train-tpu",
+            "train-tpu",
+            ("touchstone/python-train-tpu",),
+            versions=("TPU_TORCH_VERSION",),
+            cpu_torch="TPU_TORCH_VERSION",
+        ),
         Image("generate-cuda", "generate-cuda", (images.GENERATE,)),
         Image("sandbox", "sandbox", ("touchstone/sandbox",)),
         Image("crowd", "crowd", ("touchstone/crowd",)),

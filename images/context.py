@@ -23,7 +23,7 @@ class Source:
     revision: str
     """Commit, with `-dirty` behind it where files of the working tree are in it."""
     epoch: int
-    """Time of the commit, in seconds since 1970: the newest date that a file of the image bears."""
+    """Time of the commit, in seconds since 1970: the image's date."""
 
 
 def make_context(root: Path, out: Path, *, working_tree: bool = False) -> Source:

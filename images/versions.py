@@ -10,7 +10,7 @@ from components.contracts.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "infra" / "versions.env"
-_LINE = re.compile(r"^([A-Z][A-Z0-9_]*)=(\S+)$")
+_LINE = re.compile(r"^([A-Z][A-Z0-9_]*)=([\w.:/@+-]+)$")
 
 
 def read_versions(path: Path = FILE) -> Mapping[str, str]:

@@ -7,7 +7,8 @@ TOUCHSTONE_KFP_HOST   address of a Kubeflow Pipelines server
 TOUCHSTONE_NAMESPACE  Kubernetes namespace in which pipelines run
 TOUCHSTONE_DATA       folder of real data sets used by tests and examples
 
-The object store's own variables (endpoint, region, credentials) are read by `s3_store`, the Pushgateway's by `metrics`.
+The sandbox's (TOUCHSTONE_SANDBOX_NAMESPACE, _IMAGE, _RUNTIME_CLASS) come from the chart's ConfigMap; the object store's
+(endpoint, region, credentials) are read by `s3_connection`, the Pushgateway's by `metrics`.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ BLOCK_BYTES = 512 << 10
 
 
 class OrderedDigest:
-    """Follows the longest run of ready parts from the file's beginning.
+    """Follows the longest run of ready parts from the file's beginning; nobody ever waits.
 
-    Whoever reports the part that lengthens this run hashes it, and what lies ready behind it; nobody ever waits. Parts
-    are read back from the file (its cached pages), so what is hashed is what is stored.
+    Who works on the next part in order may `claim` it and `feed` its bytes as they pass. Any other part is reported
+    `ready` and read back from the file when its turn comes, by whoever closed the gap before it.
     """
 
     def __init__(self, descriptor: int, *, size_bytes: int, part_bytes: int) -> None:
@@ -26,18 +26,38 @@ class OrderedDigest:
         self._digest = hashlib.sha256()
         self._lock = threading.Lock()
         self._ready: set[int] = set()
+        self._position = 0
         self._next = 0
         self._busy = False
 
-    def ready(self, *parts: int, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Report parts (counted from 0) whose bytes can be read, and hash what follows on.
+    def claim(self, part: int) -> bool:
+        """Whether the caller may feed `part` (from 0), and nobody else until it is reported ready."""
+        with self._lock:
+            if self._busy or part != self._next:
+                return False
+            self._busy = True
+            return True
+
+    def feed(self, data: bytes | memoryview, offset: int) -> None:
+        """Hash bytes of the claimed part, in order; such as were fed before are left out."""
+        fresh = memoryview(data)[self._position - offset :]
+        self._digest.update(fresh)
+        self._position += len(fresh)
+
+    def ready(self, *parts: int, claimed: bool = False, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Report parts whose bytes can be read from the file, and hash what follows on.
+
+        Args:
+            parts: Their numbers.
+            claimed: The caller holds a claim; it ends here.
+            stopped: Says whether the digest is still wanted.
 
         Raises:
             EOFError: the file is shorter than was said.
         """
         with self._lock:
             self._ready.update(parts)
-            if self._busy:
+            if self._busy and not claimed:
                 return
             self._busy = True
         try:
@@ -50,7 +70,7 @@ class OrderedDigest:
 
     def hexdigest(self) -> str:
         """The file's sha256, once every part was reported and every call of `ready` has returned."""
-        assert self._next * self._part_bytes >= self._size_bytes, "parts are missing"
+        assert self._position == self._size_bytes, "parts are missing"
         return self._digest.hexdigest()
 
     def _take(self) -> bool:
@@ -62,11 +82,9 @@ class OrderedDigest:
             return False
 
     def _hash(self, part: int) -> None:
-        position = part * self._part_bytes
-        end = min(position + self._part_bytes, self._size_bytes)
-        while position < end:
-            block = os.pread(self._descriptor, min(BLOCK_BYTES, end - position), position)
+        end = min((part + 1) * self._part_bytes, self._size_bytes)
+        while self._position < end:
+            block = os.pread(self._descriptor, min(BLOCK_BYTES, end - self._position), self._position)
             if not block:
-                raise EOFError(f"the file ends at byte {position} of {self._size_bytes}")
-            self._digest.update(block)
-            position += len(block)
+                raise EOFError(f"the file ends at byte {self._position} of {self._size_bytes}")
+            self.feed(block, self._position)

@@ -26,7 +26,7 @@ from components.contracts.s3_failures import Refused, network_failures
 
 SCRATCH = ".download"
 """Folder, within the artifact's, that holds unfinished files; gone when the manifest is written."""
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 512 << 10
 WORTHWHILE_BYTES = 64 << 10
 """An answer that broke off after fewer bytes counts as none."""
 
@@ -40,7 +40,8 @@ class _FileDownload:
     part_bytes: int
     partial: PartialFile
     digest: OrderedDigest
-    resumed: bool
+    again: bool
+    """Whether this is a second try, after the bytes of the first were not the right ones."""
     num_missing: int = 0
 
     def range_of(self, part: int) -> tuple[int, int]:
@@ -121,7 +122,7 @@ class Download:
             (f"{number:05d}-{entry.sha256[:16]}", entry) for number, entry in enumerate(files) if entry.name not in kept
         ]
 
-    def _begin(self, path: Path, entry: FileEntry) -> None:
+    def _begin(self, path: Path, entry: FileEntry, again: bool = False) -> None:
         etag = self._etag(entry)
         part_bytes = multipart.part_bytes_for(entry.size_bytes, self._part_bytes)
         identity = {"sha256": entry.sha256, "etag": etag, "part_bytes": part_bytes, "size_bytes": entry.size_bytes}
@@ -129,7 +130,7 @@ class Download:
         with self._lock:
             self._open.add(unfinished)
         digest = OrderedDigest(unfinished.descriptor, size_bytes=entry.size_bytes, part_bytes=part_bytes)
-        file = _FileDownload(entry, etag, part_bytes, unfinished, digest, resumed=bool(unfinished.done))
+        file = _FileDownload(entry, etag, part_bytes, unfinished, digest, again)
         parts = range(-(-entry.size_bytes // part_bytes))
         missing = [part for part in parts if part not in unfinished.done]
         with self._lock:
@@ -154,22 +155,23 @@ class Download:
 
     def _fetch(self, path: Path, file: _FileDownload, part: int) -> None:
         position, end = file.range_of(part)
+        claimed = file.digest.claim(part)
         while position < end:
             try:
                 position = self._connection.repeat(
-                    partial(self._read_range, file, position, end), stopped=self._crew.stopped
+                    partial(self._read_range, file, position, end, claimed), stopped=self._crew.stopped
                 )
             except Refused as error:
                 raise self._damaged(file.entry, f"was changed or removed meanwhile ({error.code})") from error
         file.partial.mark(part)
-        file.digest.ready(part, stopped=self._crew.stopped)
+        file.digest.ready(part, claimed=claimed, stopped=self._crew.stopped)
         with self._lock:
             file.num_missing -= 1
             last = not file.num_missing
         if last:
             self._finish(path, file)
 
-    def _read_range(self, file: _FileDownload, start: int, end: int) -> int:
+    def _read_range(self, file: _FileDownload, start: int, end: int, claimed: bool) -> int:
         """Fetch from `start` on; gives how far it came, which may be short of `end` when the answer broke off."""
         headers = {"Range": f"bytes={start}-{end - 1}"}
         if file.etag:
@@ -186,6 +188,8 @@ class Download:
                     block = response.read(min(BLOCK_BYTES, end - position), decode_content=False)
                 if not block:
                     raise Unavailable("its answer broke off")
+                if claimed:
+                    file.digest.feed(block, position)
                 file.partial.write(block, position)
                 position += len(block)
         except Unavailable:
@@ -211,10 +215,10 @@ class Download:
             file.partial.forget()
         finally:
             file.partial.close()
-        if not file.resumed:
+        if file.again:
             raise self._damaged(file.entry, "holds other bytes than the manifest says")
-        # What an earlier attempt left may have been lost in a crash of the machine; from the beginning, then.
-        self._crew.add([partial(self._begin, path, file.entry)])
+        # Damaged on its way, or in a crash of this machine during an earlier attempt: once more from the beginning.
+        self._crew.add([partial(self._begin, path, file.entry, again=True)])
 
     def _count(self, num_bytes: int) -> None:
         store_traffic.add_bytes("down", num_bytes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -60,9 +59,9 @@ def slices(data: memoryview, stopped: Callable[[], bool]) -> Iterator[memoryview
         yield data[start : start + SLICE_BYTES]
 
 
-def crc32_text(data: memoryview) -> str:
-    """base64 of the big-endian crc32 of `data`."""
-    return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+def crc32_text(crc32: int) -> str:
+    """A crc32 as S3 writes it: base64 of the big-endian number."""
+    return base64.b64encode(crc32.to_bytes(4, "big")).decode()
 
 
 def begin(connection: Connection, key: str, metadata: Mapping[str, str]) -> str:
@@ -103,15 +102,20 @@ def list_parts(connection: Connection, key: str, upload_id: str) -> dict[int, He
 
 
 def send_part(
-    connection: Connection, key: str, upload_id: str, number: int, data: memoryview, stopped: Callable[[], bool]
+    connection: Connection,
+    key: str,
+    upload_id: str,
+    number: int,
+    data: memoryview,
+    crc32: str,
+    stopped: Callable[[], bool],
 ) -> Part:
-    """Send part `number` (from 1) until it has arrived undamaged.
+    """Send part `number` (from 1), whose checksum is `crc32`, until it has arrived undamaged.
 
     Raises:
         Refused: NoSuchUpload.
         TouchstoneError: the store cannot be used.
     """
-    crc32 = crc32_text(data)
 
     def attempt() -> Part:
         response = connection.send(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zlib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FileEntry
 from components.contracts.metrics import store_traffic
 from components.contracts.object_store import changed_file, check_folder
-from components.contracts.ordered_digest import OrderedDigest
+from components.contracts.ordered_digest import BLOCK_BYTES, OrderedDigest
 from components.contracts.patience import CalledOff
 from components.contracts.s3_connection import Connection
 from components.contracts.s3_failures import Refused
@@ -171,13 +172,14 @@ class Upload:
             data = self._read(file, offset, length)
             if multipart.md5_of(data) != part.etag:
                 return None
-            parts[number] = multipart.Part(part.etag, multipart.crc32_text(data))
+            parts[number] = multipart.Part(part.etag, multipart.crc32_text(zlib.crc32(data)))
         return parts
 
     def _send_whole(self, file: _FileUpload) -> None:
         size = file.entry.size_bytes
         data = self._read(file, 0, size)
-        file.digest.ready(*range(1 if size else 0))
+        if size:
+            self._hash(file, 1, data)
         self._check(file)
         connection, key = self._connection, self._key_of(file.entry)
         connection.repeat(
@@ -200,20 +202,33 @@ class Upload:
             return
         offset, length = file.range_of(number)
         data = self._read(file, offset, length)
+        crc32 = self._hash(file, number, data)
         key = self._key_of(file.entry)
         try:
-            part = multipart.send_part(self._connection, key, file.upload_id, number, data, self._crew.stopped)
+            part = multipart.send_part(self._connection, key, file.upload_id, number, data, crc32, self._crew.stopped)
         except Refused as error:
             self._begin_again(file, error)
             return
         self._count(length)
-        file.digest.ready(number - 1, stopped=self._crew.stopped)
         with self._lock:
             file.parts[number] = part
             file.num_missing -= 1
             last = not file.num_missing
         if last:
             self._complete(file)
+
+    def _hash(self, file: _FileUpload, number: int, data: memoryview) -> str:
+        """Take a part into the file's digest, when it is its turn, and its crc32 as S3 writes it."""
+        claimed = file.digest.claim(number - 1)
+        offset, crc32 = file.range_of(number)[0], 0
+        for start in range(0, len(data), BLOCK_BYTES):
+            # Both from the same block, while it is in the core's cache.
+            block = data[start : start + BLOCK_BYTES]
+            crc32 = zlib.crc32(block, crc32)
+            if claimed:
+                file.digest.feed(block, offset + start)
+        file.digest.ready(number - 1, claimed=claimed, stopped=self._crew.stopped)
+        return multipart.crc32_text(crc32)
 
     def _complete(self, file: _FileUpload) -> None:
         key = self._key_of(file.entry)

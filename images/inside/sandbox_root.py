@@ -18,8 +18,8 @@ from pathlib import Path
 
 USER = 65532
 UNNEEDED = {
-    "__pycache__", "dist-packages", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages",
-    "test", "tests", "tkinter", "turtledemo", "venv",
+    "__pycache__", "dist-packages", "distutils", "ensurepip", "idlelib", "lib2to3", "macholib", "pydoc_data",
+    "site-packages", "test", "tests", "tkinter", "turtledemo", "venv",
 }  # fmt: skip
 LIBRARY = re.compile(r"(?:=>\s*)?(/\S+)\s+\(0x")
 ACCOUNTS = {

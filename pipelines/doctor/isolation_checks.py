@@ -27,16 +27,16 @@ def check_isolation(scope: Scope) -> list[Finding]:
                 remedy=scope.install_command(),
             )
         ]
-    image = str(probe_image(scope))
+    image, secrets = str(probe_image(scope)), scope.options.profile.image_pull_secrets
     listen: list[Json] = [{"name": "DOCTOR_LISTEN", "value": str(LISTEN_PORT)}]
     try:
-        control = scope.probes.start(Pod(scope.namespace, "control", image, "reach.py", listen))
+        control = scope.probes.start(Pod(scope.namespace, "control", image, "reach.py", listen, pull_secrets=secrets))
         free = scope.probes.watch(control, scope.options.pod_seconds, until_line=True)
         if free.state != "running":
             return [judge_start(scope, free, image)]
         address = scope.api.get(control)["status"]["podIP"]
         aim: list[Json] = [{"name": "DOCTOR_TARGETS", "value": f"{address}:{LISTEN_PORT}"}]
-        pod = Pod(sandbox, "sandbox", image, "reach.py", aim, service_account=SANDBOX_ACCOUNT)
+        pod = Pod(sandbox, "sandbox", image, "reach.py", aim, service_account=SANDBOX_ACCOUNT, pull_secrets=secrets)
         outcome = scope.probes.run(pod, scope.options.pod_seconds)
         scope.probes.remove(control)
     except ApiProblem as problem:

@@ -101,7 +101,7 @@ def check_pushgateway(scope: Scope) -> list[Finding]:
     """The Pushgateway that steps report to is ready, where one is configured."""
     address = scope.config_map().get("TOUCHSTONE_PUSHGATEWAY")
     if not address:
-        remedy = scope.install_command("metrics.enabled=true")
+        remedy = scope.install_command("monitoring.pushgateway.enabled=true")
         return [skipped("the ConfigMap names no Pushgateway; steps report no metrics", remedy=remedy)]
     env = [_from("configMapKeyRef", scope.options.profile.config_map, "TOUCHSTONE_PUSHGATEWAY", optional=False)]
     told = ask_pod(scope, "pushgateway", "gateway.py", env)

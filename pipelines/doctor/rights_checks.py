@@ -17,7 +17,7 @@ PIPELINE_RIGHTS: tuple[Right, ...] = (
     ("argoproj.io", "workflowtaskresults", ("create", "patch")),
 )
 TRAINJOB_RIGHTS: tuple[Right, ...] = (
-    ("trainer.kubeflow.org", "trainjobs", ("create", "get", "list", "watch", "delete")),
+    ("trainer.kubeflow.org", "trainjobs", ("create", "get", "list", "watch", "patch", "delete")),
 )
 SANDBOX_RIGHTS: tuple[Right, ...] = (
     ("batch", "jobs", ("create", "get", "list", "watch", "delete")),

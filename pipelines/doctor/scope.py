@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.cluster.profiles import Profile
-from pipelines.doctor.api import Api, Json
+from pipelines.doctor.api import Api, ApiProblem, Json
 from pipelines.doctor.probes import Probes
 
 RUNNER = "touchstone-runner"
@@ -89,7 +89,18 @@ class Scope:
         settings = "".join(f" --set {value}" for value in values)
         # Values given at an earlier installation stay as they were.
         keep = "--create-namespace --reset-then-reuse-values"
-        return f"helm upgrade --install touchstone {CHART} --namespace {self.namespace} {keep}{settings}"
+        name, home = self._release()
+        return f"helm upgrade --install {name} {CHART} --namespace {home} {keep}{settings}"
+
+    def _release(self) -> tuple[str, str]:
+        # The release may live in another namespace than the pipelines; helm notes it on what it made.
+        try:
+            settings = self._object("configmaps", self.options.profile.config_map) or {"metadata": {}}
+        except ApiProblem:
+            settings = {"metadata": {}}
+        notes = settings["metadata"].get("annotations") or {}
+        name = notes.get("meta.helm.sh/release-name", "touchstone")
+        return name, notes.get("meta.helm.sh/release-namespace", self.namespace)
 
     def _object(self, kind: str, name: str) -> Json | None:
         return self.api.find(self.in_namespace(kind, name))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,13 @@ from pathlib import Path
 import pytest
 import urllib3
 from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
 
 from components.contracts.yaml_documents import read_mapping
+from tests.cluster.finished_work import Work, one_of_each
+from tests.cluster.pods import eventually
 from tests.cluster.release import Release, installed
+from tests.cluster.trainer_crds import TEST_LABEL, definitions
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted", "touchstone/tests": "true"}
 
@@ -77,3 +83,40 @@ def release(kube: client.ApiClient, images: dict[str, str], sandbox: str) -> Ite
         installed(client.CoreV1Api(kube), name, images, sandbox) as made,
     ):
         yield made
+
+
+@pytest.fixture(scope="module")
+def trainer_types(kube: client.ApiClient) -> Iterator[None]:
+    """The Trainer's definitions, unless the cluster has a real Trainer."""
+    extensions = client.ApiextensionsV1Api(kube)
+    made = []
+    for body in definitions():
+        name = body["metadata"]["name"]
+        try:
+            extensions.create_custom_resource_definition(body)
+            made.append(name)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            # Left by a run of these tests that was killed, or those of a real Trainer?
+            if not (extensions.read_custom_resource_definition(name).metadata.labels or {}).get(TEST_LABEL):
+                pytest.skip(f"the cluster has {name}: a real controller may be at work")
+
+    def served() -> bool | None:
+        found = [extensions.read_custom_resource_definition(body["metadata"]["name"]) for body in definitions()]
+        ready = [{c.type for c in each.status.conditions or [] if c.status == "True"} for each in found]
+        return all("Established" in types for types in ready) or None
+
+    eventually(served, "definitions established")
+    yield
+    for name in made:
+        extensions.delete_custom_resource_definition(name)
+
+
+@pytest.fixture(scope="session")
+def work_done_here(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
+    """The dry run on this machine: every step of the smoke preset at toy size."""
+    runs = tmp_path_factory.mktemp("runs")
+    command = [sys.executable, "-m", "pipelines", "run", "imitation_audit", "--preset", "dry_run", "--runs", str(runs)]
+    subprocess.run([*command, "--name", "here"], check=True, capture_output=True)
+    return one_of_each(runs / "here" / "artifacts")

@@ -82,6 +82,8 @@ def installed(core: client.CoreV1Api, namespace: str, images: Mapping[str, str],
         *("--set", "crowd.enabled=false"),
         *("--set", f"sandbox.namespace={sandbox}"),
         *("--set", "objectStore.minio.storage.size=2Gi"),
+        # Cluster-wide objects: with the Trainer's types present, two releases would fight over them.
+        *("--set", "training.runtimes.enabled=false"),
     )
     helm("install", NAME, str(CHART), "-n", namespace, *values, "--wait", "--wait-for-jobs", "--timeout", "3m")
     try:

@@ -222,36 +222,29 @@ def test_upgrades_and_uninstalls_lose_no_data_and_leave_no_orphans(
 
 def test_a_store_that_refuses_the_credentials_is_told_at_install(place: Place, kube: client.ApiClient) -> None:
     core = client.CoreV1Api(kube)
-    place.done("install", "--wait", "--set", "crowd.enabled=false")
-    # This very store, taken for somebody else's, with keys it does not know.
+    place.done("install", "--wait", "--set", "crowd.enabled=false,sandbox.enabled=false")
+    # This very store, taken for somebody else's by a second release, with keys it does not know.
     address = core.read_namespaced_service(SERVICE, place.namespace).spec.cluster_ip
-    ours = ["objectStore.kind=external", f"objectStore.endpoint=http://{address}:9000"]
-    other = f"touchstone-test-{uuid.uuid4().hex[:8]}"
-    core.create_namespace({"metadata": {"name": other}})
+    second = dataclasses.replace(place, namespace=f"touchstone-test-{uuid.uuid4().hex[:8]}")
+    keys = {"AWS_ACCESS_KEY_ID": "k" * 20, "AWS_SECRET_ACCESS_KEY": "x" * 40}
+    core.create_namespace({"metadata": {"name": second.namespace}})
     try:
-        core.create_namespaced_secret(
-            other,
-            {
-                "metadata": {"name": "wrong"},
-                "stringData": {"AWS_ACCESS_KEY_ID": "k" * 20, "AWS_SECRET_ACCESS_KEY": "x" * 40},
-            },
-        )
-        second = dataclasses.replace(place, namespace=other)
-        refused = second.helm(
-            "install",
-            "--set",
-            ",".join([*ours, "objectStore.existingSecret=wrong", "crowd.enabled=false", "sandbox.enabled=false"]),
-        )
+        core.create_namespaced_secret(second.namespace, {"metadata": {"name": "wrong"}, "stringData": keys})
+        store = f"objectStore.kind=external,objectStore.endpoint=http://{address}:9000,objectStore.existingSecret=wrong"
+        refused = second.helm("install", "--set", f"{store},crowd.enabled=false,sandbox.enabled=false")
         assert refused.returncode != 0
         assert "touchstone-make-bucket" in refused.stderr
-        pods = core.list_namespaced_pod(other, label_selector="app.kubernetes.io/component=make-bucket").items
+        label = "app.kubernetes.io/component=make-bucket"
+        pods = core.list_namespaced_pod(second.namespace, label_selector=label).items
         assert len(pods) == 1, "wrong keys stay wrong: no second attempt"
-        assert "refuses bucket touchstone: InvalidAccessKeyId" in said(core, other, pods[0].metadata.name)
+        log = said(core, second.namespace, pods[0].metadata.name)
+        assert "refuses bucket touchstone: InvalidAccessKeyId" in log
         second.done("uninstall", "--wait", chart=None)
         # A Job that failed is kept for an hour, for the person who wants to know why.
-        assert objects_in(other) <= {("Secret", "wrong"), ("Job", "touchstone-make-bucket")}
+        assert objects_in(second.namespace) <= {("Secret", "wrong"), ("Job", "touchstone-make-bucket")}
     finally:
-        core.delete_namespace(other)
+        second.helm("uninstall", "--ignore-not-found", chart=None)
+        core.delete_namespace(second.namespace)
 
 
 CAN = [

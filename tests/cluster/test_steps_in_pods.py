@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes import client
-from tests.cluster.release import Release
 
 from components.contracts import images as logical
 from components.contracts.detached import remote_manifest
 from components.contracts.object_store import open_store
-from tests.cluster.finished_work import IN_TORCH_IMAGE, Work, one_of_each
+from tests.cluster.finished_work import IN_TORCH_IMAGE, Work
 from tests.cluster.pods import eventually, restricted_pod, run_to_end
+from tests.cluster.release import Release
 
 pytestmark = pytest.mark.cluster
 STEP_SECONDS = 300.0
-
-
-@pytest.fixture(scope="module")
-def work_done_here(tmp_path_factory: pytest.TempPathFactory) -> list[Work]:
-    """The dry run on this machine: every step of the smoke preset at toy size."""
-    runs = tmp_path_factory.mktemp("runs")
-    command = [sys.executable, "-m", "pipelines", "run", "imitation_audit", "--preset", "dry_run", "--runs", str(runs)]
-    subprocess.run([*command, "--name", "here"], check=True, capture_output=True)
-    return one_of_each(runs / "here" / "artifacts")
 
 
 def pod_for(work: Work, images: Mapping[str, str], release: Release, prefix: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from kubernetes import client
-from kubernetes.client.exceptions import ApiException
 
 from components.contracts.errors import TouchstoneError
 from components.train.trainjob.cluster import Cluster
@@ -21,39 +20,11 @@ from components.train.trainjob.request import Owner, TrainJobRequest, job_name, 
 from components.train.trainjob.run import TrainJobResult, run_train_job
 from tests.cluster.played_trainer import PlayedTrainer
 from tests.cluster.pods import eventually
-from tests.cluster.trainer_crds import GROUP, TEST_LABEL, VERSION, definitions
+from tests.cluster.trainer_crds import GROUP, VERSION
 
 pytestmark = pytest.mark.cluster
 IMAGE = os.environ.get("TOUCHSTONE_TEST_IMAGE", "docker.io/library/python:3.11-slim")
 SECONDS = 90.0
-
-
-@pytest.fixture(scope="module")
-def trainer_types(kube: client.ApiClient) -> Iterator[None]:
-    """The Trainer's definitions, unless the cluster has a real Trainer."""
-    extensions = client.ApiextensionsV1Api(kube)
-    made = []
-    for body in definitions():
-        name = body["metadata"]["name"]
-        try:
-            extensions.create_custom_resource_definition(body)
-            made.append(name)
-        except ApiException as error:
-            if error.status != 409:
-                raise
-            # Left by a run of these tests that was killed, or those of a real Trainer?
-            if not (extensions.read_custom_resource_definition(name).metadata.labels or {}).get(TEST_LABEL):
-                pytest.skip(f"the cluster has {name}: a real controller may be at work")
-
-    def served() -> bool | None:
-        found = [extensions.read_custom_resource_definition(body["metadata"]["name"]) for body in definitions()]
-        ready = [{c.type for c in each.status.conditions or [] if c.status == "True"} for each in found]
-        return all("Established" in types for types in ready) or None
-
-    eventually(served, "definitions established")
-    yield
-    for name in made:
-        extensions.delete_custom_resource_definition(name)
 
 
 SECURED = {

@@ -5,6 +5,7 @@ Every refusal becomes an error that says what to type. Nothing here waits or dec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ Object = Mapping[str, Any]
 JOB_SET_LABEL = "jobset.sigs.k8s.io/jobset-name"
 """On every pod of a JobSet; a TrainJob's JobSet has the TrainJob's name."""
 REQUEST_SECONDS = 30.0
+RAW = {"_preload_content": False, "_request_timeout": REQUEST_SECONDS}
+"""Answers as they were sent: the client's models refuse objects of servers newer than they are."""
 
 
 class Cluster:
@@ -33,7 +36,6 @@ class Cluster:
     def __init__(self, api: ApiClient) -> None:
         from kubernetes import client
 
-        self._api = api
         self._core = client.CoreV1Api(api)
         self._custom = client.CustomObjectsApi(api)
 
@@ -151,9 +153,7 @@ class Cluster:
     def pods(self, namespace: str, name: str) -> list[Object]:
         """Pods of the TrainJob called `name`, oldest first."""
         found = self._listed(
-            lambda: self._core.list_namespaced_pod(
-                namespace, label_selector=f"{JOB_SET_LABEL}={name}", _request_timeout=REQUEST_SECONDS
-            )
+            lambda: self._core.list_namespaced_pod(namespace, label_selector=f"{JOB_SET_LABEL}={name}", **RAW)
         )
         return sorted(found, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
 
@@ -162,7 +162,7 @@ class Cluster:
 
         All of these are called `name` or `name-...`; the uids of objects that are gone could not be asked for.
         """
-        found = self._listed(lambda: self._core.list_namespaced_event(namespace, _request_timeout=REQUEST_SECONDS))
+        found = self._listed(lambda: self._core.list_namespaced_event(namespace, **RAW))
         ours = [
             event
             for event in found
@@ -196,14 +196,12 @@ class Cluster:
         asked = {"since_seconds": since_seconds, "tail_lines": tail, "previous": previous or None}
         try:
             answer = answered(
-                # Not decoded by the client: a log may hold anything, and may be cut within a character.
                 lambda: self._core.read_namespaced_pod_log(
                     pod,
                     namespace,
                     container=container,
                     timestamps=True,
-                    _preload_content=False,
-                    _request_timeout=REQUEST_SECONDS,
+                    **RAW,
                     **{name: value for name, value in asked.items() if value is not None},
                 )
             )
@@ -211,13 +209,12 @@ class Cluster:
             if error.status in {400, 404}:
                 return []
             raise refusal(error) from error
+        # A log may hold anything, and may be cut within a character.
         return list(answer.data.decode("utf-8", errors="replace").splitlines())
 
     def pod(self, namespace: str, name: str) -> Object | None:
         """The pod called `name`; None when there is none."""
-        return self._find(
-            lambda: self._plain(self._core.read_namespaced_pod(name, namespace, _request_timeout=REQUEST_SECONDS))
-        )
+        return self._find(lambda: _parsed(self._core.read_namespaced_pod(name, namespace, **RAW)))
 
     def workflow_of(self, namespace: str, pod: str) -> Owner | None:
         """The Workflow that a pod of a pipeline belongs to; None for any other pod."""
@@ -246,13 +243,9 @@ class Cluster:
         from kubernetes.client.exceptions import ApiException
 
         try:
-            return [self._plain(item) for item in answered(ask).items]
+            return list(_parsed(answered(ask))["items"])
         except ApiException as error:
             raise refusal(error) from error
-
-    def _plain(self, model: object) -> Object:
-        plain: Object = self._api.sanitize_for_serialization(model)
-        return plain
 
 
 def event_time(event: Object) -> str:
@@ -260,3 +253,8 @@ def event_time(event: Object) -> str:
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return str(next(filter(None, times), event["metadata"].get("creationTimestamp", "")))
+
+
+def _parsed(answer: Any) -> Object:
+    parsed: Object = json.loads(answer.data)
+    return parsed

@@ -25,10 +25,10 @@ from typing import NoReturn, TextIO
 from components.contracts.errors import TouchstoneError
 from components.train.trainjob import reasons, spec
 from components.train.trainjob.cluster import Cluster, Object
-from components.train.trainjob.reasons import Trouble
 from components.train.trainjob.refusals import ClusterUnreachable, Forbidden
 from components.train.trainjob.request import TrainJobRequest
 from components.train.trainjob.surroundings import this_pod
+from components.train.trainjob.trouble import STARTING, Trouble, condition
 from components.train.trainjob.watch import Sight, Watcher
 
 NOTICE_SECONDS = 10.0
@@ -99,7 +99,7 @@ def _submitted(request: TrainJobRequest, cluster: Cluster, watcher: Watcher) -> 
         _check_ours(request, found)
         if found["metadata"].get("deletionTimestamp"):
             time.sleep(request.poll_seconds)
-        elif reasons.condition(found, "Failed") and request.retry:
+        elif condition(found, "Failed") and request.retry:
             watcher.say(f"TrainJob {request.name} failed before and is made anew")
             cluster.delete(found, pods_first=True)
         elif _joined(request, cluster, found):
@@ -151,9 +151,9 @@ def _finished(request: TrainJobRequest, cluster: Cluster, watcher: Watcher) -> N
             sight = watcher.look()
             if sight is None:
                 _raise_gone(request)
-            if reasons.condition(sight.job, "Complete"):
+            if condition(sight.job, "Complete"):
                 return
-            if reasons.condition(sight.job, "Failed"):
+            if condition(sight.job, "Failed"):
                 cause = reasons.failure(sight.job, sight.pods, sight.events)
                 raise cause.error(watcher.last_lines(cause))
             spent = patience.spent(reasons.waiting(sight.job, sight.pods, sight.events), watcher)
@@ -196,7 +196,7 @@ class _Patience:
             if lasted >= NOTICE_SECONDS and trouble.kind not in self._told:
                 self._told.add(trouble.kind)
                 watcher.say(f"waiting: {trouble.found}")
-            starting = trouble.kind in reasons.STARTING
+            starting = trouble.kind in STARTING
             allowed = self._request.start_timeout_seconds if starting else self._request.pull_timeout_seconds
             if trouble.hopeless or lasted >= allowed:
                 return trouble
@@ -268,7 +268,7 @@ def _only_moved(request: TrainJobRequest, cluster: Cluster) -> bool:
         pod = cluster.pod(request.namespace, name) if name else None
     except TouchstoneError:
         return False
-    return pod is not None and reasons.condition(pod, "DisruptionTarget") is not None
+    return pod is not None and condition(pod, "DisruptionTarget") is not None
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from components.train.trainjob import reasons
 from components.train.trainjob.cluster import Cluster, Object
-from components.train.trainjob.reasons import Trouble
+from components.train.trainjob.pod_reasons import endings, statuses
+from components.train.trainjob.trouble import Trouble
 
 LAST_LINES = 20
 ATTACHED_LINES = 100
@@ -104,7 +104,7 @@ class Watcher:
 
     def _remember(self, pod: Object) -> None:
         name = str(pod["metadata"]["name"])
-        for trouble in reasons.endings(self._name, pod):
+        for trouble in endings(self._name, [pod]):
             self._ended[name] = pod
             place = (name, trouble.container)
             if trouble.container and place not in self._lines:
@@ -113,7 +113,7 @@ class Watcher:
 
     def _tail_of(self, pod: Object, container: str) -> list[str]:
         name = str(pod["metadata"]["name"])
-        status = next(s for s in _all_statuses(pod) if s["name"] == container)
+        status = next(s for s in statuses(pod) if s["name"] == container)
         running_again = not (status.get("state") or {}).get("terminated")
         lines = self._cluster.log(self._namespace, name, container, tail=LAST_LINES, previous=running_again)
         if lines:
@@ -175,12 +175,6 @@ class _ChiefLog:
 
 
 def _split(line: str) -> tuple[str, str]:
-    # A fraction is written without its trailing zeros, so as it stands it does not sort.
+    # A fraction is written without its trailing zeros: with the Z behind it, .12Z would sort after .123Z.
     stamp, _, text = line.partition(" ")
-    seconds, _, fraction = stamp.rstrip("Z").partition(".")
-    return f"{seconds}.{fraction:0<9}", text
-
-
-def _all_statuses(pod: Object) -> list[Object]:
-    status = pod.get("status", {})
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    return stamp.rstrip("Z"), text

@@ -200,3 +200,33 @@ def test_a_gateway_that_never_answers_is_left_after_the_deadline(
         pass
     assert 0.3 <= time.monotonic() - began < 3
     assert "were not pushed" in capsys.readouterr().err
+
+
+def test_an_answer_that_trickles_in_is_left_after_the_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every byte renews a socket's timeout; the deadline is for the whole push.
+    done = threading.Event()
+
+    class Trickle(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            ends = time.monotonic() + 10
+            while not done.wait(0.02) and time.monotonic() < ends:
+                self.wfile.write(b"H")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
+    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    monkeypatch.setattr(metrics, "DEADLINE_SECONDS", 0.3)
+    monkeypatch.setenv("TOUCHSTONE_PUSHGATEWAY", f"http://127.0.0.1:{server.server_port}")
+    began = time.monotonic()
+    try:
+        with step_metrics("ask"):
+            pass
+        took = time.monotonic() - began
+    finally:
+        done.set()
+        server.shutdown()
+        server.server_close()
+    assert 0.3 <= took < 3

@@ -114,7 +114,9 @@ def test_the_store_remembers_which_run_used_an_entry(
         monkeypatch.setenv("TOUCHSTONE_RUN", run)
         call_in(tmp_path, run)
     store = open_store(address)
-    (first,), (second,) = ([json.loads(store.read_bytes(k)) for k in store.keys(f"runs/{r}/")] for r in ("run-1", "run-2"))
+    (first,), (second,) = (
+        [json.loads(store.read_bytes(k)) for k in store.keys(f"runs/{r}/")] for r in ("run-1", "run-2")
+    )
     assert first == second
     assert store.has(f"steps/{first['entry']}/copies")
 

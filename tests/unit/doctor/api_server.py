@@ -61,20 +61,25 @@ class ApiServer:
 
     def kubeconfig(self, folder: Path) -> Path:
         """A kubeconfig that names this server."""
-        path = folder / "kubeconfig"
-        path.write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "current-context": "here",
-                    "clusters": [{"name": "c", "cluster": {"server": self.address}}],
-                    "users": [{"name": "u", "user": {"token": "a-token"}}],
-                    "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-                }
-            )
+        return kubeconfig(folder, self.address)
+
+
+def kubeconfig(folder: Path, address: str) -> Path:
+    """A kubeconfig that names a server."""
+    path = folder / "kubeconfig"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "here",
+                "clusters": [{"name": "c", "cluster": {"server": address}}],
+                "users": [{"name": "u", "user": {"token": "a-token"}}],
+                "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+            }
         )
-        return path
+    )
+    return path
 
 
 @contextmanager

@@ -23,7 +23,12 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         def make(answers: dict[str, Answer] | None = None, **options: Any) -> tuple[Scope, ApiServer]:
             server = ApiServer(answers or {})
             stack.enter_context(served(server.server))
-            given = {"namespace": NAMESPACE, "profile": load_profile("cpu"), "lock": tmp_path / "images.lock", **options}
+            given = {
+                "namespace": NAMESPACE,
+                "profile": load_profile("cpu"),
+                "lock": tmp_path / "images.lock",
+                **options,
+            }
             scope = Scope(Options(kubeconfig=server.kubeconfig(tmp_path), **given))
             scope.connected(Api.connect(scope.options.kubeconfig, None))
             return scope, server

@@ -1,9 +1,18 @@
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipelines.cluster.profiles import load_profile
-from pipelines.doctor.cluster_checks import check_pipelines_installed, check_storage_class, check_trainer
+from pipelines.doctor.cluster_checks import (
+    NEWEST_TESTED,
+    OLDEST_KUBERNETES,
+    check_pipelines_installed,
+    check_storage_class,
+    check_trainer,
+)
 from pipelines.doctor.finding import Status
 
 DEFAULT = {"storageclass.kubernetes.io/is-default-class": "true"}
@@ -11,6 +20,25 @@ CLASSES = "GET /apis/storage.k8s.io/v1/storageclasses"
 TRAINER = "GET /apis/trainer.kubeflow.org/v1alpha1"
 RUNTIMES = f"{TRAINER}/clustertrainingruntimes"
 SERVED = {"resources": [{"name": "trainjobs"}, {"name": "trainjobs/status"}]}
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "infra" / "versions.env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def test_the_range_of_versions_is_the_one_that_the_chart_and_infra_state() -> None:
+    assert pins()["KUBERNETES_VERSION"] == ".".join(map(str, NEWEST_TESTED))
+    chart = yaml.safe_load((ROOT / "charts/touchstone/Chart.yaml").read_text())
+    assert chart["kubeVersion"] == f">={'.'.join(map(str, OLDEST_KUBERNETES))}.0-0"
+
+
+def test_what_is_installed_is_what_infra_pins() -> None:
+    # The commands that the doctor prints take the versions from the packages.
+    assert (pins()["KFP_VERSION"], pins()["TRAINER_VERSION"]) == (version("kfp"), version("kubeflow-trainer-api"))
 
 
 def storage(**classes: bool) -> dict[str, Any]:
@@ -69,8 +97,16 @@ def test_one_default_storage_class_is_right(cluster: Any) -> None:
     ("classes", "status", "command"),
     [
         ({}, Status.FAILED, "kubectl get storageclass"),
-        ({"fast": False}, Status.FAILED, '''patch storageclass fast -p '{"metadata":{"annotations":{"%s":"true"}}}' '''),
-        ({"a": True, "b": True}, Status.WARNING, '''patch storageclass b -p '{"metadata":{"annotations":{"%s":"false"}}}' '''),
+        (
+            {"fast": False},
+            Status.FAILED,
+            """patch storageclass fast -p '{"metadata":{"annotations":{"%s":"true"}}}' """,
+        ),
+        (
+            {"a": True, "b": True},
+            Status.WARNING,
+            """patch storageclass b -p '{"metadata":{"annotations":{"%s":"false"}}}' """,
+        ),
     ],
 )
 def test_another_number_of_defaults_is_told(

@@ -26,7 +26,12 @@ REVIEWS = "POST /apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
 def config_map(**changes: str) -> dict[str, Any]:
-    return {f"{LAB}/configmaps/touchstone": {"data": {k: v for k, v in {**SETTINGS, **changes}.items() if v}}}
+    return {
+        f"{LAB}/configmaps/touchstone": {
+            "metadata": {},
+            "data": {k: v for k, v in {**SETTINGS, **changes}.items() if v},
+        }
+    }
 
 
 def namespace(level: str | None = None, phase: str = "Active") -> dict[str, Any]:
@@ -46,9 +51,19 @@ def test_a_namespace_exists_or_the_chart_is_what_to_type(cluster: Any) -> None:
     scope, _ = cluster({LAB: namespace()})
     assert check_namespace(scope)[0].status is Status.OK
     scope, _ = cluster()
-    assert "helm upgrade --install touchstone charts/touchstone --namespace lab" in failure(check_namespace(scope)).remedy
+    assert (
+        "helm upgrade --install touchstone charts/touchstone --namespace lab" in failure(check_namespace(scope)).remedy
+    )
     scope, _ = cluster({LAB: namespace(phase="Terminating")})
     assert "being deleted" in failure(check_namespace(scope)).found
+
+
+def test_what_helm_noted_about_the_release_goes_into_the_command(cluster: Any) -> None:
+    notes = {"meta.helm.sh/release-name": "ours", "meta.helm.sh/release-namespace": "tools"}
+    scope, _ = cluster({f"{LAB}/configmaps/touchstone": {"metadata": {"annotations": notes}, "data": SETTINGS}})
+    assert failure(check_runner(scope)).remedy.startswith(
+        "helm upgrade --install ours charts/touchstone --namespace tools --create-namespace --reset-then-reuse-values"
+    )
 
 
 def test_the_runner_account_exists_or_is_told(cluster: Any) -> None:
@@ -141,9 +156,7 @@ def test_the_secrets_values_are_never_told(cluster: Any) -> None:
     assert "top-secret" not in told
 
 
-@pytest.mark.parametrize(
-    ("automount", "status"), [(False, Status.OK), (True, Status.FAILED), (None, Status.FAILED)]
-)
+@pytest.mark.parametrize(("automount", "status"), [(False, Status.OK), (True, Status.FAILED), (None, Status.FAILED)])
 def test_the_sandbox_account_may_not_carry_a_token(cluster: Any, automount: bool | None, status: Status) -> None:
     account = {"automountServiceAccountToken": automount} if automount is not None else {"metadata": {}}
     scope, _ = cluster({SANDBOX: namespace(), f"{SANDBOX}/serviceaccounts/sandbox": account, **config_map()})
@@ -161,7 +174,9 @@ def test_loose_admission_is_a_failure_in_the_sandbox_and_a_warning_elsewhere(clu
     [lab, sandbox] = check_pod_security(scope)
     assert (lab.status, lab.found) == (Status.WARNING, "lab enforces baseline")
     assert (sandbox.status, sandbox.found) == (Status.FAILED, "touchstone-sandbox enforces nothing")
-    assert sandbox.remedy.startswith("kubectl label namespace touchstone-sandbox pod-security.kubernetes.io/enforce=restr")
+    assert sandbox.remedy.startswith(
+        "kubectl label namespace touchstone-sandbox pod-security.kubernetes.io/enforce=restr"
+    )
     scope, _ = cluster({LAB: namespace("restricted"), SANDBOX: namespace("restricted"), **config_map()})
     assert [finding.status for finding in check_pod_security(scope)] == [Status.OK, Status.OK]
 

@@ -15,7 +15,9 @@ TPU_LABELS = {
 
 
 def node(name: str = "n1", *, ready: bool = True, labels: Any = None, taints: Any = (), **allocatable: str) -> Any:
-    sizes = {"cpu": "16", "memory": "128Gi"} | {key.replace("__", "/").replace("_", "."): v for key, v in allocatable.items()}
+    sizes = {"cpu": "16", "memory": "128Gi"} | {
+        key.replace("__", "/").replace("_", "."): v for key, v in allocatable.items()
+    }
     return {
         "metadata": {"name": name, "labels": labels},
         "spec": {"taints": list(taints)},
@@ -54,7 +56,11 @@ def test_a_tpu_pool_is_known_by_its_labels_and_chips(cluster: Any) -> None:
         ([gpu_node(ready=False)], "none of 1 nodes is ready", "kubectl get nodes"),
         ([node()], "no ready node carries touchstone/pool=gpu", "kubectl label node NODE touchstone/pool=gpu"),
         ([gpu_node(nvidia_com__gpu="0")], "g1 offers 0 nvidia.com/gpu", "device plugin"),
-        ([gpu_node(taints=[TAINT, {"key": "dedicated", "effect": "NoExecute"}])], "g1: dedicated:NoExecute", "kubectl taint node g1 dedicated-"),
+        (
+            [gpu_node(taints=[TAINT, {"key": "dedicated", "effect": "NoExecute"}])],
+            "g1: dedicated:NoExecute",
+            "kubectl taint node g1 dedicated-",
+        ),
         ([gpu_node(memory="60Gi")], "g1, has 16 CPU and 60.0 GiB", "--profile FILE"),
         ([gpu_node(cpu="5900m")], "g1, has 5900m CPU", "--profile FILE"),
     ],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts.errors import UsageError
 from pipelines.cluster.profiles import load_profile
 from pipelines.doctor.api import ApiProblem
 from pipelines.doctor.checks import all_checks
@@ -30,6 +31,14 @@ def test_a_check_that_breaks_is_its_own_failure_and_stops_no_other() -> None:
     assert found["a"].status is Status.FAILED
     assert "KeyError: 'gitVersion' (test_schedule.py:" in found["a"].found
     assert (found["b"].status, found["c"].status) == (Status.OK, Status.SKIPPED)
+
+
+@pytest.mark.parametrize("error", [AssertionError("x"), OSError("x"), RecursionError("x"), UsageError("x")])
+def test_any_exception_of_a_check_becomes_a_finding(error: Exception) -> None:
+    def broken(scope: Scope) -> list[Finding]:
+        raise error
+
+    assert type(error).__name__ in run(Check("a", broken, (), 20))["a"].found
 
 
 def test_what_one_may_not_ask_is_unknown_rather_than_wrong() -> None:

@@ -1,4 +1,5 @@
 """Makes the bucket of TOUCHSTONE_STORE unless it is there, waiting for a store that is still starting."""
+# ruff: noqa: T201 - what a Job prints is its result
 
 import os
 import sys
@@ -41,6 +42,15 @@ def ensure(client: Minio, bucket: str) -> str:
     return "made"
 
 
+def why(client: Minio, bucket: str, refused: S3Error) -> str:
+    """The store's own word for a refusal: the answer to HEAD has no body to hold it, the answer to GET has."""
+    try:
+        next(iter(client.list_objects(bucket_name=bucket)), None)
+    except (S3Error, urllib3.exceptions.HTTPError) as error:
+        return error.code if isinstance(error, S3Error) else refused.code
+    return refused.code
+
+
 def main() -> int:
     """0 when the bucket is there, 1 with the reason when it cannot be."""
     bucket = urlsplit(os.environ["TOUCHSTONE_STORE"]).netloc
@@ -52,7 +62,8 @@ def main() -> int:
             return 0
         except S3Error as error:
             if error.code not in NOT_YET:
-                print(f"{endpoint} refuses bucket {bucket}: {error.code}. Check the Secret's keys, or make the bucket")
+                reason = why(client, bucket, error)
+                print(f"{endpoint} refuses bucket {bucket}: {reason}. Check the Secret's keys, or make the bucket")
                 return 1
             reason = error.code
         except urllib3.exceptions.HTTPError as error:

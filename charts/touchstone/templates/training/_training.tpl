@@ -16,6 +16,7 @@ podFailurePolicy:
     - action: FailJob
       onPodConditions:
         - type: DisruptionTarget
+          status: "True"
 {{- end -}}
 
 {{/* Writable places of a training pod. */}}
