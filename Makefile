@@ -29,7 +29,7 @@ study: setup ## the study over SEEDS (default 0-9), counting in how many each cl
 	$(BIN)/touchstone study --seeds $(SEEDS)
 
 check: setup lint types layers ## lint, types, layers, unit and contract tests, in under a minute
-	$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/contract
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not cluster" tests/unit tests/contract
 
 test: setup lint types layers ## every test that needs no cluster
 	$(BIN)/pytest -q -n 2 --dist loadfile tests

@@ -169,7 +169,11 @@ def _build_one(
     with tempfile.TemporaryDirectory(prefix="touchstone-image-") as scratch:
         packed_at = Path(scratch) / "image.tar"
         packed = pack(engine, tag, packed_at, [tag], epoch=source.epoch, base=base.layers)
+        dated = engine.inspect(tag)
         engine.load(packed_at)
+        # The name now means the normalised image; without this, every build would leave its twin behind on the disk.
+        if dated is not None:
+            engine.remove_unnamed(str(dated["Id"]))
         if request.lock:
             write_bill(packed_at, request.lock, image.name)
     repository = f"{request.prefix}/{image.name}"

@@ -90,6 +90,12 @@ class Engine:
         """Take an image from an archive; the names in it then mean that image."""
         self.run("load", "-q", "-i", str(archive))
 
+    def remove_unnamed(self, identity: str) -> None:
+        """Remove an image that has no name left; one that still has a name, or is in use, stays."""
+        found = self.inspect(identity)
+        if found is not None and not found.get("RepoTags"):
+            subprocess.run([self.program, "image", "rm", identity], capture_output=True, check=False)
+
     def push(self, tag: str) -> str:
         """Push a tag; returns the reference by digest that the registry knows it by.
 

@@ -32,14 +32,14 @@ class PartialFile:
         header = json.dumps(dict(identity), sort_keys=True)
         self.done = _read_journal(self._journal_path, header) if self._path.is_file() else set()
         """Parts that earlier attempts have written, counted from 0."""
-        if not self.done:
-            self._journal_path.unlink(missing_ok=True)
         self.descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _reserve(self.descriptor, size_bytes)
-            self._journal = os.open(self._journal_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-            if not self.done:
-                os.write(self._journal, f"{header}\n".encode())
+            # Written anew: a line appended to a torn one would name another part.
+            aside = self._journal_path.with_suffix(".aside")
+            aside.write_text("".join(f"{line}\n" for line in (header, *sorted(self.done))), encoding="utf-8")
+            aside.replace(self._journal_path)
+            self._journal = os.open(self._journal_path, os.O_WRONLY | os.O_APPEND)
         except BaseException:
             os.close(self.descriptor)
             raise

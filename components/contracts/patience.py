@@ -58,7 +58,7 @@ class Patience:
     """Time without any success after which a request is given up."""
     first_seconds: float = 0.2
     """The first pause."""
-    longest_seconds: float = 15.0
+    longest_seconds: float = 10.0
     """The longest pause."""
 
     def pause(self, failures: int, draw: random.Random) -> float:

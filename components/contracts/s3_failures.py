@@ -156,8 +156,9 @@ def network_failures() -> Iterator[None]:
 def _in_words(error: Exception) -> str:
     kinds: tuple[tuple[type[Exception], str], ...] = (
         (NameResolutionError, "its name is not known"),
-        (ConnectTimeoutError, "no connection within the time limit"),
+        # A kind of ConnectTimeoutError, so it comes first.
         (NewConnectionError, "no connection"),
+        (ConnectTimeoutError, "no connection within the time limit"),
         (ReadTimeoutError, "it is silent"),
         (IncompleteRead, "its answer broke off"),
         (TimeoutError, "it takes no more data"),

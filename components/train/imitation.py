@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import torch
@@ -27,7 +28,9 @@ def fine_tune(
     model, tokenizer = load(base.folder)
     added = ready_for_dialogue(tokenizer, model)
     blocks = pack((encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, params.seed)
+    began = time.monotonic()
     losses = fit(model, blocks, recipe, seed=params.seed, doing=f"training {params.name}".strip())
+    seconds = time.monotonic() - began
     save(checkpoint.folder, model, tokenizer, {"train": losses})
     warmup = recipe.warmup(len(losses))
     notes: dict[str, object] = {
@@ -44,4 +47,5 @@ def fine_tune(
         "steps": float(len(losses)),
         "learned_tokens": float(blocks.learned.sum()),
         "final_loss": sum(tail) / len(tail),
+        "tokens_per_second": len(losses) * recipe.batch_size * recipe.block_tokens / max(seconds, 1e-9),
     }

@@ -28,6 +28,8 @@ from components.contracts.s3_connection import S3Access
 from components.contracts.s3_store import S3Store
 
 NUM_SHARDS = 8
+NUM_ROUNDS = 2
+"""The best of each side counts: memory that a virtual machine touches for the first time costs whoever comes first."""
 USER, PASSWORD = "benchmark", "benchmark-secret"
 BUCKET = "touchstone-bench"
 
@@ -44,7 +46,7 @@ def run() -> dict[str, Any]:
 
 def _measured(folder: Path, source: Path, client: Minio, store: S3Store, size_mib: int) -> dict[str, Any]:
     names = list(canonical.tree_files(source))
-    (folder / "reference").mkdir()
+    theirs, ours = folder / "reference", folder / "ours"
 
     def reference_up() -> None:
         for name in names:
@@ -52,18 +54,30 @@ def _measured(folder: Path, source: Path, client: Minio, store: S3Store, size_mi
 
     def reference_down() -> None:
         for name in names:
-            client.fget_object(BUCKET, f"reference/{name}", str(folder / "reference" / name))
+            client.fget_object(BUCKET, f"reference/{name}", str(theirs / name))
 
-    up = _timed(reference_up), _timed(lambda: store.upload(source, "checkpoint"))
-    down = _timed(reference_down), _timed(lambda: store.download("checkpoint", folder / "ours"))
+    rounds = []
+    for _ in range(NUM_ROUNDS):
+        store.delete("checkpoint")
+        for target in (theirs, ours):
+            shutil.rmtree(target, ignore_errors=True)
+        theirs.mkdir()
+        works = (
+            reference_up,
+            lambda: store.upload(source, "checkpoint"),
+            reference_down,
+            lambda: store.download("checkpoint", ours),
+        )
+        rounds.append([_timed(work) for work in works])
+    theirs_up, ours_up, theirs_down, ours_down = (min(times) for times in zip(*rounds, strict=True))
     return {
         "work": f"{size_mib} MiB in {NUM_SHARDS} shards to MinIO and back, {os.cpu_count()} cores for both ends",
-        "ours_s": round(up[1] + down[1], 3),
+        "ours_s": round(ours_up + ours_down, 3),
         "reference": "minio-py fput_object and fget_object, defaults, file by file",
-        "reference_s": round(up[0] + down[0], 3),
-        "equal": _digests(source) == _digests(folder / "ours") == _digests(folder / "reference"),
-        "note": f"upload {up[1]:.2f} s against {up[0]:.2f} s, download {down[1]:.2f} s against {down[0]:.2f} s; "
-        "ours also compares every file with its sha256, both ways",
+        "reference_s": round(theirs_up + theirs_down, 3),
+        "equal": _digests(source) == _digests(ours) == _digests(theirs),
+        "note": f"upload {ours_up:.2f} s against {theirs_up:.2f} s, download {ours_down:.2f} s against "
+        f"{theirs_down:.2f} s, best of {NUM_ROUNDS}; ours also compares every file with its sha256, both ways",
     }
 
 

@@ -21,7 +21,8 @@ Object = Mapping[str, Any]
 
 JOB_SET_LABEL = "jobset.sigs.k8s.io/jobset-name"
 """On every pod of a JobSet; a TrainJob's JobSet has the TrainJob's name."""
-REQUEST_SECONDS = 30.0
+REQUEST_SECONDS = 30
+"""Whole seconds: the client drops a timeout that is a float, without a word."""
 RAW = {"_preload_content": False, "_request_timeout": REQUEST_SECONDS}
 """Answers as they were sent: the client's models refuse objects of servers newer than they are."""
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 import yaml
+from kfp import compiler, dsl
 
 from components.contracts import images
 from components.contracts.errors import UsageError
+from components.train.component import train
 from pipelines import catalog
 from pipelines.cli.compile import compile_to
 from pipelines.cluster.placement import NO_RETRY, Placement
@@ -79,19 +81,24 @@ def test_the_run_is_registered_before_anything_else(on_gpu: tuple[Any, Any]) -> 
 
 
 def test_a_tpu_is_asked_for_by_its_topology(tmp_path: Path) -> None:
-    ir, pods = compiled(tmp_path, "tpu", LOCK)
+    @dsl.pipeline(name="one-training")
+    def one_training(dialogues: dsl.Input[dsl.Dataset], base: dsl.Input[dsl.Model]) -> None:
+        train(dialogues=dialogues, base=base, params={})
+        Placement(load_profile("tpu"), LOCK).apply_to_current_pipeline()
+
+    compiler.Compiler().compile(one_training, str(tmp_path / "tpu.yaml"))
+    ir, platform = yaml.safe_load_all((tmp_path / "tpu.yaml").read_text())
     accelerator = ir["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]["accelerator"]
     assert (accelerator["resourceType"], accelerator["resourceCount"]) == ("google.com/tpu", "8")
-    assert pods["exec-train"]["nodeSelector"]["labels"]["cloud.google.com/gke-tpu-topology"] == "2x4"
+    pod = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]
+    assert pod["nodeSelector"]["labels"]["cloud.google.com/gke-tpu-topology"] == "2x4"
 
 
-def test_a_pipeline_with_logical_names_is_refused(tmp_path: Path) -> None:
-    compiled(tmp_path, "cpu", {})
+def test_only_a_pinned_pipeline_is_accepted(on_gpu: tuple[Any, Any], tmp_path: Path) -> None:
+    pinned, floating = tmp_path / "pinned.yaml", tmp_path / "floating.yaml"
+    pinned.write_text(yaml.safe_dump(on_gpu[0]))
+    check_pinned(pinned)
+    floating.write_text(pinned.read_text().replace(LOCK[images.TRAIN], images.TRAIN))
     with pytest.raises(UsageError, match="touchstone/python-train") as refused:
-        check_pinned(tmp_path / "cpu.yaml")
+        check_pinned(floating)
     assert "images.lock" in refused.value.remedy
-
-
-def test_a_pinned_pipeline_is_accepted(tmp_path: Path) -> None:
-    compiled(tmp_path, "cpu", LOCK)
-    check_pinned(tmp_path / "cpu.yaml")

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import pytest
 import pipelines.doctor
 from pipelines.doctor.api import ApiProblem
 from pipelines.doctor.finding import Status
+from pipelines.doctor.in_pod import volume
 from pipelines.doctor.pod_checks import check_images, check_lock, check_may_probe
 from pipelines.doctor.pod_outcomes import judge_start, refused
 from pipelines.doctor.probes import LABEL, Outcome, Pod, Probes, judge, pod_body
@@ -206,3 +208,19 @@ def test_why_a_pod_is_refused_decides_what_to_type(cluster: Any, message: str, r
 
 def test_probes_of_two_visits_have_different_names() -> None:
     assert Probes().id != Probes().id
+
+
+def test_a_volume_that_can_be_written_is_told_and_left_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    volume.main(tmp_path)
+    assert json.loads(capsys.readouterr().out)["bytes"] == 4096
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_volume_that_cannot_be_written_is_told_after_a_while(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volume, "TRY_SECONDS", 0.0)
+    volume.main(tmp_path / "absent")
+    assert "No such file" in json.loads(capsys.readouterr().out)["problem"]

@@ -77,6 +77,7 @@ def test_stripping_takes_tests_headers_and_stubs_and_nothing_a_program_reads(tmp
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == kept
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("ldd") or not Path("/sbin/ldconfig").exists(), reason="needs ldd and ldconfig")
 def test_the_sandbox_holds_an_interpreter_and_no_other_program(tmp_path: Path) -> None:
     root = tmp_path / "root"
