@@ -34,7 +34,7 @@ class Placement:
     def _place(self, task: Any) -> None:
         logical = task.container_spec.image
         needs = self.profile.needs(logical)
-        task.set_container_image(self.images.get(logical, logical))
+        task.container_spec.image = self.images.get(logical, logical)
         _set_resources(task, needs)
         self._set_pod(task, needs)
         if task.component_spec.name not in NO_RETRY and needs.retries:
@@ -82,9 +82,14 @@ def _current_tasks() -> list[Any]:
 
 
 def _set_resources(task: Any, needs: Needs) -> None:
-    task.set_cpu_request(needs.cpu)
-    task.set_memory_request(needs.memory)
-    task.set_memory_limit(needs.memory)
-    if needs.accelerator:
-        task.set_accelerator_type(needs.accelerator.resource)
-        task.set_accelerator_limit(needs.accelerator.count)
+    from kfp.dsl import structures
+
+    # Set at once: each of kfp's setters (`set_cpu_request`, ...) inspects the whole call stack, which for the tasks of
+    # one study took longer than compiling it.
+    task.container_spec.resources = structures.ResourceSpec(
+        cpu_request=needs.cpu,
+        memory_request=needs.memory,
+        memory_limit=needs.memory,
+        accelerator_type=needs.accelerator.resource if needs.accelerator else None,
+        accelerator_count=str(needs.accelerator.count) if needs.accelerator else None,
+    )

@@ -69,6 +69,7 @@ def test_stripping_takes_tests_headers_and_stubs_and_nothing_a_program_reads(tmp
         "pkg/a.pyi",
         "pkg/liba.a",
         "pkg-1.dist-info/direct_url.json",
+        "pkg-1.dist-info/uv_cache.json",
     }
     for name in kept | gone:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +79,21 @@ def test_stripping_takes_tests_headers_and_stubs_and_nothing_a_program_reads(tmp
 
 
 @pytest.mark.slow
+def test_a_record_lists_what_is_left_so_that_two_installs_of_a_wheel_are_one(tmp_path: Path) -> None:
+    records = set()
+    for moment in ("1", "2"):
+        info = tmp_path / moment / "pkg-1.dist-info"
+        info.mkdir(parents=True)
+        (info.parent / "a, b.py").touch()
+        (info / "uv_cache.json").write_text(moment)
+        (info / "RECORD").write_text(
+            f'"a, b.py",sha256=x,0\npkg-1.dist-info/uv_cache.json,sha256={moment},1\npkg-1.dist-info/RECORD,,\n'
+        )
+        strip(info.parent)
+        records.add((info / "RECORD").read_text())
+    assert records == {'"a, b.py",sha256=x,0\npkg-1.dist-info/RECORD,,\n'}
+
+
 @pytest.mark.skipif(not shutil.which("ldd") or not Path("/sbin/ldconfig").exists(), reason="needs ldd and ldconfig")
 def test_the_sandbox_holds_an_interpreter_and_no_other_program(tmp_path: Path) -> None:
     root = tmp_path / "root"
