@@ -47,8 +47,8 @@ layers: setup
 cluster-test: setup ## tests on the Kubernetes that KUBECONFIG names (see tests/cluster/README.md)
 	$(BIN)/pytest -q -m cluster tests/cluster
 
-images: setup ## build the images and write images.lock; ARGS="cpu cpu-torch --cpu-only"
-	$(BIN)/python -m images build $(ARGS)
+images: setup ## build the images that need no accelerator (Docker), into images.lock
+	$(BIN)/python -m images build cpu cpu-torch sandbox crowd --cpu-only --wheels $(WHEELS) --lock images.lock
 
 validity: setup ## simulated worlds with known truth: error rates of the verdict
 	$(BIN)/pytest -q tests/validity

@@ -85,8 +85,8 @@ def installed(core: client.CoreV1Api, namespace: str, images: Mapping[str, str],
         # Cluster-wide objects: with the Trainer's types present, two releases would fight over them.
         *("--set", "training.runtimes.enabled=false"),
     )
-    helm("install", NAME, str(CHART), "-n", namespace, *values, "--wait", "--wait-for-jobs", "--timeout", "3m")
     try:
+        helm("install", NAME, str(CHART), "-n", namespace, *values, "--wait", "--wait-for-jobs", "--timeout", "3m")
         with _forwarded(core, namespace):
             yield Release(namespace, values)
     finally:

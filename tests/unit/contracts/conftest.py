@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -79,7 +80,9 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def make_store(s3_access: S3Access, bucket: str, faulty: FaultyServer, clock: HandClock) -> Callable[..., S3Store]:
+def make_store(
+    s3_access: S3Access, bucket: str, faulty: FaultyServer, clock: HandClock, tmp_path: Path
+) -> Iterator[Callable[..., S3Store]]:
     """A store behind the faulty server; its pauses take no time."""
 
     def make(**options: Any) -> S3Store:
@@ -87,7 +90,9 @@ def make_store(s3_access: S3Access, bucket: str, faulty: FaultyServer, clock: Ha
         given = {"num_workers": 4, "part_bytes": PART_BYTES, "patience": Patience(120), "clock": clock, **options}
         return S3Store(given.pop("access", through), given.pop("bucket", bucket), "some/prefix", **given)
 
-    return make
+    yield make
+    # pytest keeps the folders of the last runs; copies of the checkpoint in each would come to gigabytes.
+    shutil.rmtree(tmp_path / "fetched", ignore_errors=True)
 
 
 @pytest.fixture

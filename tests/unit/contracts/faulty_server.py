@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -24,6 +25,8 @@ class Request:
     key: str
     query: dict[str, str]
     headers: dict[str, str]
+    target: str = ""
+    """Path and query as they were sent."""
     status: int = 0
     """Of the answer that was passed on; 0 = none was."""
     num_bytes: int = 0
@@ -51,10 +54,11 @@ class Fault:
 
 
 class FaultyServer:
-    """Passes requests on to `upstream` (HOST:PORT), except where a fault is due."""
+    """Passes requests on to `upstream` (HOST:PORT), except where a fault is due; listens with TLS when given."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, tls: ssl.SSLContext | None = None) -> None:
         self.upstream = upstream
+        self._tls = tls
         self.requests: list[Request] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -68,12 +72,14 @@ class FaultyServer:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def up(self) -> None:
         """Listen, on the same port as before."""
         if self._server is None:
             self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+            if self._tls:
+                self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
             self.port = self._server.server_address[1]
             threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -205,7 +211,7 @@ def _handler(faulty: FaultyServer) -> type[BaseHTTPRequestHandler]:
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.command, unquote(url.path), query, headers)
+            request = Request(self.command, unquote(url.path), query, headers, self.path)
             fault = faulty.due(request)
             kind = fault.kind if fault else ""
             length = int(headers.get("content-length", 0))

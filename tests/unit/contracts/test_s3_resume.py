@@ -11,6 +11,8 @@ from components.contracts.s3_store import S3Store
 from tests.unit.contracts.conftest import PART_BYTES
 from tests.unit.contracts.faulty_server import FaultyServer, Request
 
+RANGES = {"model-1.safetensors": 4, "model-2.safetensors": 2, "config.json": 1, "tokenizer/merges ü+&.txt": 1}
+"""In how many ranges each file of the checkpoint is fetched."""
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -98,19 +100,15 @@ def test_a_download_continues_after_kill_9(
 
     folder = tmp_path / "fetched"
 
-    def journalled() -> None:
-        # A range is passed on before the process has written it; its line in a journal says that it has.
-        faulty.wait_for(
-            lambda _: (
-                sum(max(0, path.read_text().count("\n") - 1) for path in folder.glob(".download/*.journal"))
-                + sum(path.is_file() for path in folder.glob("*.safetensors"))
-                + sum((folder / name).is_file() for name in ("config.json", "tokenizer/merges ü+&.txt"))
-                >= 4
-            )
-        )
+    def written() -> int:
+        # A range is passed on before the process has written it; its line in a journal says that it has. Files first:
+        # one that is finished meanwhile is then counted too low, never twice.
+        whole = sum((folder / name).is_file() * number for name, number in RANGES.items())
+        journals = [path for path in folder.glob(".download/*.journal") if path.with_suffix(".partial").is_file()]
+        return whole + sum(max(0, path.read_text().count("\n") - 1) for path in journals)
 
     faulty.silence(times=1000, when=after_four)
-    killed(store, "download", folder, journalled)
+    killed(store, "download", folder, lambda: faulty.wait_for(lambda _: written() == 4))
     faulty.calm()
     assert not (folder / manifests.FILE_NAME).exists()
     faulty.requests.clear()
@@ -119,7 +117,7 @@ def test_a_download_continues_after_kill_9(
     first = {(request.key, request.headers["range"]) for request in passed}
     second = {(request.key, request.headers["range"]) for request in faulty.requests if "range" in request.headers}
     assert not first & second
-    assert len(first | second) == 4 + 2 + 2
+    assert len(first | second) == sum(RANGES.values())
     size = sum((checkpoint / name).stat().st_size for name in canonical.tree_files(checkpoint))
     assert moved.num_bytes + moved.num_bytes_skipped == size
 
