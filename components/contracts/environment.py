@@ -7,8 +7,10 @@ TOUCHSTONE_KFP_HOST   address of a Kubeflow Pipelines server
 TOUCHSTONE_NAMESPACE  Kubernetes namespace in which pipelines run
 TOUCHSTONE_DATA       folder of real data sets used by tests and examples
 
-The sandbox's (TOUCHSTONE_SANDBOX_NAMESPACE, _IMAGE, _RUNTIME_CLASS) come from the chart's ConfigMap; the object store's
-(endpoint, region, credentials) are read by `s3_connection`, the Pushgateway's by `metrics`.
+The object store's own are read by `s3.connection`: TOUCHSTONE_S3_ENDPOINT (without it Amazon's), TOUCHSTONE_S3_REGION,
+TOUCHSTONE_S3_ADDRESSING (path or virtual), TOUCHSTONE_S3_PATIENCE_SECONDS (how long a store that is down is waited for)
+and the usual AWS_* credentials. TOUCHSTONE_PUSHGATEWAY is read by `metrics`. TOUCHSTONE_SANDBOX_NAMESPACE, _IMAGE and
+_RUNTIME_CLASS come from the chart's ConfigMap.
 """
 
 from __future__ import annotations

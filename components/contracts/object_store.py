@@ -100,7 +100,7 @@ def open_store(uri: str) -> ObjectStore:
             remedy="correct TOUCHSTONE_STORE",
         )
     try:
-        from components.contracts.s3_store import S3Store
+        from components.contracts.s3.store import S3Store
     except ModuleNotFoundError as error:
         raise TouchstoneError(
             f"{uri} needs a package that is not installed: {error.name}",

@@ -24,8 +24,8 @@ from components.contracts import canonical
 from components.contracts.errors import TouchstoneError
 from components.contracts.object_store import Transfer
 from components.contracts.ports import Checkpoint, Output
-from components.contracts.s3_connection import S3Access
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.connection import S3Access
+from components.contracts.s3.store import S3Store
 
 NUM_SHARDS = 8
 NUM_ROUNDS = 2

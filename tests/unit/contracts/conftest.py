@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 from minio import Minio
 
-from components.contracts.patience import Patience
 from components.contracts.ports import Checkpoint, Output
-from components.contracts.s3_connection import S3Access
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.connection import S3Access
+from components.contracts.s3.patience import Patience
+from components.contracts.s3.store import S3Store
 from tests.unit.contracts.faulty_server import FaultyServer
 
 MIB = 1 << 20

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from components.contracts.crew import Crew
+from components.contracts.s3.crew import Crew
 
 
 def test_every_task_is_done_once_and_what_tasks_add() -> None:

@@ -10,7 +10,7 @@ from components.contracts import canonical
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.object_store import FileStore, ObjectStore, check_key, open_store
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.store import S3Store
 
 
 @pytest.fixture(params=["folder", "bucket"])

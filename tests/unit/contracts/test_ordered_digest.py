@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.ordered_digest import OrderedDigest
+from components.contracts.s3.ordered_digest import OrderedDigest
 
 PART = 1000
 SIZE = 10 * PART + 123

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.partial_file import PartialFile
+from components.contracts.s3.partial_file import PartialFile
 
 IDENTITY = {"etag": "a", "part_bytes": 4}
 

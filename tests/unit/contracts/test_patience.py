@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from components.contracts.patience import CalledOff, Patience, Unavailable, Waiting
+from components.contracts.s3.patience import CalledOff, Patience, Unavailable, Waiting
 from tests.unit.contracts.conftest import HandClock
 
 

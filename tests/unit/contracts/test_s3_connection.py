@@ -20,9 +20,9 @@ from cryptography.x509.oid import NameOID
 
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.patience import Patience
-from components.contracts.s3_connection import S3Access, patience_from_environment
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.connection import S3Access, patience_from_environment
+from components.contracts.s3.patience import Patience
+from components.contracts.s3.store import S3Store
 from tests.unit.contracts.faulty_server import FaultyServer
 
 MakeStore = Callable[..., S3Store]

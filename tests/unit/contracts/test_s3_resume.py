@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.contracts import canonical
 from components.contracts import manifest as manifests
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.store import S3Store
 from tests.unit.contracts.conftest import PART_BYTES
 from tests.unit.contracts.faulty_server import FaultyServer, Request
 
@@ -16,8 +16,8 @@ RANGES = {"model-1.safetensors": 4, "model-2.safetensors": 2, "config.json": 1, 
 SCRIPT = """
 import sys
 from pathlib import Path
-from components.contracts.s3_connection import S3Access
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.connection import S3Access
+from components.contracts.s3.store import S3Store
 work, folder, endpoint, access_key, secret_key, bucket, part_bytes = sys.argv[1:]
 store = S3Store(S3Access(endpoint, access_key, secret_key), bucket, "some/prefix", num_workers=2,
                 part_bytes=int(part_bytes))

@@ -14,9 +14,9 @@ from components.contracts import canonical
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.metrics import store_traffic
-from components.contracts.s3_connection import S3Access
-from components.contracts.s3_multipart import part_bytes_for
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.connection import S3Access
+from components.contracts.s3.multipart import part_bytes_for
+from components.contracts.s3.store import S3Store
 from tests.unit.contracts.conftest import MIB, PART_BYTES, HandClock
 from tests.unit.contracts.faulty_server import FaultyServer, Request
 
@@ -338,8 +338,8 @@ def test_a_disk_that_fills_loses_nothing(
     script = f"""
 import os, shutil, sys
 from pathlib import Path
-from components.contracts.s3_connection import S3Access
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.connection import S3Access
+from components.contracts.s3.store import S3Store
 from components.contracts.errors import TouchstoneError
 store = S3Store(S3Access({faulty.endpoint!r}, *sys.argv[1:3]), {store.address.split("/")[2]!r}, "some/prefix",
                 num_workers=1, part_bytes={PART_BYTES})
@@ -402,8 +402,8 @@ def test_memory_is_bounded_by_the_parts_under_way(
     script = f"""
 import resource, sys
 from pathlib import Path
-from components.contracts.s3_connection import S3Access
-from components.contracts.s3_store import S3Store
+from components.contracts.s3.connection import S3Access
+from components.contracts.s3.store import S3Store
 store = S3Store(S3Access(sys.argv[1], *sys.argv[2:4]), {store.address.split("/")[2]!r}, num_workers=4,
                 part_bytes={PART_BYTES})
 store.write_bytes("warm", b"")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from minio.datatypes import parse_list_objects
 
-from components.contracts.s3_connection import Connection
+from components.contracts.s3.connection import Connection
 
 
 def list_objects(connection: Connection, prefix: str) -> Iterator[tuple[str, int]]:

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from components.contracts import canonical
 from components.contracts import manifest as manifests
-from components.contracts import s3_multipart as multipart
-from components.contracts.crew import Crew
 from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FileEntry
 from components.contracts.metrics import store_traffic
 from components.contracts.object_store import nothing_finished, read_manifest, sole_writer
-from components.contracts.ordered_digest import OrderedDigest
-from components.contracts.partial_file import PartialFile
-from components.contracts.patience import CalledOff, Unavailable
 from components.contracts.ports import disk_errors
-from components.contracts.s3_connection import Connection
-from components.contracts.s3_failures import Refused, network_failures
+from components.contracts.s3 import multipart
+from components.contracts.s3.connection import Connection
+from components.contracts.s3.crew import Crew
+from components.contracts.s3.failures import Refused, network_failures
+from components.contracts.s3.ordered_digest import OrderedDigest
+from components.contracts.s3.partial_file import PartialFile
+from components.contracts.s3.patience import CalledOff, Unavailable
 
 SCRATCH = ".download"
 """Folder, within the artifact's, that holds unfinished files; gone when the manifest is written."""

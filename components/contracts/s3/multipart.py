@@ -15,9 +15,9 @@ from xml.etree import ElementTree
 
 from minio.datatypes import ListMultipartUploadsResult, ListPartsResult
 
-from components.contracts.patience import CalledOff, Unavailable
-from components.contracts.s3_connection import Connection
-from components.contracts.s3_failures import BUSY_CODES, Refused, error_in, explain
+from components.contracts.s3.connection import Connection
+from components.contracts.s3.failures import BUSY_CODES, Refused, error_in, explain
+from components.contracts.s3.patience import CalledOff, Unavailable
 
 MAX_PARTS = 10_000
 SLICE_BYTES = 1 << 20

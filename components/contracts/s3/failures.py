@@ -20,7 +20,7 @@ from urllib3.exceptions import (
 )
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.patience import Unavailable
+from components.contracts.s3.patience import Unavailable
 
 BUSY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 BUSY_CODES = frozenset(

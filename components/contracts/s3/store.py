@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from components.contracts import manifest as manifests
-from components.contracts.crew import Crew
 from components.contracts.errors import TouchstoneError
 from components.contracts.metrics import store_traffic
 from components.contracts.object_store import Transfer, check_key
-from components.contracts.patience import Clock, Patience
-from components.contracts.s3_connection import READ_SECONDS, Connection, S3Access, patience_from_environment
-from components.contracts.s3_download import Download
-from components.contracts.s3_failures import Refused
-from components.contracts.s3_listing import list_objects
-from components.contracts.s3_upload import Upload
+from components.contracts.s3.connection import READ_SECONDS, Connection, S3Access, patience_from_environment
+from components.contracts.s3.crew import Crew
+from components.contracts.s3.download import Download
+from components.contracts.s3.failures import Refused
+from components.contracts.s3.listing import list_objects
+from components.contracts.s3.patience import Clock, Patience
+from components.contracts.s3.upload import Upload
 
 NUM_WORKERS = 8
 PART_BYTES = 16 << 20

@@ -22,8 +22,8 @@ from minio.signer import sign_v4_s3
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.metrics import store_traffic
-from components.contracts.patience import Clock, Patience, SystemClock, Unavailable, Waiting
-from components.contracts.s3_failures import failure, network_failures
+from components.contracts.s3.failures import failure, network_failures
+from components.contracts.s3.patience import Clock, Patience, SystemClock, Unavailable, Waiting
 
 T = TypeVar("T")
 
