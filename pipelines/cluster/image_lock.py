@@ -21,6 +21,8 @@ def read_lock(path: Path) -> dict[str, str]:
     Raises:
         UsageError: it cannot be read, lacks an image that pipelines use, or names one by a tag.
     """
+    if not path.is_file():
+        raise UsageError(f"there is no {path}", expected="an images.lock: images by digest", remedy=BUILD)
     lock = {name: str(reference) for name, reference in read_mapping(path).items()}
     missing = [name for name in NEEDED if name not in lock]
     if missing:

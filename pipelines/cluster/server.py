@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -52,11 +53,11 @@ def server_errors(address: str) -> Iterator[None]:
     try:
         yield
     except kfp_server_api.ApiException as error:
-        said = _first_line(error.body or error.reason)
+        said = _message(error.body) or _first_line(error.reason)
         if error.status in {401, 403}:
             remedy = "log in to the cluster again, or ask for the role that may create runs in this namespace"
         elif error.status == 404:
-            remedy = "touchstone status lists the runs of the server"
+            remedy = "touchstone status, without an id, shows the newest run; the Kubeflow UI shows all"
         else:
             remedy = "touchstone doctor checks the server; the same command may be given again"
         raise TouchstoneError(f"{address} answered {error.status}: {said}", remedy=remedy) from error
@@ -66,6 +67,14 @@ def server_errors(address: str) -> Iterator[None]:
             expected="its API, such as http://127.0.0.1:8888 after a port-forward",
             remedy="kubectl port-forward -n kubeflow svc/ml-pipeline 8888:8888, then the same command again",
         ) from error
+
+
+def _message(body: object) -> str:
+    """What the server says in its JSON, or the beginning of whatever it sent."""
+    try:
+        return _first_line(json.loads(str(body))["message"])
+    except (ValueError, KeyError, TypeError):
+        return _first_line(body or "")
 
 
 def _first_line(said: object) -> str:

@@ -45,8 +45,9 @@ def test_a_missing_image_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_a_list_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot read"):
+    with pytest.raises(UsageError, match=r"there is no .*images\.lock") as raised:
         read_lock(tmp_path / "images.lock")
+    assert "python -m images build" in raised.value.remedy
     (tmp_path / "list").write_text("- a\n")
     with pytest.raises(UsageError, match="holds a list"):
         read_lock(tmp_path / "list")
