@@ -46,6 +46,25 @@ class Turn(Row):
     """What was said, as Markdown."""
 
 
+class Passport(Row):
+    """What a dialogue's papers say beside its source and target. An empty text or null = not known."""
+
+    target_date: str = ""
+    """The target model's version date, or when the reply was collected, as ISO 8601 (2023-03, 2023-03-01)."""
+    terms: Literal["unknown", "open", "restricted"] = "unknown"
+    """Whether the target's terms allow training on its outputs; restricted = not for every purpose."""
+    licence: str = ""
+    """Licence of the dump, as an SPDX name where there is one."""
+    origin: str = ""
+    """File and place in it, without this machine's folders."""
+    language: str = ""
+    """ISO 639-1 code of the dialogue's language, as detected."""
+    dropped_turns: Count = 0
+    """Turns left out on the way: replies without their query, queries without a reply."""
+    redacted: dict[str, int] = Field(default_factory=dict)
+    """Kind of secret or personal data -> how many were replaced by a placeholder."""
+
+
 class Dialogue(Row):
     """A conversation between a user and the target: one example of imitation data."""
 
@@ -57,6 +76,8 @@ class Dialogue(Row):
     """The model that wrote the assistant turns."""
     turns: tuple[Turn, ...]
     """In order; at least one user turn followed by an assistant turn."""
+    passport: Passport = Passport()
+    """Everything else that is known about where it comes from and what was done to it."""
 
 
 class Removal(Row):
@@ -65,7 +86,7 @@ class Removal(Row):
     id: str
     """The dialogue's id."""
     reason: str
-    """A short word: duplicate, empty, no_reply, language, unknown_role, malformed."""
+    """A short word: duplicate, near_duplicate, empty, no_reply, language, unknown_role, malformed, too_long, subset."""
     detail: str = ""
     """What was seen."""
     raw: str = ""
@@ -90,8 +111,8 @@ class TaskItem(Row):
     """Stable; scores of all models join on it."""
     benchmark: str
     """Name of the benchmark."""
-    kind: Literal["choice", "exact_match"]
-    """choice: the right option by likelihood. exact_match: a short answer compared with `answers`."""
+    kind: Literal["choice", "exact_match", "program"]
+    """choice: the right option by likelihood. exact_match: a short answer compared with `answers`. program: code."""
     question: str
     """The question alone."""
     choices: tuple[str, ...] = ()

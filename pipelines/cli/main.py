@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
 from components.contracts.errors import TouchstoneError
+from pipelines.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "audit": ("pipelines.cli.audit:audit", "Verdict from the files you already have."),
     "verdict": ("pipelines.cli.verdict:verdict", "Recompute a verdict from an audit's saved rows."),
+    "data": (
+        "pipelines.cli.data:data",
+        "Imitation data: ingest, synthesize, subset, overlap, validate, review, takedown.",
+    ),
     "run": ("pipelines.cli.run:run", "Run a pipeline on this machine."),
     "study": ("pipelines.cli.study:study", "Run the laptop study over several seeds and count what held."),
     "validity": ("pipelines.cli.validity:validity", "Error rates of the verdict in simulated worlds."),
@@ -27,28 +31,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """Knows its commands by name and one line of help; imports them on use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Command names, in the order a newcomer meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return a command; None for an unknown name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table above, importing none."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="touchstone-audit", prog_name="touchstone")
 def cli() -> None:
     """Did fine-tuning on a stronger model's outputs bring capability, or only style?
