@@ -1,4 +1,4 @@
-"""Kubeflow wrappers of the validate box."""
+"""Kubeflow wrapper of the validate box."""
 
 from kfp import dsl
 
@@ -21,18 +21,3 @@ def validate(
     from components.validate import step
 
     bind.run_task(step.validate, locals())
-
-
-@dsl.component(base_image=images.CPU, install_kfp_package=False)
-def support(
-    dialogues: dsl.Input[dsl.Dataset],
-    items: dsl.Input[dsl.Dataset],
-    support: dsl.Output[dsl.Dataset],
-    params: dict,
-    seed: int = 0,
-) -> None:
-    """Measure how well the imitation data cover every benchmark item."""
-    from components.contracts import bind
-    from components.validate import step
-
-    bind.run_task(step.support, locals())

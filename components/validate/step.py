@@ -1,4 +1,4 @@
-"""Dialogues and benchmark items -> checked dialogues behind a gate, and the support map."""
+"""Dialogues and benchmark items -> checked dialogues behind a gate."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from components.contracts.bind import Metrics
 from components.contracts.errors import GateNotPassed
 from components.contracts.ports import DataDocs, Input, Output
-from components.contracts.rows import Dialogue, GateCheck, Prompt, Support, TaskItem
+from components.contracts.rows import Dialogue, GateCheck, Prompt, TaskItem
 from components.validate.docs import PAGE, failed_checks, write_docs
 from components.validate.gate import hold
 from components.validate.suite import Params, expectations
-from components.validate.support import SupportParams, measure_support
 from components.validate.table import heldout_texts, tabulate
 
 NAMED_IN_ERRORS = 5
@@ -61,38 +60,3 @@ def _report(name: str, num_dialogues: int, failed: Sequence[GateCheck]) -> str:
             more = ", ..." if len(check.failing) > NAMED_IN_ERRORS else ""
             lines.append(f"    {', '.join(check.failing[:NAMED_IN_ERRORS])}{more}")
     return "\n".join(lines)
-
-
-def support(
-    *, dialogues: Input[Dialogue], items: Input[TaskItem], support: Output[Support], params: SupportParams
-) -> Metrics:
-    """Measure, for each benchmark, how closely the imitation data ask what its test items ask.
-
-    The threshold that the means are to be compared with goes into the manifest's notes, with the source that came
-    closest for each benchmark.
-
-    Raises:
-        TouchstoneError: no test items, or no user turns in the dialogues.
-    """
-    texts: dict[str, dict[str, str]] = {}
-    for item in items.rows():
-        if item.split == "test":
-            texts.setdefault(item.benchmark, {})[item.id] = item.question
-    data = dialogues.rows()
-    # With no test item at all the pure function says what is missing.
-    measured = {name: measure_support(t, data, params=params) for name, t in (texts or {"none": {}}).items()}
-    support.write(
-        (
-            Support(item_id=item_id, benchmark=name, similarity=found.similarity, nearest=found.nearest)
-            for name, measure in measured.items()
-            for item_id, found in measure.items.items()
-        ),
-        # One scale for the whole data set, so every benchmark has the same threshold.
-        notes={
-            "threshold": next(iter(measured.values())).threshold,
-            "subsample": next(iter(measured.values())).subsample,
-            "closest_source": {name: measure.source for name, measure in measured.items()},
-            "supported": {name: measure.supported for name, measure in measured.items()},
-        },
-    )
-    return {f"support_{name}": measure.mean for name, measure in measured.items()}

@@ -115,10 +115,10 @@ def _measure(rows: Path, found: Gathered) -> list[str]:
     asked = {item.benchmark for item in items}
     silent = [name for name in found.benchmarks if name not in asked]
     if items:
-        from components.validate import step as validate_step
+        from components.overlap import step as overlap_step
 
         bind.call(
-            validate_step.support,
+            overlap_step.support,
             dialogues=rows / "dialogues",
             items=rows / "items",
             support=rows / "support",

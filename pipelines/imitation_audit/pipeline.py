@@ -8,11 +8,12 @@ from components.benchmark.component import prepare, score
 from components.generate.component import generate
 from components.ingest.component import ingest
 from components.judge.component import judge_likelihood, prepare_judging
+from components.overlap.component import support
 from components.report.component import compare, register, report
 from components.style.component import style
 from components.synthesize.component import ask
 from components.train.component import pretrain, train
-from components.validate.component import support, validate
+from components.validate.component import validate
 from components.world.component import build_world
 from pipelines.cluster.placement import Placement, label_tasks
 from pipelines.imitation_audit.presets import Arm, StudyConfig

@@ -13,8 +13,8 @@ from components.contracts import bind
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, write_rows
 from components.contracts.rows import Dialogue, Support, TaskItem, Turn
-from components.validate.step import support
-from components.validate.support import SupportParams, measure_support
+from components.overlap.step import support
+from components.overlap.support import SupportParams, measure_support
 
 COLOURS = ["red", "green", "blue", "black", "white", "amber", "violet", "ivory"]
 RIVERS = [f"river{n}" for n in range(60)]

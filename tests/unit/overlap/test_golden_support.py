@@ -13,7 +13,7 @@ import pytest
 
 from components.contracts.environment import data_folder
 from components.contracts.rows import Dialogue, Turn
-from components.validate.support import measure_support
+from components.overlap.support import measure_support
 
 DATA = data_folder(Path(__file__).parents[4] / "shared" / "data")
 FILES = {
