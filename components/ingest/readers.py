@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from components.contracts import files
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input
-from components.contracts.rows import Dialogue, Removal
+from components.contracts.rows import Dialogue, Passport, Removal
+from components.ingest.dumps import UNKNOWN_TARGET, DumpSource, Limits, Tally, read_dump, source_name
 from components.ingest.formats import MalformedRecord, RawDialogue, accepted_formats, find_format
 from components.ingest.turns import Unusable, read_turns
 
 ID_KEYS = ("id", "ID", "conversation_id", "dialogue_id")
 TARGET_KEYS = ("target", "model", "generator")
-UNKNOWN_TARGET = "unknown"
 RAW_CHARS = 4_000
 HASH_CHARS = 12
-_SUFFIXES = {".gz", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml"}
 
 
 def read_dialogues(path: Path, *, target: str = UNKNOWN_TARGET) -> tuple[list[Dialogue], list[Removal]]:
@@ -37,15 +36,9 @@ def read_dialogues(path: Path, *, target: str = UNKNOWN_TARGET) -> tuple[list[Di
     """
     if path.is_dir():
         return Input(path, Dialogue).rows(), []
-    reader = _Reader(_source_name(path), target)
-    first: files.Record | None = None
-    for record in files.records(path):
-        first = first or record
-        # Removals are rows of an artifact: they name the file, not the folder it lies in on this machine.
-        reader.take(files.Record(record.where.removeprefix(f"{path.parent}/"), record.value))
-    if first is None or not reader.num_recognised:
-        raise _unknown_format(path, first)
-    return reader.kept, reader.removed
+    rows = list(read_dump(path, DumpSource(target=target)))
+    kept = [row for row in rows if isinstance(row, Dialogue)]
+    return kept, [row for row in rows if isinstance(row, Removal)]
 
 
 def _unknown_format(path: Path, first: files.Record | None) -> TouchstoneError:
@@ -57,23 +50,35 @@ def _unknown_format(path: Path, first: files.Record | None) -> TouchstoneError:
     )
 
 
-def _source_name(path: Path) -> str:
-    name = path
-    while name.suffix.lower() in _SUFFIXES:
-        name = name.with_suffix("")
-    return name.name
+class Reader:
+    """Dialogues and removals of one file."""
 
-
-class _Reader:
-    """Collects dialogues and removals of one file."""
-
-    def __init__(self, source: str, target: str) -> None:
-        self.source = source
-        self.target = target
+    def __init__(self, source: DumpSource, limits: Limits, tally: Tally) -> None:
+        """Take what is known of the file."""
+        self.dump = source
+        self.limits = limits
+        self.tally = tally
+        self.source = source.name
+        self.target = source.target
         self.kept: list[Dialogue] = []
         self.removed: list[Removal] = []
         self.num_recognised = 0
         self._contents: dict[str, str] = {}
+
+    def read(self, path: Path) -> Iterator[Dialogue | Removal]:
+        """Rows in the file's order."""
+        self.source = self.source or source_name(path)
+        first: files.Record | None = None
+        for record in files.records(path):
+            first = first or record
+            # Removals are rows of an artifact: they name the file, not the folder it lies in on this machine.
+            self.take(files.Record(record.where.removeprefix(f"{path.parent}/"), record.value))
+            yield from self.kept
+            yield from self.removed
+            self.kept.clear()
+            self.removed.clear()
+        if first is None or not self.num_recognised:
+            raise _unknown_format(path, first)
 
     def take(self, record: files.Record) -> None:
         """Read one record; what cannot be used is set aside with its reason."""
@@ -110,6 +115,13 @@ class _Reader:
                 source=_first_text(record.value, ("source",)) or self.source,
                 target=_first_text(record.value, TARGET_KEYS) or self.target,
                 turns=turns,
+                passport=Passport(
+                    target_date=self.dump.target_date,
+                    terms=self.dump.terms,
+                    licence=self.dump.licence,
+                    origin=record.where,
+                    dropped_turns=max(0, len(raw.turns) - len(turns)),
+                ),
             )
         )
 
