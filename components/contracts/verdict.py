@@ -10,6 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from components.contracts.data_rows import DataFigures
+from components.contracts.rows import GateCheck
+
 VerdictWord = Literal["CAPABILITY", "LOCAL", "STYLE_ONLY", "REGRESSION", "INCONCLUSIVE"]
 BenchmarkLabel = Literal["gained", "nothing", "regressed", "cannot tell", "gap not measurable", "unusable"]
 Interval = tuple[float, float]
@@ -192,6 +195,38 @@ class PreferenceResult(_Part):
     """What a reader must know (one order only, judge has no order, ...)."""
 
 
+class CleanDirty(_Part):
+    """One benchmark's change on the items that the imitation data leak, beside the change on the others."""
+
+    benchmark: str
+    """Name of the benchmark."""
+    n_clean: int
+    """Items of base and imitator both that do not count as leaked."""
+    n_dirty: int
+    """Items that do."""
+    delta_clean: float | None
+    """imitator - base on the clean items."""
+    delta_clean_ci: Interval | None
+    """Its interval; null where there is no variance to compute it from."""
+    delta_dirty: float | None
+    """imitator - base on the leaked items."""
+    delta_dirty_ci: Interval | None
+    """Its interval."""
+    reason: str | None = None
+    """Why a number is null."""
+
+
+class DataResult(_Part):
+    """What is known of the imitation data. It decides nothing; it explains."""
+
+    figures: tuple[DataFigures, ...]
+    """One entry for each set of imitation data."""
+    checks: tuple[GateCheck, ...]
+    """The data-quality gate's checks; a failed one of severity warning was let pass."""
+    clean_dirty: tuple[CleanDirty, ...]
+    """One entry for each benchmark whose items were searched for."""
+
+
 class Verdict(_Part):
     """Everything the report says."""
 
@@ -219,6 +254,8 @@ class Verdict(_Part):
     """Table 2."""
     preference: tuple[PreferenceResult, ...]
     """One row a source."""
+    data: DataResult | None = None
+    """The imitation data; null when nothing about them was given."""
     warnings: tuple[str, ...] = ()
     """What a reader must know before believing a number."""
     provenance: dict[str, object]

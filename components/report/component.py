@@ -33,6 +33,9 @@ def report(
     judgments: dsl.Input[dsl.Dataset] = None,
     support: dsl.Input[dsl.Dataset] = None,
     claims: dsl.Input[dsl.Dataset] = None,
+    figures: dsl.Input[dsl.Dataset] = None,
+    checks: dsl.Input[dsl.Dataset] = None,
+    overlap: dsl.Input[dsl.Dataset] = None,
     registered: dsl.Input[dsl.Dataset] = None,
     seed: int = 0,
     policy: dict = {},  # noqa: B006 - kfp wants a literal

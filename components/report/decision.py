@@ -7,8 +7,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import (
+    GateCheck,
     Judgment,
     PublishedScore,
     PublishedStyle,
@@ -21,6 +23,7 @@ from components.contracts.rows import (
 from components.contracts.verdict import PooledSets, StyleResult, Verdict
 from components.report.benchmark_results import Evidence, assess
 from components.report.closeness import measured_style, no_style, printed_style
+from components.report.imitation_data import data_remarks, data_result
 from components.report.joining import PARTS, ItemTable, Part, tables
 from components.report.policy import Policy
 from components.report.preference import preferences
@@ -47,6 +50,9 @@ def decide(
     judgments: Iterable[Judgment] = (),
     support: Iterable[Support] = (),
     claims: Iterable[SupportClaim] = (),
+    figures: Iterable[DataFigures] = (),
+    checks: Iterable[GateCheck] = (),
+    overlap: Iterable[Overlap] = (),
     policy: Policy | None = None,
     support_threshold: float | None = None,
     models: Mapping[Role, str] | None = None,
@@ -67,6 +73,9 @@ def decide(
         judgments: Preferences, of any number of sources.
         support: How well the imitation data cover single items.
         claims: Declarations that go before a measurement of support.
+        figures: What is known of each set of imitation data.
+        checks: The data-quality gate's.
+        overlap: Which items the imitation data leak.
         policy: The rules; `study` unless given.
         support_threshold: The threshold that belongs to `support`; the policy's unless given.
         models: Role -> name; read from the rows unless given.
@@ -93,12 +102,14 @@ def decide(
     style = _style(profiles, cells, policy, resamples, seed)
     court = Court(assess(evidence, policy), style, policy)
     remarks = [*_style_remarks(profiles, cells, style), *_join_remarks(joined, printed)]
+    data = data_result(figures, checks, overlap, joined, alpha=policy.alpha)
     liked = preferences(judgments, models=found, alpha=policy.alpha, resamples=resamples, seed=seed)
     return _rounded(
         verdict_of(court).model_copy(
             update={
                 "preference": liked,
-                "warnings": (*_court_remarks(court), *remarks, CHECKPOINT_NOTE),
+                "data": data,
+                "warnings": (*_court_remarks(court), *remarks, *data_remarks(data), CHECKPOINT_NOTE),
                 "provenance": {
                     **(provenance or {}),
                     "models": found,

@@ -17,8 +17,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from components.contracts.verdict import Verdict
+from components.report.data_sheets import data_sheets
 from components.report.figures.arms import arms_figure
 from components.report.figures.contrast import contrast_figure
+from components.report.figures.data_flow import flow_figure
 from components.report.figures.gap_closed import gap_closed_figure
 from components.report.figures.raw_scores import scores_figure
 from components.report.figures.style_closeness import closeness_by_arm, style_figure
@@ -103,8 +105,10 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
             "scores": Markup(scores_figure(verdict)),
             "style": Markup(style_figure(verdict.style, limits)),
             "contrast": Markup(contrast_figure(verdict, names)),
+            "data": Markup(flow_figure(verdict.data.figures if verdict.data else ())),
         },
         sheets=_sheets(verdict),
+        data_sheets=data_sheets(verdict),
         examples=[shortened(example) for example in extras.examples[:MAX_EXAMPLES]],
         siblings=[(link, safe_href(link.href)) for link in extras.siblings],
         provenance=provenance_nodes(verdict.provenance),

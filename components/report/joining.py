@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Channel, Score
 from components.report.clustered import Codes, Floats
 
+Bools = npt.NDArray[np.bool_]
 Part = Literal["base", "imitator", "target"]
 PARTS: tuple[Part, ...] = ("base", "imitator", "target")
 CHANNELS: tuple[Channel, ...] = ("strict", "extracted", "likelihood")
@@ -44,6 +47,21 @@ class ItemTable:
     num_shots: int | None = None
     remarks: tuple[str, ...] = field(default=())
     """What a reader must know."""
+    items: tuple[str, ...] = ()
+    """(n,) ids, in the order of `values`."""
+
+    def only(self, kept: Bools) -> ItemTable:
+        """The table of some of its items.
+
+        Args:
+            kept: (n,) which.
+        """
+        return replace(
+            self,
+            values={part: values[kept] for part, values in self.values.items()},
+            clusters=self.clusters[kept],
+            items=tuple(itertools.compress(self.items, kept)),
+        )
 
 
 def tables(scores: Mapping[Part, Iterable[Score]], *, min_matched: float) -> list[ItemTable]:
@@ -90,6 +108,7 @@ def _table(benchmark: str, rows: Mapping[Part, Sequence[Score]], min_matched: fl
         ),
         num_shots=shots.pop() if len(shots) == 1 else None,
         remarks=tuple(remarks),
+        items=tuple(items),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from components.contracts import canonical
+from components.contracts.data_policy import DataPolicy
 from components.contracts.errors import UsageError
 from components.contracts.verdict import PolicyRef, VerdictWord
 
@@ -49,6 +50,9 @@ class Policy(BaseModel):
     """Without known support CAPABILITY becomes INCONCLUSIVE."""
     behaviour: tuple[str, ...] = ("realtoxicityprompts", "toxicity")
     """Benchmarks whose gap imitation closes by style, in neither set; a name matches when its letters begin so."""
+
+    data: DataPolicy = DataPolicy()
+    """Thresholds of the data-quality gate."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

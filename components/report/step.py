@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts import canonical
 from components.contracts.bind import Metrics
+from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.ports import Input, Nothing, Output, Report
 from components.contracts.rows import (
+    GateCheck,
     Judgment,
     PublishedScore,
     PublishedStyle,
@@ -60,6 +62,9 @@ def report(
     judgments: Input[Judgment] = Nothing(Judgment),  # noqa: B008
     support: Input[Support] = Nothing(Support),  # noqa: B008
     claims: Input[SupportClaim] = Nothing(SupportClaim),  # noqa: B008
+    figures: Input[DataFigures] = Nothing(DataFigures),  # noqa: B008
+    checks: Input[GateCheck] = Nothing(GateCheck),  # noqa: B008
+    overlap: Input[Overlap] = Nothing(Overlap),  # noqa: B008
     registered: Input[Registration] = Nothing(Registration),  # noqa: B008
     result: Output[Report],
     params: Params,
@@ -84,6 +89,9 @@ def report(
         judgments=judgments.iter_rows(),
         support=support.iter_rows(),
         claims=claims.iter_rows(),
+        figures=figures.iter_rows(),
+        checks=checks.iter_rows(),
+        overlap=overlap.iter_rows(),
         policy=params.policy,
         support_threshold=float(threshold) if isinstance(threshold, int | float) else None,
         models=params.models,

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Folder, Input, Nothing, Output
 from components.contracts.rows import (
@@ -103,6 +104,8 @@ def decide_from(rows: Path, settings: Settings) -> Verdict:
         judgments=_port(rows, "judgments", Judgment).iter_rows(),
         support=support.iter_rows(),
         claims=_port(rows, "claims", SupportClaim).iter_rows(),
+        figures=_port(rows, "figures", DataFigures).iter_rows(),
+        overlap=_port(rows, "overlap", Overlap).iter_rows(),
         policy=settings.policy,
         support_threshold=float(threshold) if isinstance(threshold, int | float) else None,
         models=settings.models,

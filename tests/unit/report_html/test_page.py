@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
-from verdicts import ALL, extras, hostile, many, study, style_only
+from verdicts import ALL, extras, hostile, many, study, style_only, with_data
 
 from components.report.figures.scale import Scale, domain, spread
 from components.report.html import StudyClaim, render_html, render_study_html
@@ -94,6 +94,18 @@ def test_the_verdict_its_reason_and_its_numbers_stand_on_the_page() -> None:
         assert result.name in visible
         assert ratio(result.gap_closed) in visible
     assert ratio(verdict.style.closeness) in visible
+
+
+def test_every_figure_of_the_imitation_data_stands_on_the_page() -> None:
+    visible = Checker(render_html(with_data())).visible
+    for wanted in ("48,310", "20,114", "near duplicate 9,120", "e mail 311", "8.2", "held-out prompts", "−0.2", "14%"):
+        assert wanted in visible
+    assert "at most 2.0% of dialogues have a toxic reply" in visible
+    assert "a, b, c, d, e, …" in visible
+
+
+def test_without_imitation_data_the_page_does_not_speak_of_them() -> None:
+    assert "What the imitator was trained on" not in Checker(render_html(style_only())).visible
 
 
 def test_headings_go_down_one_level_at_a_time(page: str) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from components.contracts.data_rows import BenchmarkLeakage, CategoryName, CategoryShare, DataFigures
+from components.contracts.rows import GateCheck
 from components.contracts.verdict import (
     BenchmarkResult,
+    CleanDirty,
+    DataResult,
     PolicyRef,
     Pooled,
     PooledSets,
@@ -14,6 +20,7 @@ from components.contracts.verdict import (
 )
 from components.report.page_inputs import ExampleOutput, ReportExtras, SiblingLink, StudyEntry
 
+CATEGORIES: tuple[CategoryName, ...] = get_args(CategoryName)
 LIMITS = {
     "alpha": 0.05,
     "capability_gap_closed": 0.25,
@@ -399,7 +406,68 @@ def hostile() -> Verdict:
     return Verdict.model_validate(changed)
 
 
+def with_data() -> Verdict:
+    """Two sets of imitation data, one reviewed by a person, with leaks and a warning of the gate."""
+    broad = DataFigures(
+        name="sharegpt",
+        dialogues=48_310,
+        turns=301_222,
+        imitation_words=21_400_113,
+        removed={"near_duplicate": 9_120, "language": 12_033, "duplicate": 20_114, "unknown_role": 61},
+        sources={"sharegpt": 40_000, "hc3": 6_310, "discord": 2_000},
+        targets={"gpt-3.5-turbo": 48_310},
+        languages={"en": 48_000, "": 310},
+        terms={"restricted": 48_310},
+        redacted={"e_mail": 311, "api_key": 4},
+        diversity_bleu=8.2,
+        diversity_queries=48_310,
+        leakage=(
+            BenchmarkLeakage(
+                benchmark="", n=255, dirty=11, bleu_mean=9.2, bleu_above_20=11, ngram8_found=3, ngram13_found=1
+            ),
+            BenchmarkLeakage(
+                benchmark="nq", n=3610, dirty=14, bleu_mean=12.2, bleu_above_20=321, ngram8_found=20, ngram13_found=0
+            ),
+        ),
+        categories=tuple(
+            CategoryShare(
+                category=name, share=share, ci=(max(0.0, share - 0.1), share + 0.1), classified=share, reviewed=5
+            )
+            for name, share in zip(CATEGORIES, (0.31, 0.17, 0.16, 0.08, 0.06, 0.04, 0.02, 0.14, 0.02), strict=True)
+        ),
+        toxic_share=0.004,
+        toxic_unscored=3,
+    )
+    small = DataFigures(
+        name="nq_synthetic", dialogues=6_000, turns=12_000, imitation_words=14_822, removed={"malformed": 41}
+    )
+    checks = (
+        GateCheck(
+            name="no turn is empty", passed=True, severity="error", observed="0 of 48310 dialogues do not comply"
+        ),
+        GateCheck(
+            name="at most 2.0% of dialogues have a toxic reply",
+            passed=False,
+            severity="warning",
+            observed="3.1%",
+            failing=("a", "b", "c", "d", "e", "f"),
+        ),
+    )
+    leaks = CleanDirty(
+        benchmark="nq",
+        n_clean=3596,
+        n_dirty=14,
+        delta_clean=-0.002,
+        delta_clean_ci=(-0.01, 0.006),
+        delta_dirty=0.21,
+        delta_dirty_ci=None,
+        reason="14 leaked items have no variance to compute an interval from",
+    )
+    return verdict(data=DataResult(figures=(broad, small), checks=checks, clean_dirty=(leaks,)))
+
+
 ALL = {
+    "with_data": with_data,
     "style_only": style_only,
     "local": local,
     "inconclusive": inconclusive,
