@@ -106,6 +106,13 @@ def watching(callback: Callable[[Path, int], None]) -> Iterator[None]:
         _watch.reset(token)
 
 
+def report(path: Path, num_bytes: int) -> None:
+    """Tell whoever watches, if anybody does, that so many bytes of a file are read."""
+    callback = _watch.get()
+    if callback is not None:
+        callback(path, num_bytes)
+
+
 def write_dump(folder: Path, files: Sequence[Path], sources: Sequence[DumpSource]) -> None:
     """Put raw files and their sources (one for each file) into the folder of an artifact; the caller commits it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -26,19 +27,39 @@ SPEAKERS = {
 class MalformedRecord(Exception):
     """A record that has a format's keys but not its content. Becomes a removal, never an abort."""
 
+    reason = "malformed"
+
+
+class ToolCall(MalformedRecord):
+    """The assistant calls a tool: what it says rests on what no reader of the dialogue sees."""
+
+    reason = "tool_call"
+
+
+class NoQuery(MalformedRecord):
+    """A reply to something that is not in the dump."""
+
+    reason = "no_query"
+
 
 class RawTurn(NamedTuple):
     """A turn as the dump has it."""
 
     role: str
+    """Who speaks, in the dump's word."""
     text: str
+    """What was said."""
 
 
 class RawDialogue(NamedTuple):
     """A conversation as the dump has it, roles not yet understood."""
 
     turns: list[RawTurn]
+    """In the dump's order."""
     suffix: str = ""
+    """Tells several conversations of one record apart."""
+    page: bool = False
+    """The replies may be HTML, as copied from a web page."""
 
 
 class Format(NamedTuple):
@@ -66,16 +87,33 @@ def _is_list(record: Record, key: str) -> bool:
     return isinstance(record.get(key), list)
 
 
-def _turn_list(key: str, role_key: str, text_key: str) -> Callable[[Record], list[RawDialogue]]:
+ROLE_KEYS = ("from", "role", "speaker", "user")
+# Markdown first: dumps that have it beside the page's HTML made it from there.
+TEXT_KEYS = ("markdown", "value", "text", "content")
+TOOL_KEYS = ("tool_calls", "function_call")
+
+
+def _turn_list(key: str, role_key: str, text_key: str, *, page: bool = False) -> Callable[[Record], list[RawDialogue]]:
+    roles = (role_key, *(name for name in ROLE_KEYS if name != role_key))
+    texts = (*(name for name in TEXT_KEYS if name != text_key), text_key)
+
     def read(record: Record) -> list[RawDialogue]:
         turns = record[key]
         assert isinstance(turns, list)
         found = []
         for number, turn in enumerate(turns, 1):
-            if not isinstance(turn, Mapping) or not isinstance(turn.get(role_key), str):
+            role = (
+                next((turn[name] for name in roles if isinstance(turn.get(name), str)), None)
+                if isinstance(turn, Mapping)
+                else None
+            )
+            if role is None:
                 raise MalformedRecord(f"turn {number} has no {role_key}")
-            found.append(RawTurn(str(turn[role_key]), _text(turn.get(text_key), f"{text_key} of turn {number}")))
-        return [RawDialogue(found)]
+            if any(turn.get(name) for name in TOOL_KEYS):
+                raise ToolCall(f"turn {number} calls a tool")
+            text = next((turn[name] for name in texts if turn.get(name) is not None), None)
+            found.append(RawTurn(role, _text(text, f"{text_key} of turn {number}")))
+        return [RawDialogue(found, page=page)]
 
     return read
 
@@ -107,27 +145,44 @@ def _read_hc3(record: Record) -> list[RawDialogue]:
     return [_exchange(query, text, f"#{n}" if len(texts) > 1 else "") for n, text in enumerate(texts, 1)]
 
 
+def _read_continuation(record: Record) -> list[RawDialogue]:
+    """Two texts for one request, a person's and a model's (Fast-DetectGPT): what they share at the start was given."""
+    human, model = _text(record["human"], "human"), _text(record["model"], "model")
+    asked = _QUESTION.match(model)
+    if asked:
+        return [_exchange(asked[1], model[asked.end() :])]
+    shared = next(
+        (n for n, (a, b) in enumerate(zip(human, model, strict=False)) if a != b), min(len(human), len(model))
+    )
+    end = max(model.rfind(" ", 0, shared), 0)
+    if len(model[:end].split()) < SHARED_WORDS:
+        raise NoQuery("the two texts have no opening in common that could be the request")
+    return [_exchange(model[:end], model[end:].lstrip())]
+
+
+_QUESTION = re.compile(r"Question:\s*(.+?)\s+Answer:\s*", re.DOTALL)
+SHARED_WORDS = 5
+
+
+def _listed(name: str, key: str, role_key: str, text_key: str, *, page: bool = False) -> Format:
+    example = f"{key}: [{{{role_key}, {text_key}}}]"
+    return Format(name, example, lambda record: _is_list(record, key), _turn_list(key, role_key, text_key, page=page))
+
+
 # In order: the first that matches reads the record. HC3 stands before the pairs, whose keys it may carry as well.
 FORMATS: tuple[Format, ...] = (
-    Format(
-        "ShareGPT",
-        "conversations: [{from, value}]",
-        lambda record: _is_list(record, "conversations"),
-        _turn_list("conversations", "from", "value"),
-    ),
-    Format(
-        "OpenAI chat",
-        "messages: [{role, content}]",
-        lambda record: _is_list(record, "messages"),
-        _turn_list("messages", "role", "content"),
-    ),
-    Format(
-        "Touchstone dialogues",
-        "turns: [{speaker, text}]",
-        lambda record: _is_list(record, "turns"),
-        _turn_list("turns", "speaker", "text"),
-    ),
+    _listed("ShareGPT", "conversations", "from", "value", page=True),
+    _listed("ShareGPT", "items", "from", "value", page=True),
+    _listed("OpenAI chat", "messages", "role", "content"),
+    _listed("chat logs", "conversation", "role", "content"),
+    _listed("Touchstone dialogues", "turns", "speaker", "text"),
     Format("HC3", "question chatgpt_answers", lambda record: _is_list(record, "chatgpt_answers"), _read_hc3),
+    Format(
+        "two texts of one opening",
+        "human model",
+        lambda record: isinstance(record.get("human"), str) and isinstance(record.get("model"), str),
+        _read_continuation,
+    ),
     _pair("instruction", "output", "input"),
     _pair("instruction", "response", "context"),
     _pair("user_query", "chatgpt_response"),
@@ -135,6 +190,16 @@ FORMATS: tuple[Format, ...] = (
     _pair("prompt", "completion"),
     _pair("prompt", "response"),
     _pair("question", "answer"),
+    _pair("user", "bot"),
+    _pair("user", "assistant"),
+    _pair("user", "chatgpt"),
+    _pair("human", "assistant"),
+    _pair("human", "bot"),
+    _pair("human", "chatgpt"),
+    _pair("query", "reply"),
+    _pair("message", "reply"),
+    _pair("user_message", "bot_message"),
+    _pair("user_message", "bot_reply"),
 )
 
 
@@ -145,4 +210,4 @@ def find_format(record: Record) -> Format | None:
 
 def accepted_formats() -> str:
     """One line for error messages."""
-    return "; ".join(f"{shape.name} ({shape.example})" for shape in FORMATS) + "; a folder of Dialogue rows"
+    return "; ".join(f"{shape.name} ({shape.example})" for shape in FORMATS) + "; a DiscordChatExporter JSON"

@@ -7,47 +7,55 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from components.contracts import files
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input
 from components.contracts.rows import Dialogue, Passport, Removal
-from components.ingest.dumps import UNKNOWN_TARGET, DumpSource, Limits, Tally, read_dump, source_name
-from components.ingest.formats import MalformedRecord, RawDialogue, accepted_formats, find_format
-from components.ingest.turns import Unusable, read_turns
+from components.ingest.containers import container_records
+from components.ingest.dumps import DAMAGED, UNKNOWN_TARGET, DumpSource, Limits, Tally, read_dump, report, source_name
+from components.ingest.formats import SPEAKERS, MalformedRecord, RawDialogue, accepted_formats, find_format
+from components.ingest.html import replies_to_markdown
+from components.ingest.raw_records import RAW_CHARS, RawRecord, Unreadable
+from components.ingest.turns import Alternating, Unusable, read_turns
 
 ID_KEYS = ("id", "ID", "conversation_id", "dialogue_id")
 TARGET_KEYS = ("target", "model", "generator")
-RAW_CHARS = 4_000
-HASH_CHARS = 12
+HASH_CHARS = 16
+PATIENCE_RECORDS = 10_000
+"""A file of which so many records belong to no known format, and none before them does, is not read on."""
+REPORT_EVERY = 256
 
 
 def read_dialogues(path: Path, *, target: str = UNKNOWN_TARGET) -> tuple[list[Dialogue], list[Removal]]:
-    """Read imitation data: our own Dialogue folder, or a file of any of the accepted formats, gzip or not.
+    """Read imitation data at once: our own Dialogue folder, or a file of any of the accepted formats.
 
     Args:
         path: The folder or file.
         target: The model that wrote the replies, for records that do not name it.
 
-    Dialogues come in the file's order, with unique ids: the record's own, or one made from the content. Every
-    conversation of the file is among the dialogues or among the removals. No query-level deduplication happens here.
+    See `read_dump`, which this collects. No query-level deduplication happens here.
 
     Raises:
-        TouchstoneError: not readable, or no record of any accepted format (the message names the keys found).
+        TouchstoneError: as `read_dump`; also when a part of the file could not be read.
     """
     if path.is_dir():
         return Input(path, Dialogue).rows(), []
-    rows = list(read_dump(path, DumpSource(target=target)))
-    kept = [row for row in rows if isinstance(row, Dialogue)]
-    return kept, [row for row in rows if isinstance(row, Removal)]
-
-
-def _unknown_format(path: Path, first: files.Record | None) -> TouchstoneError:
-    keys = "no records" if first is None else "the keys " + ", ".join(map(str, first.value))
-    return TouchstoneError(
-        f"{path if first is None else first.where}: {keys} belong to no known format of imitation data",
-        expected=accepted_formats(),
-        remedy="rename the fields, or give the file that holds the conversations",
-    )
+    kept: list[Dialogue] = []
+    removed: list[Removal] = []
+    for row in read_dump(path, DumpSource(target=target)):
+        if isinstance(row, Dialogue):
+            kept.append(row)
+        elif row.reason == DAMAGED:
+            raise TouchstoneError(
+                f"{path.parent / row.detail}",
+                expected="a whole file",
+                remedy="fetch or write the file again: it may have been cut off while it was written",
+            )
+        else:
+            removed.append(row)
+    return kept, removed
 
 
 class Reader:
@@ -55,83 +63,148 @@ class Reader:
 
     def __init__(self, source: DumpSource, limits: Limits, tally: Tally) -> None:
         """Take what is known of the file."""
-        self.dump = source
-        self.limits = limits
-        self.tally = tally
-        self.source = source.name
-        self.target = source.target
-        self.kept: list[Dialogue] = []
-        self.removed: list[Removal] = []
-        self.num_recognised = 0
-        self._contents: dict[str, str] = {}
+        self._dump = source
+        self._limits = limits
+        self._tally = tally
+        self._source = source.name
+        self._file = ""
+        self._contents: dict[int, int] = {}
+        self._passport = {"target_date": source.target_date, "terms": source.terms, "licence": source.licence}
 
     def read(self, path: Path) -> Iterator[Dialogue | Removal]:
-        """Rows in the file's order."""
-        self.source = self.source or source_name(path)
-        first: files.Record | None = None
-        for record in files.records(path):
-            first = first or record
-            # Removals are rows of an artifact: they name the file, not the folder it lies in on this machine.
-            self.take(files.Record(record.where.removeprefix(f"{path.parent}/"), record.value))
-            yield from self.kept
-            yield from self.removed
-            self.kept.clear()
-            self.removed.clear()
-        if first is None or not self.num_recognised:
-            raise _unknown_format(path, first)
+        """Rows in the file's order; see `read_dump`."""
+        self._source = self._source or source_name(path)
+        # Rows name the file, not the folder it lies in on this machine.
+        self._file = path.name
+        progress = _Progress(path)
+        met: RawRecord | Unreadable | None = None
+        num_recognised = num_seen = 0
+        for item in container_records(path, self._dump, self._limits, progress):
+            num_seen += 1
+            if isinstance(item, Unreadable):
+                met = met or item
+                yield self._unreadable(item)
+                continue
+            shape = find_format(item.value)
+            if shape is None:
+                met = met if isinstance(met, RawRecord) else item
+                yield self._removal(item, "malformed", "none of the known keys")
+                if not num_recognised and num_seen >= PATIENCE_RECORDS:
+                    raise _unknown_format(path, met)
+                continue
+            num_recognised += 1
+            try:
+                conversations = shape.read(item.value)
+            except MalformedRecord as error:
+                self._tally.conversations += 1
+                yield self._removal(item, error.reason, str(error))
+                continue
+            for raw in conversations:
+                yield self._row(item, raw)
+        if not num_recognised:
+            raise _unknown_format(path, met)
 
-    def take(self, record: files.Record) -> None:
-        """Read one record; what cannot be used is set aside with its reason."""
-        shape = find_format(record.value)
-        if shape is None:
-            self._remove(record, "malformed", f"{record.where}: none of the known keys")
-            return
-        self.num_recognised += 1
+    def _row(self, record: RawRecord, raw: RawDialogue) -> Dialogue | Removal:
+        self._count(raw)
         try:
-            for raw in shape.read(record.value):
-                self._take_conversation(record, raw)
-        except MalformedRecord as error:
-            self._remove(record, "malformed", f"{record.where}: {error}")
-
-    def _take_conversation(self, record: files.Record, raw: RawDialogue) -> None:
-        try:
-            turns = read_turns(raw.turns)
+            turns, num_dropped = self._turns(raw)
         except Unusable as error:
-            self._remove(record, error.reason, f"{record.where}: {error.detail}", raw.suffix)
-            return
-        content = _hash([[turn.speaker, turn.text] for turn in turns])
-        named = _first_text(record.value, ID_KEYS)
-        identity = named + raw.suffix if named else f"{self.source}-{content[:HASH_CHARS]}"
-        if self._contents.get(identity, content) != content:
+            return self._removal(record, error.reason, error.detail, raw.suffix)
+        value = record.value
+        content = _digest(*(part for turn in turns for part in (turn.speaker, turn.text)))
+        named = first_text(value, ID_KEYS)
+        identity = named + raw.suffix if named else f"{self._source}-{content[:HASH_CHARS]}"
+        if self._contents.get(_key(identity), content_key := _key(content)) != content_key:
             # One id, two contents (chunks of one conversation): both stay, told apart by content and not by position.
             identity = f"{identity}~{content[:HASH_CHARS]}"
-        if identity in self._contents:
-            self._remove(record, "duplicate", f"{record.where}: the same as {identity}", raw.suffix)
-            return
-        self._contents[identity] = content
-        self.kept.append(
-            Dialogue(
-                id=identity,
-                source=_first_text(record.value, ("source",)) or self.source,
-                target=_first_text(record.value, TARGET_KEYS) or self.target,
-                turns=turns,
-                passport=Passport(
-                    target_date=self.dump.target_date,
-                    terms=self.dump.terms,
-                    licence=self.dump.licence,
-                    origin=record.where,
-                    dropped_turns=max(0, len(raw.turns) - len(turns)),
-                ),
-            )
+        if _key(identity) in self._contents:
+            return self._removal(record, "duplicate", f"the same as {identity}", raw.suffix)
+        try:
+            passport = self._papers(record, num_dropped)
+        except ValidationError as error:
+            return self._removal(record, "malformed", f"passport: {error.errors()[0]['msg']}", raw.suffix)
+        self._contents[_key(identity)] = content_key
+        return Dialogue(
+            id=identity,
+            source=first_text(value, ("source",)) or self._source,
+            target=first_text(value, TARGET_KEYS) or self._dump.target,
+            turns=turns,
+            passport=passport,
         )
 
-    def _remove(self, record: files.Record, reason: str, detail: str, suffix: str = "") -> None:
-        raw = json.dumps(record.value, ensure_ascii=True, default=str)
-        identity = _first_text(record.value, ID_KEYS) or f"{self.source}-{_hash(raw)[:HASH_CHARS]}"
-        self.removed.append(Removal(id=identity + suffix, reason=reason, detail=detail, raw=raw[:RAW_CHARS]))
+    def _turns(self, raw: RawDialogue) -> Alternating:
+        turns = raw.turns
+        if raw.page and any("<" in turn.text for turn in turns):
+            replies = [n for n, turn in enumerate(turns) if SPEAKERS.get(turn.role.strip().lower()) == "assistant"]
+            turns = list(turns)
+            for n, text in zip(replies, replies_to_markdown([turns[n].text for n in replies]), strict=True):
+                turns[n] = turns[n]._replace(text=text)
+        return read_turns(turns, most=self._limits.turns)
+
+    def _papers(self, record: RawRecord, num_dropped: int) -> Passport:
+        """What the source says, over what a dialogue of our own brings along."""
+        own = record.value.get("passport")
+        origin = f"{self._file}, {record.place}"
+        if own is None:
+            return Passport.model_validate({**self._passport, "origin": origin, "dropped_turns": num_dropped})
+        passport = Passport.model_validate(own)
+        said = {key: value for key, value in self._passport.items() if value not in ("", "unknown")}
+        dropped = passport.dropped_turns + num_dropped
+        return passport.model_copy(update={**said, "origin": passport.origin or origin, "dropped_turns": dropped})
+
+    def _count(self, raw: RawDialogue) -> None:
+        speakers = [SPEAKERS.get(raw.turns[n].role.strip().lower()) for n in (0, -1)] if raw.turns else []
+        if speakers and speakers[0] == "system" and len(raw.turns) > 1:
+            speakers[0] = SPEAKERS.get(raw.turns[1].role.strip().lower())
+        self._tally.conversations += 1
+        self._tally.assistant_first += speakers[:1] == ["assistant"]
+        self._tally.user_last += speakers[1:] == ["user"]
+
+    def _unreadable(self, item: Unreadable) -> Removal:
+        if item.reason == DAMAGED:
+            self._tally.damaged.append(f"{self._file}, {item.place}: {item.detail}")
+        identity = item.id or f"{self._source}-{_digest(item.head)[:HASH_CHARS]}"
+        return Removal(
+            id=identity, reason=item.reason, detail=f"{self._file}, {item.place}: {item.detail}", raw=item.head
+        )
+
+    def _removal(self, record: RawRecord, reason: str, detail: str, suffix: str = "") -> Removal:
+        raw = record.raw
+        if raw is None:
+            raw = json.dumps(record.value, ensure_ascii=True, default=str)
+        identity = first_text(record.value, ID_KEYS) or f"{self._source}-{_digest(raw)[:HASH_CHARS]}"
+        where = f"{self._file}, {record.place}"
+        return Removal(id=identity + suffix, reason=reason, detail=f"{where}: {detail}", raw=raw[:RAW_CHARS])
 
 
-def _first_text(record: Mapping[str, object], keys: tuple[str, ...]) -> str:
+class _Progress:
+    """Tells whoever watches how far reading has come, not more often than anybody looks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._calls = 0
+
+    def __call__(self, num_bytes: int) -> None:
+        self._calls += 1
+        if self._calls % REPORT_EVERY == 0:
+            report(self._path, num_bytes)
+
+
+def _unknown_format(path: Path, first: RawRecord | Unreadable | None) -> TouchstoneError:
+    if isinstance(first, Unreadable):
+        found = f"{path}, {first.place}: {first.detail}; nothing in the file could be read"
+        return TouchstoneError(
+            found, expected=accepted_formats(), remedy="fetch or write the file again, or convert it"
+        )
+    keys = "no records" if first is None else "the keys " + ", ".join(map(str, first.value))
+    return TouchstoneError(
+        f"{path if first is None else f'{path}, {first.place}'}: {keys} belong to no known format of imitation data",
+        expected=accepted_formats(),
+        remedy="rename the fields, or give the file that holds the conversations",
+    )
+
+
+def first_text(record: Mapping[str, object], keys: tuple[str, ...]) -> str:
     """The first of the fields that holds a text or a whole number; empty when none does."""
     for key in keys:
         value = record.get(key)
@@ -140,5 +213,16 @@ def _first_text(record: Mapping[str, object], keys: tuple[str, ...]) -> str:
     return ""
 
 
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+def _digest(*parts: str) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        raw = part.encode(errors="surrogatepass")
+        # With its length: ("ab", "c") and ("a", "bc") are two contents.
+        found.update(len(raw).to_bytes(8, "big"))
+        found.update(raw)
+    return found.hexdigest()
+
+
+def _key(text: str) -> int:
+    """64 bits of a text's identity. Two ids that share them cost nothing worse than a longer id for the second."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

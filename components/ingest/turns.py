@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from components.contracts.rows import Speaker, Turn
 from components.ingest.formats import SPEAKERS, RawTurn
@@ -23,34 +23,57 @@ class Unusable(Exception):
         self.detail = detail
 
 
-def read_turns(raw: Sequence[RawTurn]) -> tuple[Turn, ...]:
-    """Turns that alternate: the user's first, the assistant's last, at most one system turn before them.
+class Alternating(NamedTuple):
+    """A conversation that can be trained on."""
+
+    turns: tuple[Turn, ...]
+    """The user's first, the assistant's last, at most one system turn before them."""
+    num_dropped: int
+    """Turns that had to be left out."""
+
+
+def read_turns(raw: Sequence[RawTurn], *, most: int) -> Alternating:
+    """Turns that alternate.
+
+    Args:
+        raw: The conversation as it stands in the dump.
+        most: A longer one is refused.
 
     What the assistant says before the first user turn is dropped (a third of ShareGPT's chunks continue an earlier one:
     its query is not there), as are user turns after the last reply. Neighbours of one speaker are joined: a reply in
     two parts is one reply.
 
     Raises:
-        Unusable: unknown_role, empty (a turn without text), malformed (a system turn in the middle), no_reply (nothing
-            is left).
+        Unusable: too_long, unknown_role, empty (a turn without text), malformed (a system turn in the middle), no_reply
+            (nothing is left).
     """
-    turns: list[Turn] = []
+    if len(raw) > most:
+        raise Unusable("too_long", f"{len(raw):,} turns, more than {most:,}")
+    spoken: list[tuple[Speaker, list[str]]] = []
+    asked = False
+    num_dropped = 0
     for number, (role, text) in enumerate(raw, 1):
-        speaker = cast("Speaker | None", SPEAKERS.get(role.strip().lower()))
-        if speaker is None:
-            raise Unusable("unknown_role", f"turn {number} is spoken by {role!r}")
+        speaker = _speaker(role, number)
         if not text.strip():
             raise Unusable("empty", f"turn {number} of {len(raw)}, spoken by {role!r}, has no text")
-        if speaker == "assistant" and not any(turn.speaker == "user" for turn in turns):
-            continue
-        if turns and turns[-1].speaker == speaker:
-            turns[-1] = Turn(speaker=speaker, text=f"{turns[-1].text}\n\n{text}")
-        elif speaker == "system" and turns:
+        asked = asked or speaker == "user"
+        if speaker == "assistant" and not asked:
+            num_dropped += 1
+        elif spoken and spoken[-1][0] == speaker:
+            spoken[-1][1].append(text)
+        elif speaker == "system" and spoken:
             raise Unusable("malformed", f"turn {number} is a system turn inside the conversation")
         else:
-            turns.append(Turn(speaker=speaker, text=text))
-    while turns and turns[-1].speaker != "assistant":
-        turns.pop()
-    if not turns:
+            spoken.append((speaker, [text]))
+    while spoken and spoken[-1][0] != "assistant":
+        num_dropped += len(spoken.pop()[1])
+    if not spoken:
         raise Unusable("no_reply", f"no reply follows a user turn in {len(raw)} turns")
-    return tuple(turns)
+    return Alternating(tuple(Turn(speaker=who, text="\n\n".join(texts)) for who, texts in spoken), num_dropped)
+
+
+def _speaker(role: str, number: int) -> Speaker:
+    speaker = SPEAKERS.get(role) or SPEAKERS.get(role.strip().lower())
+    if speaker is None:
+        raise Unusable("unknown_role", f"turn {number} is spoken by {role[:60]!r}")
+    return cast("Speaker", speaker)
