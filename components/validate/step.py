@@ -1,14 +1,17 @@
-"""Dialogues and benchmark items -> checked dialogues behind a gate."""
+"""Dialogues -> checked dialogues behind a gate, the gate's checks, their page, and the figures of the data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from components.contracts.bind import Metrics
+from components.contracts.data_rows import CategoryReview, DataFigures, Overlap, QueryNeighbour
 from components.contracts.errors import GateNotPassed
-from components.contracts.ports import DataDocs, Input, Output
-from components.contracts.rows import Dialogue, GateCheck, Prompt, TaskItem
+from components.contracts.ports import DataDocs, Input, Nothing, Output
+from components.contracts.rows import Dialogue, GateCheck, Prompt, Removal, TaskItem
 from components.validate.docs import PAGE, failed_checks, write_docs
+from components.validate.excerpts import excerpts
+from components.validate.figures import data_figures, measure
 from components.validate.gate import hold
 from components.validate.suite import Params, expectations
 from components.validate.table import heldout_texts, tabulate
@@ -21,34 +24,56 @@ def validate(
     dialogues: Input[Dialogue],
     items: Input[TaskItem],
     heldout: Input[Prompt],
+    removed: Input[Removal] = Nothing(Removal),  # noqa: B008 - a frozen value that says "nothing given"
+    overlap: Input[Overlap] = Nothing(Overlap),  # noqa: B008
+    neighbours: Input[QueryNeighbour] = Nothing(QueryNeighbour),  # noqa: B008
+    review: Input[CategoryReview] = Nothing(CategoryReview),  # noqa: B008
     checked: Output[Dialogue],
     checks: Output[GateCheck],
+    figures: Output[DataFigures],
     docs: Output[DataDocs],
     params: Params,
 ) -> Metrics:
     """Hold imitation data against the suite; `checked` is written only when every error-severity check holds.
 
-    The checks and the page are written first, so that they can be read when the gate does not pass.
+    Checks, figures and the page are written first, so that they can be read when the gate does not pass. The dialogues
+    are read two or three times and never held: once for the table, once for excerpts, once to be written.
 
     Raises:
         GateNotPassed: an expectation of severity error failed; the message names all of them.
+        TouchstoneError: a reviewed query is not in the data.
+        UsageError: an extra expectation that Great Expectations does not have.
     """
-    data = dialogues.rows()
-    facts = tabulate(data, heldout_texts(items.rows(), heldout.rows()))
-    result = hold(facts, expectations(params))
+    suite = expectations(params.thresholds, params.extra)
+    protected = heldout_texts(items.iter_rows(), heldout.iter_rows())
+    tables = measure(
+        tabulate(dialogues.iter_rows(), protected),
+        overlap=None if isinstance(overlap, Nothing) else overlap.iter_rows(),
+        neighbours=None if isinstance(neighbours, Nothing) else neighbours.iter_rows(),
+        review=review.iter_rows(),
+        anything_held_out=bool(protected),
+    )
+    result = hold(tables, suite, seed=params.seed)
+    row = data_figures(params.name, tables, removed.iter_rows())
     checks.write(result.checks)
-    write_docs(docs.folder, name=params.name, num_dialogues=len(data), checks=result.checks, document=result.document)
+    figures.write([row])
+    shown = excerpts(dialogues.iter_rows(), suite, result.held, tables, protected)
+    write_docs(docs.folder, figures=row, checks=result.checks, excerpts=shown, document=result.document)
     docs.commit()
     if failed := failed_checks(result.checks):
         raise GateNotPassed(
-            _report(params.name, len(data), failed),
+            _report(params.name, row.dialogues, failed),
             expected="imitation data that hold every expectation of severity error",
             remedy=f"mend or remove the named dialogues, or change the thresholds; all checks: {docs.path / PAGE}",
         )
-    checked.write(data)
-    warnings = sum(not check.passed for check in result.checks)
-    replies = sum(row.reply_words for row in facts) / max(1, len(facts))
-    return {"dialogues": float(len(data)), "warnings": float(warnings), "reply_words_mean": replies, "gate_passed": 1.0}
+    checked.write(dialogues.iter_rows())
+    warnings = [check for check in result.checks if not check.passed]
+    return {
+        "dialogues": float(row.dialogues),
+        "warnings": float(len(warnings)),
+        "reply_words_mean": row.imitation_words / max(1, row.dialogues),
+        "gate_passed": 1.0,
+    }
 
 
 def _report(name: str, num_dialogues: int, failed: Sequence[GateCheck]) -> str:

@@ -159,7 +159,7 @@ def dry_run(*, seed: int = 0, plain: bool = False) -> StudyConfig:
             "ask": {**config.ask, "max_tokens": 24},
             # Toy models babble until they are cut.
             "ingest": {**config.ingest, "keep_cut": True},
-            "validate_data": {**config.validate_data, "min_distinct_replies": 0.0, "min_english_share": 0.0},
+            "validate_data": {"policy": {"data": {"min_distinct_replies": 0.0, "min_english_share": 0.0}}},
             "questions": {**config.questions, "heldout_max_tokens": 24},
             "report": {**config.report, "resamples": 200},
             "compare": {**config.compare, "with_claims": False},
