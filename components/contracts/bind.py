@@ -1,8 +1,10 @@
 """Binds a step's declaration to paths: reads the signature, finds finished work by content, runs the rest.
 
-A step is a function whose keyword-only parameters are ports and at most one `params` model:
+A step is a function whose keyword-only parameters are ports, at most one `params` model, and, where the work takes
+long, a `journal` (see `journal`):
 
     def style(*, base: Input[Completion], profiles: Output[StyleProfile], params: Params) -> Metrics: ...
+    def synthesize(*, dialogues: Output[Dialogue], journal: Journal, params: Params) -> Metrics: ...
 
 This is the one module allowed to handle `Any`: it meets functions it does not know.
 """
@@ -27,6 +29,7 @@ from components.contracts import canonical, environment, step_store
 from components.contracts import manifest as manifests
 from components.contracts.detached import local_ports
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.journal import Journal
 from components.contracts.metrics import Recorder, step_metrics
 from components.contracts.ports import Folder, Input, Nothing, Output, Provenance
 from components.contracts.rows import Row
@@ -50,6 +53,8 @@ class Declaration:
     params: type[BaseModel] | None
     optional: frozenset[str] = frozenset()
     """Inputs that need not be given; they default to `Nothing`."""
+    journal: bool = False
+    """Whether the step appends what it makes to a journal."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,14 @@ def declare(step: Step) -> Declaration:
     """Read a step's signature.
 
     Raises:
-        TypeError: a parameter is neither a port nor `params`, or is not keyword-only (our own mistake).
+        TypeError: a parameter is neither a port nor `params` nor `journal`, or is not keyword-only (our own mistake).
     """
     hints = typing.get_type_hints(step)
     inputs: dict[str, Contract] = {}
     outputs: dict[str, Contract] = {}
     params: type[BaseModel] | None = None
     optional: set[str] = set()
+    journal = False
     for name, parameter in inspect.signature(step).parameters.items():
         hint = hints[name]
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
@@ -89,9 +95,12 @@ def declare(step: Step) -> Declaration:
             outputs[name] = get_args(hint)[0]
         elif name == "params" and issubclass(hint, BaseModel):
             params = hint
+        elif name == "journal" and hint is Journal:
+            journal = True
         else:
-            raise TypeError(f"{step.__qualname__}: {name} is neither Input, Output nor params")
-    return Declaration(step.__module__.split(".")[1], step.__name__, inputs, outputs, params, frozenset(optional))
+            raise TypeError(f"{step.__qualname__}: {name} is neither Input, Output, params nor journal")
+    box = step.__module__.split(".")[1]
+    return Declaration(box, step.__name__, inputs, outputs, params, frozenset(optional), journal)
 
 
 @cache
@@ -133,7 +142,8 @@ def check_params(step: Step, given: Mapping[str, Any] | None) -> BaseModel | Non
 def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | Path) -> Outcome:
     """Run a step on folders or addresses (s3://), or take its outputs from the store when the same work was done.
 
-    A step's identity is its code version, its parameters and the content of its inputs.
+    A step's identity is its code version, its parameters (but for fields declared with
+    `json_schema_extra={"identity": False}`) and the content of its inputs.
 
     Raises:
         TouchstoneError: whatever the step or its inputs complain of.
@@ -141,10 +151,10 @@ def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | 
     declared = declare(step)
     checked = check_params(step, params)
     with local_ports(paths, declared.outputs) as local:
-        return _call(step, checked, local)
+        return _call(step, checked, local, beside=_beside(declared, paths))
 
 
-def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path]) -> Outcome:
+def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path], *, beside: Path) -> Outcome:
     declared = declare(step)
     values: dict[str, object] = checked.model_dump(mode="json") if checked else {}
     inputs: dict[str, Input[Any]] = {
@@ -166,14 +176,36 @@ def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path]) -> O
         return dict(step(**arguments, **outputs) or {})
 
     targets = {name: paths[name] for name in declared.outputs}
-    store = step_store.opened()
-    if store is None:
+    named = step_store.opened()
+    if named is None and not declared.journal:
         return Outcome(work(targets))
-    entry = _entry_name(declared, values, provenance)
+    # What was paid for is kept, whether or not the environment names a place for it.
+    store = named or step_store.FolderStepStore(beside / step_store.BESIDE_OUTPUTS)
+    entry = _entry_name(declared, _identity(checked), provenance)
     found = store.find(entry, targets)
     if found is not None:
+        if declared.journal:
+            store.journal(entry).remove()
         return Outcome(found, reused=True)
-    return Outcome(store.make(entry, targets, work))
+    if not declared.journal:
+        return Outcome(store.make(entry, targets, work))
+    with contextlib.closing(store.journal(entry)) as journal:
+        arguments["journal"] = journal
+        made = store.make(
+            entry, targets, work, final=lambda: not journal.unfinished and (named is not None or journal.used)
+        )
+        if journal.used and not journal.unfinished:
+            journal.remove()
+    if named is None:
+        with contextlib.suppress(OSError):  # not empty = something was kept
+            (beside / step_store.BESIDE_OUTPUTS).rmdir()
+    return Outcome(made)
+
+
+def _beside(declared: Declaration, paths: Mapping[str, str | Path]) -> Path:
+    """Where work of a step is kept when the environment names no store: the folder that holds its outputs."""
+    here = [Path(paths[name]).parent for name in declared.outputs if not environment.is_address(paths[name])]
+    return here[0] if here else environment.cache_folder()
 
 
 def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | Path) -> Outcome:
@@ -236,6 +268,20 @@ def _describe(artifact: Any) -> None:
     made = manifests.read(Path(artifact.path))
     plain = {key: value for key, value in made.notes.items() if isinstance(value, str | int | float)}
     artifact.metadata.update({"contract": made.contract, "digest": made.digest, "num_rows": made.num_rows, **plain})
+
+
+def _identity(params: BaseModel | None) -> dict[str, object]:
+    """The parameters that decide what the outputs are."""
+    if params is None:
+        return {}
+    values = params.model_dump(mode="json")
+    for name, info in type(params).model_fields.items():
+        extra, value = info.json_schema_extra, getattr(params, name)
+        if isinstance(extra, dict) and extra.get("identity") is False:
+            del values[name]
+        elif isinstance(value, BaseModel):
+            values[name] = _identity(value)
+    return values
 
 
 def _entry_name(declared: Declaration, values: Mapping[str, object], provenance: Provenance) -> str:

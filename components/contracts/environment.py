@@ -6,6 +6,7 @@ TOUCHSTONE_RUN        id of the pipeline run a task belongs to (set on a cluster
 TOUCHSTONE_KFP_HOST   address of a Kubeflow Pipelines server
 TOUCHSTONE_NAMESPACE  Kubernetes namespace in which pipelines run
 TOUCHSTONE_DATA       folder of real data sets used by tests and examples
+TOUCHSTONE_API_KEY    key of the OpenAI-compatible server that a step speaks to; for OpenAI's own also OPENAI_API_KEY
 
 The object store's own are read by `s3.connection`: TOUCHSTONE_S3_ENDPOINT (without it Amazon's), TOUCHSTONE_S3_REGION,
 TOUCHSTONE_S3_ADDRESSING (path or virtual), TOUCHSTONE_S3_PATIENCE_SECONDS (how long a store that is down is waited for)
@@ -18,9 +19,14 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from components.contracts.errors import UsageError
 
 STORE = "TOUCHSTONE_STORE"
 KFP_HOST = "TOUCHSTONE_KFP_HOST"
+API_KEY = "TOUCHSTONE_API_KEY"
+OPENAI_HOST = "api.openai.com"
 
 
 def step_store() -> Path | str | None:
@@ -59,3 +65,21 @@ def namespace() -> str:
 def data_folder(default: Path) -> Path:
     """Folder of the real data sets."""
     return Path(os.environ.get("TOUCHSTONE_DATA", default))
+
+
+def api_key(base_url: str) -> str | None:
+    """The secret to show to the OpenAI-compatible server at `base_url`; None = it is asked without one.
+
+    OPENAI_API_KEY is in many people's shells; it goes to OpenAI and to nobody else.
+
+    Raises:
+        UsageError: the variable holds what cannot stand in a header.
+    """
+    names = [API_KEY, *(["OPENAI_API_KEY"] if urlsplit(base_url).hostname == OPENAI_HOST else [])]
+    name = next((name for name in names if os.environ.get(name, "").strip()), None)
+    if name is None:
+        return None
+    key = os.environ[name].strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise UsageError(f"{name} holds blanks, line breaks or letters that no key has", remedy="set it again")
+    return key

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from components.contracts import canonical, environment
 from components.contracts import manifest as manifests
 from components.contracts.detached import LOCATION_FILE, address_of, leave_pointer, remote_manifest
+from components.contracts.journal import Journal
+from components.contracts.journal_copy import JournalCopy
 from components.contracts.ports import disk_errors
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 METRICS_FILE = "metrics.json"
 FAILURE_FILE = "failure.json"
+JOURNALS = ".journals"
+"""Folder of the journals of entries that are being made."""
+BESIDE_OUTPUTS = ".touchstone"
+"""Folder beside the outputs of a step with a journal, when the environment names no store."""
 DETACH_ABOVE_BYTES = 64 << 20
 """Artifacts above this size stay in the object store; their folder then only points there."""
 
@@ -36,8 +42,20 @@ class StepStore(Protocol):
     def find(self, entry: str, targets: Mapping[str, Path]) -> dict[str, float] | None:
         """Put a finished entry's outputs at `targets` and give its metrics; None when there is no such entry."""
 
-    def make(self, entry: str, targets: Mapping[str, Path], work: Work) -> dict[str, float]:
-        """Do the work, keep it under `entry`, put its outputs at `targets`, and give its metrics."""
+    def make(
+        self, entry: str, targets: Mapping[str, Path], work: Work, *, final: Callable[[], bool] = lambda: True
+    ) -> dict[str, float]:
+        """Do the work, keep it under `entry`, put its outputs at `targets`, and give its metrics.
+
+        Args:
+            entry: Name of the entry.
+            targets: Output -> where it is wanted.
+            work: What to do.
+            final: Asked after the work; when it says no, the outputs are put at `targets` and not kept.
+        """
+
+    def journal(self, entry: str) -> Journal:
+        """The journal of an entry that is being made; nothing is read or written before it is used."""
 
 
 def opened() -> StepStore | None:
@@ -71,7 +89,9 @@ class FolderStepStore:
             manifests.verify(kept / name, manifests.read(kept / name))
         return self._placed(kept, targets)
 
-    def make(self, entry: str, targets: Mapping[str, Path], work: Work) -> dict[str, float]:
+    def make(
+        self, entry: str, targets: Mapping[str, Path], work: Work, *, final: Callable[[], bool] = lambda: True
+    ) -> dict[str, float]:
         """See `StepStore`.
 
         Raises:
@@ -84,10 +104,19 @@ class FolderStepStore:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             metrics = work({name: aside / name for name in targets})
+            if not final():
+                for name, target in targets.items():
+                    _link_tree(aside / name, target)
+                shutil.rmtree(aside)
+                return metrics
             (aside / METRICS_FILE).write_text(canonical.dumps(metrics))
             shutil.rmtree(kept, ignore_errors=True)
             aside.rename(kept)
         return self._placed(kept, targets)
+
+    def journal(self, entry: str) -> Journal:
+        """See `StepStore`."""
+        return Journal(self._folder / JOURNALS / entry)
 
     def _placed(self, kept: Path, targets: Mapping[str, Path]) -> dict[str, float]:
         for name, target in targets.items():
@@ -126,7 +155,9 @@ class ObjectStepStore:
         self._remember(entry, targets)
         return metrics
 
-    def make(self, entry: str, targets: Mapping[str, Path], work: Work) -> dict[str, float]:
+    def make(
+        self, entry: str, targets: Mapping[str, Path], work: Work, *, final: Callable[[], bool] = lambda: True
+    ) -> dict[str, float]:
         """See `StepStore`.
 
         Raises:
@@ -135,6 +166,10 @@ class ObjectStepStore:
         with tempfile.TemporaryDirectory(prefix="touchstone-step-") as scratch, disk_errors(Path(scratch)):
             aside = {name: Path(scratch) / name for name in targets}
             metrics = work(aside)
+            if not final():
+                for name, folder in aside.items():
+                    _link_tree(folder, targets[name])
+                return metrics
             addresses = {name: self._kept(folder, f"steps/{entry}/{name}") for name, folder in aside.items()}
             self._store.write_bytes(f"steps/{entry}/{METRICS_FILE}", canonical.dumps(metrics).encode())
             for name, folder in aside.items():
@@ -145,6 +180,10 @@ class ObjectStepStore:
                     _link_tree(folder, targets[name])
         self._remember(entry, targets)
         return metrics
+
+    def journal(self, entry: str) -> Journal:
+        """See `StepStore`; it lies in this machine's cache, and line by line in the store."""
+        return Journal(environment.cache_folder() / JOURNALS / entry, JournalCopy(self._store, f"journals/{entry}"))
 
     def _kept(self, folder: Path, key: str) -> str:
         """Put an output under `key`; gives the address of its files, which work done elsewhere has put there itself."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from components.contracts.errors import TouchstoneError
+from components.contracts.chat_api.ask import Ask, Message
+from components.contracts.chat_api.settings import ApiTarget
+from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.journal import Journal
 from components.contracts.ports import Input
 from components.contracts.rows import ChoiceScore, Completion, Request
 
@@ -17,6 +20,10 @@ class Answers(NamedTuple):
 
     completions: list[Completion]
     choice_scores: list[ChoiceScore]
+    notes: Mapping[str, object] = {}
+    """What a reader of the completions should know about who answered."""
+    metrics: Mapping[str, float] = {}
+    """What answering cost."""
 
 
 class Backend(Protocol):
@@ -93,3 +100,77 @@ class ReplayBackend:
             [self._said[r.id].model_copy(update={"model": model}) for r in requests if r.kind == "completion"],
             [self._weighed[r.id].model_copy(update={"model": model}) for r in requests if r.kind == "choice"],
         )
+
+
+class ApiBackend:
+    """Answers from an OpenAI-compatible server, within a budget; continues what an earlier call journalled."""
+
+    def __init__(self, target: ApiTarget, journal: Journal) -> None:
+        """Answer with `target`, replies kept in `journal`.
+
+        Raises:
+            UsageError: no server or no model is named.
+        """
+        target.check()
+        self._target = target
+        self._journal = journal
+
+    def answer(self, requests: Sequence[Request], model: str) -> Answers:
+        """Ask the server for every completion.
+
+        Raises:
+            UsageError: a request has choices, or no bound on its length.
+            TouchstoneError: the budget ended, or a request was refused; replies so far stay in the journal.
+        """
+        # The client costs most of a second to import.
+        from components.contracts.chat_api.client import ChatClient
+        from components.contracts.chat_api.reply import Reply
+        from components.contracts.chat_api.tally import Tally
+
+        asks = [_ask(request) for request in requests]
+        with ChatClient(self._target, self._journal) as client:
+            ending = client.answer(asks)
+            said: list[Completion] = []
+            tally, failed = Tally(), []
+            for request, ask in zip(requests, asks, strict=True):
+                reply = client.reply(ask)
+                if isinstance(reply, Reply):
+                    tally.add(reply)
+                    said.append(reply.completion(request.id, request.prompt, model))
+                elif reply is not None:
+                    failed.append(f"{request.id}: {reply.message}")
+            if ending == "budget":
+                why, remedy = client.budget_end()
+                raise TouchstoneError(
+                    f"{why}, with {len(said)} of {len(asks)} requests answered",
+                    expected="a budget for every request",
+                    remedy=f"{remedy} and run the same again: it continues, and no reply is paid for twice",
+                )
+            if failed:
+                raise TouchstoneError(
+                    f"{len(failed)} of {len(asks)} requests have no reply; first {failed[0]}",
+                    expected="a reply to every request",
+                    remedy="mend what the server names and run the same again: replies so far are kept",
+                )
+            return Answers(said, [], tally.notes(), client.costs())
+
+
+def _ask(request: Request) -> Ask:
+    if request.kind == "choice":
+        raise UsageError(
+            f"request {request.id} asks for the likelihood of choices, which backend api does not give",
+            expected="completion requests",
+            remedy="score choices with backend hf",
+        )
+    if request.max_tokens == 0:
+        raise UsageError(f"request {request.id} has max_tokens 0", expected="a bound, which the budget needs too")
+    messages = (Message("user", request.prompt),) if request.chat else ()
+    return Ask(
+        id=request.id,
+        max_tokens=request.max_tokens,
+        messages=messages,
+        prompt=request.prompt,
+        temperature=request.temperature,
+        seed=request.seed % 2**31,
+        stop=request.stop,
+    )

@@ -1,4 +1,4 @@
-"""Requests + a checkpoint -> completions and choice log-probabilities."""
+"""Requests + a checkpoint, or a server -> completions and choice log-probabilities."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts.bind import Metrics
+from components.contracts.chat_api.settings import ApiTarget
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import Checkpoint, Input, Output
+from components.contracts.journal import Journal
+from components.contracts.ports import Checkpoint, Input, Nothing, Output
 from components.contracts.rows import ChoiceScore, Completion, Request
-from components.generate.backends import Backend, EchoBackend, ReplayBackend
+from components.generate.backends import ApiBackend, Backend, EchoBackend, ReplayBackend
 
 
 class Params(BaseModel):
@@ -21,8 +23,10 @@ class Params(BaseModel):
 
     name: str = ""
     """Name of the model in the answers; shown in folder names and progress."""
-    backend: Literal["hf", "replay", "echo"] = "hf"
-    """hf: the checkpoint by transformers. replay: recorded answers. echo: no model at all."""
+    backend: Literal["hf", "api", "replay", "echo"] = "hf"
+    """hf: the checkpoint by transformers. api: a server. replay: recorded answers. echo: no model at all."""
+    api: ApiTarget = ApiTarget()
+    """Server, model, pace and budget, for backend api."""
     batch_size: Annotated[int, Field(gt=0)] = 256
     """Requests (or choices) answered at once."""
     replay_completions: str = ""
@@ -34,12 +38,13 @@ class Params(BaseModel):
 def generate(
     *,
     requests: Input[Request],
-    checkpoint: Input[Checkpoint],
+    checkpoint: Input[Checkpoint] = Nothing(Checkpoint),  # noqa: B008 - a frozen value that says "nothing given"
     completions: Output[Completion],
     choice_scores: Output[ChoiceScore],
+    journal: Journal,
     params: Params,
 ) -> Metrics:
-    """Answer every request with the checkpoint; both outputs are written, possibly without rows.
+    """Answer every request with the checkpoint or the server; both outputs are written, possibly without rows.
 
     Raises:
         TouchstoneError: two requests share an id, or a request cannot be answered.
@@ -50,14 +55,16 @@ def generate(
         if request.id in seen:
             raise TouchstoneError(f"{requests.path}: two requests have the id {request.id}", expected="unique ids")
         seen.add(request.id)
-    said, weighed = _backend(params, checkpoint).answer(asked, params.name or "model")
-    completions.write(said)
+    model = params.name or (params.api.model if params.backend == "api" else "") or "model"
+    said, weighed, notes, metrics = _backend(params, checkpoint, journal).answer(asked, model)
+    completions.write(said, notes=notes)
     choice_scores.write(weighed)
     cut = sum(row.finish == "length" for row in said)
-    return {"completions": float(len(said)), "choice_scores": float(len(weighed)), "cut_at_max_tokens": float(cut)}
+    counts = {"completions": len(said), "choice_scores": len(weighed), "cut_at_max_tokens": cut}
+    return {name: float(count) for name, count in counts.items()} | dict(metrics)
 
 
-def _backend(params: Params, checkpoint: Input[Checkpoint]) -> Backend:
+def _backend(params: Params, checkpoint: Input[Checkpoint], journal: Journal) -> Backend:
     if params.backend == "echo":
         return EchoBackend()
     if params.backend == "replay":
@@ -67,6 +74,10 @@ def _backend(params: Params, checkpoint: Input[Checkpoint]) -> Backend:
             )
         folders = (params.replay_completions, params.replay_choice_scores)
         return ReplayBackend(*(Path(folder) if folder else None for folder in folders))
+    if params.backend == "api":
+        return ApiBackend(params.api, journal)
+    if isinstance(checkpoint, Nothing):
+        raise UsageError("backend hf was given no checkpoint", expected="a folder for the port checkpoint")
     # torch costs seconds to import, and a scoring pod does not have it.
     from components.generate.hf import HfBackend
 

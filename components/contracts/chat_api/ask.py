@@ -1,0 +1,117 @@
+"""One request, as the caller means it and as the protocol words it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from components.contracts import canonical
+from components.contracts.chat_api.settings import ApiTarget
+
+MESSAGE_OVERHEAD_TOKENS = 16
+"""Role tokens and separators around a message, generously."""
+TEMPLATE_OVERHEAD_TOKENS = 64
+"""What a chat template adds once: begin tokens, a default system message, the date, the opening of the reply."""
+
+
+class Message(NamedTuple):
+    """An utterance of a chat."""
+
+    role: str
+    text: str
+
+
+class Cost(NamedTuple):
+    """Tokens, as servers bill them."""
+
+    prompt: int
+    completion: int
+
+    def __add__(self, other: object) -> Cost:
+        assert isinstance(other, Cost)
+        return Cost(self.prompt + other.prompt, self.completion + other.completion)
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(self.prompt - other.prompt, self.completion - other.completion)
+
+    @property
+    def total(self) -> int:
+        """Tokens of both kinds."""
+        return self.prompt + self.completion
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a model is asked: messages (chat), or a prompt to be continued as it is."""
+
+    id: str
+    """Unique among the requests of a journal."""
+    max_tokens: int
+    """Longest reply."""
+    messages: tuple[Message, ...] = ()
+    """The chat; empty = `prompt` is sent raw."""
+    prompt: str = ""
+    """Text to be continued."""
+    temperature: float = 1.0
+    """0 = the likeliest token each time."""
+    seed: int | None = None
+    """For servers that sample reproducibly."""
+    stop: tuple[str, ...] = ()
+    """Generation ends before any of these."""
+    n: int = 1
+    """Replies wanted."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the request (`logprobs`, `top_logprobs`, `echo`, ...); the raw reply keeps what they bring."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A request for one server and model: what is sent, and under which name its reply is kept."""
+
+    ask: Ask
+    target: ApiTarget
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The request by the protocol's own names."""
+        ask, target = self.ask, self.target
+        said: dict[str, Any] = {"model": target.model, target.max_tokens_field: ask.max_tokens}
+        if ask.messages:
+            said["messages"] = [{"role": m.role, "content": m.text} for m in ask.messages]
+        else:
+            said["prompt"] = ask.prompt
+        said["temperature"] = ask.temperature
+        if target.top_p is not None:
+            said["top_p"] = target.top_p
+        if ask.seed is not None:
+            said["seed"] = ask.seed
+        if ask.stop:
+            said["stop"] = list(ask.stop)
+        if ask.n != 1:
+            said["n"] = ask.n
+        return said
+
+    @cached_property
+    def extra(self) -> dict[str, Any]:
+        """Fields that only some servers know."""
+        return {**self.target.extra, **self.ask.extra}
+
+    @cached_property
+    def key(self) -> str:
+        """The request's id and a digest of its content: a changed request never gets the reply of the former one."""
+        return f"{self.ask.id}-{canonical.digest([self.fields, self.extra])[:16]}"
+
+    @property
+    def worst_case(self) -> Cost:
+        """The most that the request can cost.
+
+        A tokenizer that works on bytes never makes more tokens than there are bytes of UTF-8; what a chat template
+        adds is bounded by two constants above. A reply has at most `max_tokens`, and there are `n` of them.
+        """
+        ask = self.ask
+        texts = [m.text for m in ask.messages] or [ask.prompt]
+        num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        overhead = TEMPLATE_OVERHEAD_TOKENS + MESSAGE_OVERHEAD_TOKENS * len(ask.messages)
+        return Cost(num_bytes + overhead, ask.max_tokens * ask.n)

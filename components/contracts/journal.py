@@ -1,0 +1,339 @@
+"""The journal of a step that takes long: what was made is appended, and survives kill -9 and a lost machine.
+
+    def judge(*, pairs: Input[...], judgments: Output[...], journal: Journal, params: Params) -> Metrics:
+        for pair in pairs.rows():
+            if pair.id not in journal:
+                journal.append(pair.id, ask(pair))      # on disk when this returns
+        judgments.write(row(journal.read(pair.id)) for pair in ...)
+
+`bind` makes it, under the step's identity: the same code, parameters and inputs find it again, and it is removed when
+the step's outputs are finished. A parameter that changes nothing about the outputs (a budget, a time limit) is declared
+with `json_schema_extra={"identity": False}`, so that another value of it continues the same journal.
+
+On disk: `journal.log`, one line for each write: crc32 in hex, a space, and the JSON of [session, number, records].
+Records that threads append at the same time share a line and one fsync; a line counts as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from components.contracts.errors import TouchstoneError
+from components.contracts.ports import disk_errors
+
+if TYPE_CHECKING:
+    from components.contracts.journal_copy import JournalCopy
+
+FILE_NAME = "journal.log"
+_CHECK_CHARS = 9
+"""The checksum and the space after it."""
+
+Payload = Mapping[str, object]
+
+
+class Record(NamedTuple):
+    """One entry of a journal."""
+
+    key: str
+    payload: dict[str, object]
+
+
+class Line(NamedTuple):
+    """One write: who made it, the how manieth of that process, and its records."""
+
+    session: str
+    number: int
+    records: list[Record]
+
+
+def packed(line: Line) -> bytes:
+    """A line as it stands in the file.
+
+    Raises:
+        ValueError: a payload holds a NaN or an infinity.
+    """
+    # ASCII: replies may hold halves of surrogate pairs, which no UTF-8 file can.
+    body = json.dumps([line.session, line.number, line.records], separators=(",", ":"), allow_nan=False).encode()
+    return b"%08x %b\n" % (zlib.crc32(body), body)
+
+
+def unpacked(data: bytes) -> Line | None:
+    """The line in `data`; None when it is not whole."""
+    body = data[_CHECK_CHARS:-1]
+    if not data.endswith(b"\n") or data[:_CHECK_CHARS] != b"%08x " % zlib.crc32(body):
+        return None
+    session, number, records = json.loads(body)
+    return Line(session, number, [Record(key, payload) for key, payload in records])
+
+
+@dataclass
+class _Batch:
+    """Records that will be written together."""
+
+    records: list[Record] = field(default_factory=list)
+    done: bool = False
+    error: Exception | None = None
+
+
+class _Place(NamedTuple):
+    offset: int
+    length: int
+    position: int
+
+
+class Journal:
+    """Records under keys, durable one by one; any thread may append and read. Nothing is on disk before it is used."""
+
+    def __init__(self, folder: Path, copy: JournalCopy | None = None) -> None:
+        """Keep the journal in `folder`.
+
+        Args:
+            folder: A folder of its own.
+            copy: Where else every line goes, for the day this machine is lost.
+        """
+        self._folder = folder
+        self._copy = copy
+        self._change = threading.Condition()
+        self._file: int | None = None
+        self._places: dict[str, _Place] = {}
+        self._size = 0
+        self._session = uuid.uuid4().hex[:12]
+        self._number = 0
+        self._waiting = _Batch()
+        self._writing = False
+        self.unfinished = ""
+        """Why the step's outputs are not final, when the step says so: nothing then counts as finished work, and the
+        journal stays for the next call."""
+        self.num_dropped_bytes = 0
+        """Length of the half-written last line that was cut off on opening."""
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was read or written."""
+        return self._file is not None
+
+    def append(self, key: str, payload: Payload) -> None:
+        """Keep `payload` under `key`; it is on disk when this returns. A key appended again replaces the earlier one.
+
+        Raises:
+            TouchstoneError: the disk is full or may not be written; another process holds the journal; it is damaged;
+                or its copy cannot be written.
+            ValueError: the payload is no JSON.
+        """
+        record = Record(key, dict(payload))
+        json.dumps(record.payload, allow_nan=False)  # a bad payload must not fail those written beside it
+        with self._change:
+            self._open()
+            batch = self._waiting
+            batch.records.append(record)
+            self._change.wait_for(lambda: batch.done or not self._writing)
+            leads = not batch.done
+            if leads:
+                self._waiting, self._writing = _Batch(), True
+        if leads:
+            self._write(batch)
+        if batch.error is not None:
+            raise batch.error
+
+    def read(self, key: str) -> dict[str, object] | None:
+        """What was appended under `key`, the last where there are several; None when nothing was.
+
+        Raises:
+            TouchstoneError: as `append`.
+        """
+        with self._change:
+            self._open()
+            place = self._places.get(key)
+        if place is None:
+            return None
+        assert self._file is not None
+        line = unpacked(os.pread(self._file, place.length, place.offset))
+        if line is None:
+            raise self._damaged(f"byte {place.offset}")
+        return line.records[place.position].payload
+
+    def __contains__(self, key: str) -> bool:
+        with self._change:
+            self._open()
+            return key in self._places
+
+    def records(self) -> Iterator[Record]:
+        """Everything appended so far, in the order of the file.
+
+        Raises:
+            TouchstoneError: as `append`.
+        """
+        with self._change:
+            self._open()
+            end = self._size
+        for _, data, line in self._lines(end):
+            if line is None:
+                raise self._damaged(f"{data[:20]!r}")
+            yield from line.records
+
+    def close(self) -> None:
+        """Let go of the journal; what is still to be copied is copied first.
+
+        Raises:
+            TouchstoneError: the copy cannot be written.
+        """
+        with self._change:
+            if self._file is None:
+                return
+            descriptor, self._file = self._file, None
+            self._places.clear()
+        os.close(descriptor)
+        if self._copy is not None:
+            self._copy.close()
+
+    def remove(self) -> None:
+        """Forget everything: the work is finished elsewhere.
+
+        Raises:
+            TouchstoneError: the copy cannot be removed.
+        """
+        self.close()
+        if self._copy is not None:
+            self._copy.remove()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder.parent.is_dir() and not any(self._folder.parent.iterdir()):
+            self._folder.parent.rmdir()
+
+    def _open(self) -> None:
+        if self._file is not None:
+            return
+        path = self._folder / FILE_NAME
+        with disk_errors(path):
+            self._file = _locked(path)
+        try:
+            known = self._index()
+            if self._copy is not None:
+                self._exchange(self._copy, known)
+        except BaseException:
+            os.close(self._file)
+            self._file = None
+            raise
+
+    def _index(self) -> dict[tuple[str, int], bytes]:
+        """Read what is there and cut off what is half-written; gives the lines that a copy may lack."""
+        assert self._file is not None
+        self._places.clear()
+        self._size = 0
+        total = os.fstat(self._file).st_size
+        known: dict[tuple[str, int], bytes] = {}
+        for number, (offset, data, line) in enumerate(self._lines(total), 1):
+            if line is None:
+                if offset + len(data) < total:
+                    raise self._damaged(f"line {number}")
+                self.num_dropped_bytes = len(data)
+                os.ftruncate(self._file, offset)
+                break
+            self._remember(line, len(data))
+            if self._copy is not None:
+                known[line.session, line.number] = data
+        return known
+
+    def _exchange(self, copy: JournalCopy, known: dict[tuple[str, int], bytes]) -> None:
+        """Bring the local file and its copy to the same lines."""
+        for data in copy.lines():
+            line = unpacked(data)
+            if line is None:
+                raise self._damaged("a line of its copy")
+            if known.pop((line.session, line.number), None) is None:
+                self._put(data)
+                self._remember(line, len(data))
+        for data in known.values():
+            copy.add(data)
+
+    def _remember(self, line: Line, length: int) -> None:
+        for position, record in enumerate(line.records):
+            self._places[record.key] = _Place(self._size, length, position)
+        self._size += length
+
+    def _write(self, batch: _Batch) -> None:
+        line = Line(self._session, self._number, batch.records)
+        try:
+            data = packed(line)
+            with disk_errors(self._folder / FILE_NAME):
+                self._put(data)
+            if self._copy is not None:
+                self._copy.add(data)
+        except Exception as error:
+            batch.error = error
+        with self._change:
+            if batch.error is None:
+                self._number += 1
+                self._remember(line, len(data))
+            batch.done, self._writing = True, False
+            self._change.notify_all()
+
+    def _put(self, data: bytes) -> None:
+        assert self._file is not None
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(self._file, data[written:], self._size + written)
+            os.fsync(self._file)
+        except OSError:
+            # A full disk: what was written of the line would be followed by the next one, in the middle of the file.
+            os.ftruncate(self._file, self._size)
+            raise
+
+    def _lines(self, end: int) -> Iterator[tuple[int, bytes, Line | None]]:
+        """Offset, bytes and content of every line up to byte `end`."""
+        offset = 0
+        with (self._folder / FILE_NAME).open("rb") as stream:
+            while offset < end:
+                data = stream.readline()
+                yield offset, data, unpacked(data)
+                offset += len(data)
+
+    def _damaged(self, where: str) -> TouchstoneError:
+        return TouchstoneError(
+            f"{self._folder / FILE_NAME} is damaged at {where}",
+            expected="the journal as its step wrote it",
+            remedy=f"restore the file, or remove {self._folder} and do without the work it holds",
+        )
+
+
+def _locked(path: Path) -> int:
+    """Open a file that no other process may open this way meanwhile."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise TouchstoneError(
+                f"another process is doing the same work: it holds {path}",
+                expected="one process for one piece of work",
+                remedy="wait until it ends, or stop it, and run the same command again",
+            ) from error
+        except OSError:
+            pass  # some network file systems know no locks
+        if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
+            if is_new:
+                _sync_folder(path.parent)
+            return descriptor
+        # Whoever held it has finished and removed it in between.
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

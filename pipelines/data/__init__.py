@@ -1,0 +1,1 @@
+"""Logic behind the commands of `touchstone data`."""

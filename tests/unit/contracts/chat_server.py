@@ -1,0 +1,209 @@
+"""An OpenAI-compatible server on loopback that misbehaves as a test tells it, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MODEL = "target-2024-05-13"
+CREATED = 1_715_600_000
+FINGERPRINT = "fp_1"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came."""
+
+    number: int
+    """From 0, over all requests."""
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        return self.headers["idempotency-key"]
+
+    @property
+    def text(self) -> str:
+        said = self.body.get("prompt")
+        return said if isinstance(said, str) else self.body["messages"][-1]["content"]
+
+
+@dataclass
+class Answer:
+    """What to do with a request."""
+
+    status: int = 200
+    body: bytes | str | dict[str, Any] | None = None
+    """None = the server's own reply."""
+    headers: dict[str, str] = field(default_factory=dict)
+    text: str | None = None
+    """Of the server's own reply."""
+    usage: object = "right"
+    """Of the server's own reply: anything but `right` is sent as it is; None = the field is left out."""
+    reset: bool = False
+    """Tear the connection down instead of answering."""
+    missing_bytes: int = 0
+    """Announce this many bytes more than are sent."""
+    after: threading.Event | None = None
+    """Answer only when this is set."""
+    pieces: list[bytes] | None = None
+    """Send these as a stream, chunk by chunk."""
+    between_seconds: float = 0.0
+    """Wait so long before each piece."""
+
+
+Script = Callable[[Asked], Answer]
+
+
+class ChatServer:
+    """Answers every request with `reply_text`, except where the script says otherwise."""
+
+    def __init__(self, script: Script = lambda asked: Answer()) -> None:
+        self.script = script
+        self.reply_text: Callable[[Asked], str] = lambda asked: f"said {asked.text}"
+        self.asked: list[Asked] = []
+        self.answered: Counter[str] = Counter()
+        """Idempotency key -> whole replies sent."""
+        self.billed_tokens = 0
+        """Prompt and reply, over all whole replies."""
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @contextmanager
+    def request(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Iterator[Asked]:
+        with self._lock:
+            asked = Asked(len(self.asked), path, body, headers)
+            self.asked.append(asked)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield asked
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+    def bill(self, asked: Asked, usage: dict[str, int]) -> None:
+        with self._lock:
+            self.answered[asked.key] += 1
+            self.billed_tokens += usage["prompt_tokens"] + usage["completion_tokens"]
+
+    def reply(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+        text = answer.text if answer.text is not None else self.reply_text(asked)
+        usage = usage_of(asked, text)
+        self.bill(asked, usage)
+        is_chat = asked.path.endswith("/chat/completions")
+        choices = [
+            {
+                "index": i,
+                "finish_reason": "stop",
+                **({"message": {"role": "assistant", "content": text}} if is_chat else {"text": text}),
+            }
+            for i in range(asked.body.get("n", 1))
+        ]
+        made: dict[str, Any] = {"id": f"c-{asked.number}", "created": CREATED, "model": MODEL, "choices": choices}
+        made |= {"system_fingerprint": FINGERPRINT, "usage": usage if answer.usage == "right" else answer.usage}
+        if answer.usage is None:
+            del made["usage"]
+        return made
+
+
+def usage_of(asked: Asked, text: str) -> dict[str, int]:
+    """Tokens by words: fewer than the bytes, as with any tokenizer."""
+    prompt = len(asked.text.split()) + 8
+    return {"prompt_tokens": prompt, "completion_tokens": max(1, len(text.split())) * asked.body.get("n", 1)}
+
+
+def events(*chunks: object, done: bool = True) -> list[bytes]:
+    """Server-sent events."""
+    said = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks]
+    return [*said, b"data: [DONE]\n\n"] if done else said
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that went away are part of the tests."""
+
+
+def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            with server.request(self.path, body, headers) as asked, contextlib.suppress(OSError):
+                answer = server.script(asked)
+                if answer.after is not None:
+                    answer.after.wait()
+                self._send(asked, answer)
+
+        def _send(self, asked: Asked, answer: Answer) -> None:
+            if answer.reset:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                self.close_connection = True
+                return
+            if answer.pieces is not None:
+                self._stream(answer)
+                return
+            sent = answer.body if answer.body is not None else server.reply(asked, answer)
+            data = (
+                json.dumps(sent).encode()
+                if isinstance(sent, dict)
+                else sent.encode()
+                if isinstance(sent, str)
+                else sent
+            )
+            self.send_response(answer.status)
+            for name, value in {"content-type": "application/json", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(data) + answer.missing_bytes))
+            self.end_headers()
+            self.wfile.write(data)
+            self.close_connection = answer.missing_bytes > 0
+
+        def _stream(self, answer: Answer) -> None:
+            assert answer.pieces is not None
+            self.send_response(answer.status)
+            for name, value in {"content-type": "text/event-stream", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            for piece in answer.pieces:
+                time.sleep(answer.between_seconds)
+                self.wfile.write(piece)
+                self.wfile.flush()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    return Handler
