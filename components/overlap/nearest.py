@@ -1,0 +1,312 @@
+"""The nearest text of every item by sentence BLEU, over texts that pass by once.
+
+Three bounds leave out what cannot win; none of them guesses:
+
+- length: a text of r tokens gives an item of m at most exp(min(0, 1 - r/m)) times the score of a text that matches
+  wherever it can, so each item's best so far leaves a window of lengths, and items sorted by length make the window of
+  a text one range of items;
+- shared n-grams: an item whose best is above the highest score without a shared n-gram of order n is looked up by its
+  n-grams of that order and longer only (its *entry*), which few texts share;
+- shorter n-grams all matched: those below the entry are counted only when the score with all of them matched would win.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from components.overlap.bleu import MAX_ORDER, highest_log_bleu, log_bleu
+from components.overlap.compiled import Bytes, Floats, Ints, Shorts, kernel
+from components.overlap.item_index import ItemIndex
+from components.overlap.tables import FREE, find_pair, find_word, pair_key
+from components.overlap.tokens import Buffer, scan
+
+UNREACHED = -1e300
+TIE = 1e-12
+"""Logarithms nearer than this are a tie, which the earlier text wins."""
+_NO_LENGTH = 1 << 40
+_LOWEST = -746.0
+"""exp() of less is 0 in double precision: a text so much longer than an item scores nothing, like one without a match."""
+_LOG_100 = math.log(100.0)
+
+
+class Best(NamedTuple):
+    """The nearest text met so far, for each item of an ItemIndex (in its order)."""
+
+    log_score: Floats
+    """(items): log of BLEU; UNREACHED before any token matched."""
+    counts: Ints
+    """(items, 5): matches of orders 1 to 4, and the text's length in tokens."""
+    text: Ints
+    """(items): the text's number; -1 before any token matched."""
+
+    def copy(self) -> Best:
+        """The same, free to be changed."""
+        return Best(self.log_score.copy(), self.counts.copy(), self.text.copy())
+
+
+def no_best(num_items: int) -> Best:
+    """Before the first text."""
+    return Best(
+        np.full(num_items, UNREACHED), np.zeros((num_items, MAX_ORDER + 1), dtype=np.int64), np.full(num_items, FREE)
+    )
+
+
+class _Windows(NamedTuple):
+    shortest: Ints
+    longest: Ints
+    reach: Ints
+    """(items): longest of this and all shorter items."""
+    least: Ints
+    """(items): shortest of this and all longer items."""
+    entry: Ints
+    """(items): a text that shares no n-gram of this order cannot win."""
+
+
+class _Scratch(NamedTuple):
+    counts: Shorts
+    """(n-grams): how often each stands in the text."""
+    seen: Shorts
+    """n-grams met, in the order met."""
+    matches: Shorts
+    """(4 x items): matches of each order from an item's entry on."""
+    marked: Bytes
+    """(items): 1 = among the candidates."""
+    candidates: Shorts
+
+
+@kernel
+def _narrow(index: ItemIndex, best: Best, windows: _Windows, j: int) -> None:
+    """Set the lengths of text that can still beat item j's best, and the n-gram it must share."""
+    m, score, logs = index.lengths[j], best.log_score[j], index.logs
+    if m == 0:
+        windows.shortest[j], windows.longest[j], windows.entry[j] = _NO_LENGTH, 0, MAX_ORDER
+        return
+    windows.shortest[j] = 1
+    windows.longest[j] = np.int64(m * (1.0 + _LOG_100 - max(score, _LOWEST))) + 1
+    if score > UNREACHED:
+        low, high = 1, m
+        while low < high:
+            middle = (low + high) // 2
+            if highest_log_bleu(m, middle, logs) > score + TIE:
+                high = middle
+            else:
+                low = middle + 1
+        windows.shortest[j] = low
+    # All of the shorter ones matched, of longer ones none: when that cannot win, the next longer must be shared.
+    windows.entry[j] = 1
+    while windows.entry[j] < MAX_ORDER:
+        n = windows.entry[j]
+        c2, c3 = m - 1 if n > 1 else 0, m - 2 if n > 2 else 0
+        if log_bleu(m, max(0, c2), max(0, c3), 0, m, m, logs) > score + TIE:
+            break
+        windows.entry[j] += 1
+
+
+@kernel
+def _open_windows(index: ItemIndex, best: Best) -> _Windows:
+    n = len(index.lengths)
+    windows = _Windows(
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+    )
+    furthest = np.int64(0)
+    for j in range(n):
+        _narrow(index, best, windows, j)
+        furthest = max(furthest, windows.longest[j])
+        windows.reach[j] = furthest
+    nearest = np.int64(_NO_LENGTH)
+    for j in range(n - 1, -1, -1):
+        nearest = min(nearest, windows.shortest[j])
+        windows.least[j] = nearest
+    return windows
+
+
+@kernel
+def _entries(index: ItemIndex, windows: _Windows) -> tuple[Ints, Shorts, Shorts]:
+    """The postings that count: of each n-gram those items whose entry is not longer than it."""
+    starts = np.zeros(len(index.posting_starts), dtype=np.int64)
+    items = np.empty(len(index.posting_items), dtype=np.int32)
+    counts = np.empty(len(index.posting_items), dtype=np.int32)
+    kept = 0
+    order = 1
+    for gram in range(len(starts) - 1):
+        while gram >= index.ranges[order]:
+            order += 1
+        for k in range(index.posting_starts[gram], index.posting_starts[gram + 1]):
+            if windows.entry[index.posting_items[k]] <= order:
+                items[kept], counts[kept] = index.posting_items[k], index.posting_counts[k]
+                kept += 1
+        starts[gram + 1] = kept
+    return starts, items, counts
+
+
+@kernel
+def _count_grams(index: ItemIndex, text: Bytes, bounds: Ints, length: int, tokens: Ints, scratch: _Scratch) -> int:
+    """Count the text's known n-grams; returns how many distinct ones there are."""
+    for k in range(length):
+        tokens[k] = find_word(index.words, text, bounds[k, 0], bounds[k, 1])
+    seen = 0
+    for k in range(length):
+        gram = tokens[k]
+        n = 0
+        while gram != FREE:
+            if scratch.counts[gram] == 0:
+                scratch.seen[seen] = gram
+                seen += 1
+            scratch.counts[gram] += 1
+            n += 1
+            if n == MAX_ORDER or k + n >= length or tokens[k + n] == FREE:
+                break
+            gram = find_pair(index.children, pair_key(gram, tokens[k + n]))
+    return seen
+
+
+@kernel
+def _first_at_least(items: Shorts, begin: int, end: int, low: int) -> int:
+    while begin < end:
+        middle = (begin + end) // 2
+        if items[middle] < low:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+@kernel
+def _gather(
+    index: ItemIndex, postings: tuple[Ints, Shorts, Shorts], window: tuple[int, int], seen: int, scratch: _Scratch
+) -> int:
+    """Add up the matches of the items in the window by the text's n-grams; returns how many candidates there are."""
+    starts, items, counts = postings
+    low, high = window
+    found = 0
+    for s in range(seen):
+        gram = scratch.seen[s]
+        begin, end = starts[gram], starts[gram + 1]
+        if begin == end:
+            continue
+        order = 0
+        while gram >= index.ranges[order + 1]:
+            order += 1
+        often = scratch.counts[gram]
+        for k in range(_first_at_least(items, begin, end, low), end):
+            j = items[k]
+            if j >= high:
+                break
+            if not scratch.marked[j]:
+                scratch.marked[j] = 1
+                scratch.candidates[found] = j
+                found += 1
+            scratch.matches[MAX_ORDER * j + order] += min(often, counts[k])
+    return found
+
+
+@kernel
+def _matched(index: ItemIndex, j: int, order: int, counts: Shorts) -> int:
+    """Matches of one order, from 0: every n-gram of the item uses up one of the text's."""
+    found = 0
+    for k in range(index.starts[j], index.starts[j + 1] - order):
+        gram = index.grams[k, order]
+        if counts[gram] > 0:
+            found += 1
+        counts[gram] -= 1
+    for k in range(index.starts[j], index.starts[j + 1] - order):
+        counts[index.grams[k, order]] += 1
+    return found
+
+
+@kernel
+def _weigh(
+    index: ItemIndex, best: Best, windows: _Windows, j: int, entry: int, r: int, number: int, scratch: _Scratch
+) -> None:
+    """Let a candidate's score compete with the item's best."""
+    if r < windows.shortest[j] or r > windows.longest[j]:
+        return
+    m = index.lengths[j]
+    c, at = scratch.matches, MAX_ORDER * j
+    for order in range(entry - 1):
+        c[at + order] = max(0, min(m, r) - order)
+    for order in range(entry):
+        if log_bleu(c[at], c[at + 1], c[at + 2], c[at + 3], m, r, index.logs) <= best.log_score[j] + TIE:
+            return
+        if order < entry - 1:
+            c[at + entry - 2 - order] = _matched(index, j, entry - 2 - order, scratch.counts)
+    if c[at] > 0:
+        best.log_score[j] = log_bleu(c[at], c[at + 1], c[at + 2], c[at + 3], m, r, index.logs)
+        best.text[j] = number
+        for order in range(MAX_ORDER):
+            best.counts[j, order] = c[at + order]
+        best.counts[j, MAX_ORDER] = r
+        _narrow(index, best, windows, j)
+
+
+@kernel
+def _search(index: ItemIndex, itself: Ints, lines: Buffer, first: int, best: Best) -> None:
+    n = len(index.lengths)
+    windows = _open_windows(index, best)
+    postings = _entries(index, windows)
+    entries = windows.entry.copy()
+    most = np.int64(0)
+    for t in range(len(lines.offsets) - 1):
+        most = max(most, lines.offsets[t + 1] - lines.offsets[t])
+    limit = np.int64(min(most, windows.reach[n - 1]))
+    bounds = np.empty((limit + 3, 2), dtype=np.int64)
+    tokens = np.empty(limit + 3, dtype=np.int64)
+    scratch = _Scratch(
+        np.zeros(index.ranges[4], dtype=np.int32),
+        np.empty(min(MAX_ORDER * (limit + 3), index.ranges[4]), dtype=np.int32),
+        np.zeros(MAX_ORDER * n, dtype=np.int32),
+        np.zeros(n, dtype=np.uint8),
+        np.empty(n, dtype=np.int32),
+    )
+    for t in range(len(lines.offsets) - 1):
+        r = scan(lines.text, lines.offsets[t], lines.offsets[t + 1], int(limit), bounds)
+        low = int(np.searchsorted(windows.reach, r))
+        high = int(np.searchsorted(windows.least, r, side="right"))
+        if r == 0 or r > limit or low >= high:
+            continue
+        seen = _count_grams(index, lines.text, bounds, r, tokens, scratch)
+        count = _gather(index, postings, (low, high), seen, scratch)
+        for k in range(count):
+            j = scratch.candidates[k]
+            if itself[j] != first + t:
+                _weigh(index, best, windows, j, entries[j], r, first + t, scratch)
+            scratch.marked[j] = 0
+            for order in range(MAX_ORDER):
+                scratch.matches[MAX_ORDER * j + order] = 0
+        for s in range(seen):
+            scratch.counts[scratch.seen[s]] = 0
+
+
+def search(index: ItemIndex, itself: Ints, lines: Buffer, first: int, best: Best) -> Best:
+    """The best after these texts.
+
+    Args:
+        index: The items.
+        itself: (items): the number of the text that the item itself is, which does not count; -1 = none.
+        lines: Prepared texts; the first has the number `first`.
+        first: See `lines`.
+        best: The nearest so far, from texts that come before these; left as it is.
+
+    Runs without the interpreter's lock.
+    """
+    found = best.copy()
+    if len(index.lengths):
+        _search(index, itself, lines, first, found)
+    return found
+
+
+def merge(earlier: Best, later: Best) -> Best:
+    """The better of two for each item; on a tie the first, whose texts come before the second's."""
+    wins = later.log_score > earlier.log_score + TIE
+    return Best(
+        np.where(wins, later.log_score, earlier.log_score),
+        np.where(wins[:, None], later.counts, earlier.counts),
+        np.where(wins, later.text, earlier.text),
+    )
