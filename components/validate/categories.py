@@ -110,15 +110,19 @@ _ENGLISH_WORDS = frozenset(
 
 def score(query: str) -> dict[CategoryName, float]:
     """Category -> sum of the weights of the cues that the query shows; categories without a cue are absent."""
+    found: dict[CategoryName, float] = {}
+    for cue in shown_cues(query):
+        found[cue.category] = found.get(cue.category, 0.0) + cue.weight
+    return found
+
+
+def shown_cues(query: str) -> list[Cue]:
+    """The cues that a query shows, in the order of the file."""
     text = query[:TEXT_CHARS].lower().strip()
     tail = query[-TAIL_CHARS:].lower().strip() if len(query) > HEAD_CHARS + TAIL_CHARS else text[HEAD_CHARS:]
     every, courtesies = cues()
     opened = courtesies.match(text)
-    start = opened.end() if opened else 0
-    places = {"opening": text[start:], "ask": f"{text[:HEAD_CHARS]}\n{tail}", "text": text}
-    found: dict[CategoryName, float] = {}
-    for cue in every:
-        place = places[cue.where]
-        if cue.pattern.match(place) if cue.where == "opening" else cue.pattern.search(place):
-            found[cue.category] = found.get(cue.category, 0.0) + cue.weight
-    return found
+    places = {"opening": text[opened.end() if opened else 0 :], "ask": f"{text[:HEAD_CHARS]}\n{tail}", "text": text}
+    return [
+        cue for cue in every if (cue.pattern.match if cue.where == "opening" else cue.pattern.search)(places[cue.where])
+    ]

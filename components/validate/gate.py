@@ -178,8 +178,12 @@ def _observed(expected: Expectation, result: Mapping[str, Any], tables: Tables) 
     if "unexpected_count" in result:
         count, missing = result["unexpected_count"], result.get("missing_count") or 0
         judged = result["element_count"] - missing
-        share = f" ({count / judged:.1%})" if judged else ""
-        found = f"{count} of {judged} {NOUNS[expected.table]} do not comply{share}"
+        noun = NOUNS[expected.table]
+        found = (
+            f"{count} of {judged} {noun} do not comply ({count / judged:.1%})"
+            if count
+            else f"all {judged} {noun} comply"
+        )
         return f"{found}; {missing} unknown" if missing else found
     value = result["observed_value"]
     shown = f"{value:.3g}" if isinstance(value, float) else str(value)
