@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -39,6 +40,15 @@ def stable_rank(text: str, seed: int) -> str:
     return hashlib.sha256(f"{seed}\0{text}".encode(errors="surrogatepass")).hexdigest()
 
 
+def content_rank(dialogue: Dialogue) -> str:
+    """Decides which of several dialogues that ask the same is kept: a hash of what was said, by whom, in which dump.
+
+    Neither of the id nor of the passport, which say where in a file it stood.
+    """
+    spoken = [[turn.speaker, turn.text] for turn in dialogue.turns]
+    return stable_rank(json.dumps([dialogue.source, dialogue.target, spoken]), 0)
+
+
 def drop_duplicates(dialogues: Iterable[Dialogue]) -> tuple[list[Dialogue], list[Removal]]:
     """Keep one dialogue of each query (exact match of `query_key`).
 
@@ -51,7 +61,7 @@ def drop_duplicates(dialogues: Iterable[Dialogue]) -> tuple[list[Dialogue], list
     kept: list[Dialogue] = []
     removed: list[Removal] = []
     for group in groups.values():
-        chosen, *rest = sorted(group, key=lambda d: (stable_rank(d.model_dump_json(), 0), d.id))
+        chosen, *rest = sorted(group, key=lambda d: (content_rank(d), d.id))
         kept.append(chosen)
         removed += [removal(dialogue, "duplicate", f"asks the same as {chosen.id}") for dialogue in rest]
     return sorted(kept, key=lambda d: d.id), sorted(removed, key=lambda r: (r.id, r.raw))

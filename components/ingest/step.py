@@ -1,4 +1,4 @@
-"""The target's sampled replies to the imitation prompts -> dialogues to train on."""
+"""Dumps, or the target's sampled replies to the imitation prompts -> dialogues to train on; nested subsets of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import Input, Output
+from components.contracts.ports import Checkpoint, Input, Nothing, Output
 from components.contracts.rows import Completion, Dialogue, Removal, Turn
+from components.ingest.cleaning_rules import CleaningRules
+from components.ingest.dumps import Dump, Limits
 from components.ingest.queries import drop_duplicates, in_subset_order, removal
 
 
 class Params(BaseModel):
-    """What enters."""
+    """Which replies enter."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -39,6 +41,32 @@ class Params(BaseModel):
         if self.num_dialogues is not None and self.share != 1.0:
             raise ValueError("give num_dialogues or share, not both")
         return self
+
+
+class DumpParams(CleaningRules):
+    """What of a dump enters."""
+
+    name: str = ""
+    """What these data are called in folder names."""
+    limits: Limits = Limits()
+    """How much of a strange file is looked at."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the order of the dialogues; the same seed in `subset` gives prefixes of it."""
+    workers: Annotated[int, Field(ge=1)] | None = Field(None, json_schema_extra={"identity": False})
+    """Processes that clean; null = as many as the machine has cores. The result is the same."""
+
+
+class SubsetParams(BaseModel):
+    """Which part of the dialogues."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """What the subset is called in folder names."""
+    max_tokens: Annotated[int, Field(ge=1)]
+    """Imitation tokens (of the assistant turns, under the base's tokenizer) that are never passed."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Which subset; of one seed, the smaller lies within the larger."""
 
 
 def ingest(
@@ -65,6 +93,39 @@ def ingest(
     metrics = {"in": float(num_in), "kept": float(len(kept)), "removed": float(len(gone))}
     metrics |= {f"removed_{reason}": float(count) for reason, count in sorted(reasons.items())}
     return metrics
+
+
+def ingest_dumps(
+    *, dump: Input[Dump], dialogues: Output[Dialogue], removed: Output[Removal], params: DumpParams
+) -> Metrics:
+    """Read, redact, filter and deduplicate other people's conversations, in bounded memory.
+
+    The result does not depend on their order in the dump. Any prefix of the dialogues is a random subset.
+
+    Raises:
+        TouchstoneError: the dump cannot be read, the disk is full, or nothing is left.
+    """
+    from components.ingest.dump_cleaning import clean_dump
+
+    return clean_dump(dump.folder, dialogues, removed, params)
+
+
+def subset(
+    *,
+    dialogues: Input[Dialogue],
+    tokenizer: Input[Checkpoint] = Nothing(Checkpoint),  # noqa: B008 - a frozen value that says "nothing given"
+    subset: Output[Dialogue],
+    outside: Output[Removal],
+    params: SubsetParams,
+) -> Metrics:
+    """As many dialogues as fit into a number of imitation tokens; smaller subsets lie within larger ones.
+
+    Raises:
+        TouchstoneError: no dialogue fits, or the checkpoint has no tokenizer that can be read.
+    """
+    from components.ingest.subsets import write_subset
+
+    return write_subset(dialogues, tokenizer, subset, outside, params.max_tokens, params.seed)
 
 
 def build_dialogues(replies: Sequence[Completion], params: Params) -> tuple[list[Dialogue], list[Removal]]:
