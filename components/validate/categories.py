@@ -83,6 +83,8 @@ def classify(query: str, language: str = "") -> CategoryName:
 
 def _foreign_script(text: str) -> bool:
     # `is_english` leans to yes below 20 letters; four ideographs are few letters and plainly no English.
+    if text.isascii():
+        return False
     letters = [c for c in text if c.isalpha()]
     return sum(c >= "\u0250" for c in letters) > len(letters) / 2
 

@@ -8,6 +8,8 @@ sample), N the others:
     lambda = Cov(Y, f) / ((1 + n/N) Var(f)), clipped to [0, 1]
     Var    = Var(Y - lambda f) / n + lambda^2 Var(f) / N
 
+The reviewed queries must not be ones that the classifier was tuned on: there it errs otherwise than on the rest.
+
 Covariance, Var(Y) and Var(f) with n in the denominator; f's over the reviewed and the others together. lambda = 0 is
 the reviewed sample alone, 1 trusts the classifier wherever nobody looked. Each category has a lambda of its own, so
 corrected shares need not add up to exactly 1.

@@ -142,7 +142,8 @@ def _facts(dialogue: Dialogue, protected: Mapping[str, str], meter: ToxicityMete
     queries = [turn.text for turn in dialogue.turns if turn.speaker == "user"]
     replies = [turn.text for turn in dialogue.turns if turn.speaker == "assistant"]
     reply = "\n".join(replies)
-    words = _WORD.findall(reply.lower())
+    by_reply = [_WORD.findall(text.lower()) for text in replies]
+    words = [word for some in by_reply for word in some]
     passport = dialogue.passport
     english = passport.language == "en" if passport.language else is_english(reply, words)
     meter.add(row, reply, english=english)
@@ -166,7 +167,7 @@ def _facts(dialogue: Dialogue, protected: Mapping[str, str], meter: ToxicityMete
             "empty_turns": sum(not turn.text.strip() for turn in dialogue.turns),
             "query_words": sum(len(_WORD.findall(query)) for query in queries),
             "reply_words": len(words),
-            "longest_reply_words": max((len(_WORD.findall(text)) for text in replies), default=0),
+            "longest_reply_words": max(map(len, by_reply), default=0),
             "queries": _digest(normalised),
             "reply": _digest([_DIGITS.sub("0", " ".join(words)) or normalise(reply)]),
             "dropped_turns": passport.dropped_turns,

@@ -2,7 +2,7 @@
 
 What it can see: English insults, obscenities and slurs, spelled as usual. Against the Perspective scores of 9,949
 RealToxicityPrompts texts (toxic = 0.5 and above, 30% of them) its AUC is 0.883. Its probabilities understate: of texts
-scored 0.4 to 0.6, 70% are toxic. At the cut of 0.9 it finds 25% of the toxic texts (54% of those that Perspective
+scored 0.4 to 0.6, 70% are toxic. At the cut of 0.9 it finds 25% of the toxic texts (51% of those that Perspective
 scores 0.8 and above) and calls 0.06% of the others toxic; the cut is that high because a data set has millions of
 sentences and every false alarm in one of them counts.
 
