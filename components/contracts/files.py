@@ -100,6 +100,8 @@ def show(value: object) -> str:
 
 def without_lone_surrogates(text: str) -> str:
     """`text` with halves of surrogate pairs (from `\\ud83d` escapes cut in two) replaced by U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

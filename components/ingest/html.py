@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from html_to_markdown import ConversionOptions
 
 VOID = frozenset({"br", "hr", "img", "input", "path", "line", "polyline", "rect", "circle", "polygon", "col"})
-BLOCK = frozenset({"div", "p", "pre", "ol", "ul", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr"})
-_INLINE = """a b br button code col colgroup del em i img input li line path polygon polyline rect circle s span strong
-    sub sup svg g table tbody td tfoot th thead tr u title"""
+OPENING = frozenset({"p", "pre", "ol", "ul", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr"})
+_INLINE = """div a b br button code col colgroup del em i img input li line path polygon polyline rect circle s span
+    strong sub sup svg g table tbody td tfoot th thead tr u title"""
 _MATH = """math semantics annotation mrow mi mo mn msup msub msubsup mfrac msqrt mroot mtext mspace mtable mtr mtd
     munder mover munderover mstyle mpadded mphantom menclose"""
-RENDERED = BLOCK | frozenset(_INLINE.split()) | frozenset(_MATH.split())
+RENDERED = OPENING | frozenset(_INLINE.split()) | frozenset(_MATH.split())
 # What a page gives these tags; an id, a style, an onclick or a form's name is somebody's code.
 _ATTRIBUTES = """class start href target rel src alt title align colspan rowspan type checked disabled aria-hidden
     stroke fill stroke-width viewbox stroke-linecap stroke-linejoin height width xmlns d x1 y1 x2 y2 points encoding
     cx cy r x y rx ry mathvariant stretchy display"""
+DEEPEST = 100
+"""No page nests deeper; it also bounds the work on tags that are never closed."""
 ATTRIBUTES = frozenset(_ATTRIBUTES.split())
 PAGE_CLASS = re.compile(r'(?:<div[^<>]*>\s*){0,4}<div[^<>]*\sclass="[^"]*\bmarkdown\b')
 
-_COUNTER = re.compile(r"\s*\d+ ?/ ?\d+\s*(?=<)")
+_COUNTER = re.compile(r"\A\s*\d+ ?/ ?\d+\s*(?=<)")
 _TAG = re.compile(
     r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:\s+[^\s<>"'=/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=]+))?)*)\s*(/?)>"""
 )
@@ -44,7 +46,9 @@ _ANY_TAG = re.compile(r"<[^>]*>")
 _BUTTON = re.compile(r"<(button|svg)\b[^>]*>.*?</\1>", re.DOTALL)
 _COPY = re.compile(r"\s*Copy(?: code)?\s*$")
 _NOTICE = re.compile(r'<div[^>]*\bclass="[^"]*border-orange-500[^"]*"[^>]*>.*?</div>', re.DOTALL)
-_MATH_ML = re.compile(r"<math\b.*?<annotation\b[^>]*>(.*?)</annotation>.*?</math>", re.DOTALL)
+_MATH_ML = re.compile(
+    r"<math\b(?:(?!</math>).)*?<annotation\b[^>]*>((?:(?!</math>).)*?)</annotation>.*?</math>", re.DOTALL
+)
 _SPAN = re.compile(r"<(/?)span\b([^>]*)>")
 
 
@@ -73,9 +77,9 @@ def is_page_html(text: str) -> bool:
     """Whether a whole reply is what a chat page renders, and not code that looks similar."""
     body = text[match.end() :] if (match := _COUNTER.match(text)) else text.strip()
     opening = _TAG.match(body)
-    if opening is None or opening[2].lower() not in BLOCK or _INDENTED.search(_PRE.sub("", body)):
+    if opening is None or opening[2].lower() not in OPENING or not _is_rendered(body, strict=True):
         return False
-    return _is_rendered(body, strict=True)
+    return _INDENTED.search(_PRE.sub("", body)) is None
 
 
 def _is_rendered(body: str, *, strict: bool) -> bool:
@@ -91,15 +95,24 @@ def _is_rendered(body: str, *, strict: bool) -> bool:
         name = match[2].lower()
         if "<" in between or name not in RENDERED or (not open_tags and between.strip()):
             return False
-        if strict and any(key.lower() not in ATTRIBUTES for key in _ATTRIBUTE.findall(match[3])):
+        if strict and not _is_of_a_page(name, match[3]):
             return False
         if match[1]:
             if not open_tags or open_tags.pop() != name:
                 return False
         elif not match[4] and name not in VOID:
             open_tags.append(name)
+            if len(open_tags) > DEEPEST:
+                return False
     rest = body[place:] if strict else _CUT_TAG.sub("", body[place:])
     return not (open_tags and strict) and "<" not in rest and not (rest.strip() and not open_tags)
+
+
+def _is_of_a_page(name: str, attributes: str) -> bool:
+    keys = {key.lower() for key in _ATTRIBUTE.findall(attributes)}
+    if name in {"td", "th"} and "text-align" in attributes:
+        keys.discard("style")
+    return keys <= ATTRIBUTES
 
 
 def to_markdown(text: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,7 +16,7 @@ from components.contracts.ports import Input
 from components.contracts.rows import Dialogue, Passport, Removal
 from components.ingest.containers import container_records
 from components.ingest.dumps import DAMAGED, UNKNOWN_TARGET, DumpSource, Limits, Tally, read_dump, report, source_name
-from components.ingest.formats import SPEAKERS, MalformedRecord, RawDialogue, accepted_formats, find_format
+from components.ingest.formats import MalformedRecord, RawDialogue, RawTurn, accepted_formats, find_format, speaker_of
 from components.ingest.html import replies_to_markdown
 from components.ingest.raw_records import RAW_CHARS, RawRecord, Unreadable
 from components.ingest.turns import Alternating, Unusable, read_turns
@@ -69,7 +70,11 @@ class Reader:
         self._source = source.name
         self._file = ""
         self._contents: dict[int, int] = {}
-        self._passport = {"target_date": source.target_date, "terms": source.terms, "licence": source.licence}
+        self._passport: Mapping[str, Any] = {
+            "target_date": source.target_date,
+            "terms": source.terms,
+            "licence": source.licence,
+        }
 
     def read(self, path: Path) -> Iterator[Dialogue | Removal]:
         """Rows in the file's order; see `read_dump`."""
@@ -105,25 +110,27 @@ class Reader:
             raise _unknown_format(path, met)
 
     def _row(self, record: RawRecord, raw: RawDialogue) -> Dialogue | Removal:
-        self._count(raw)
+        self._count(raw.turns)
         try:
             turns, num_dropped = self._turns(raw)
         except Unusable as error:
             return self._removal(record, error.reason, error.detail, raw.suffix)
         value = record.value
-        content = _digest(*(part for turn in turns for part in (turn.speaker, turn.text)))
+        content = _digest(*[part for turn in turns for part in (turn.speaker, turn.text)])
         named = first_text(value, ID_KEYS)
         identity = named + raw.suffix if named else f"{self._source}-{content[:HASH_CHARS]}"
-        if self._contents.get(_key(identity), content_key := _key(content)) != content_key:
+        key, content_key = _key(identity), int(content[:HASH_CHARS], 16)
+        if self._contents.get(key, content_key) != content_key:
             # One id, two contents (chunks of one conversation): both stay, told apart by content and not by position.
             identity = f"{identity}~{content[:HASH_CHARS]}"
-        if _key(identity) in self._contents:
+            key = _key(identity)
+        if key in self._contents:
             return self._removal(record, "duplicate", f"the same as {identity}", raw.suffix)
         try:
             passport = self._papers(record, num_dropped)
         except ValidationError as error:
             return self._removal(record, "malformed", f"passport: {error.errors()[0]['msg']}", raw.suffix)
-        self._contents[_key(identity)] = content_key
+        self._contents[key] = content_key
         return Dialogue(
             id=identity,
             source=first_text(value, ("source",)) or self._source,
@@ -135,7 +142,7 @@ class Reader:
     def _turns(self, raw: RawDialogue) -> Alternating:
         turns = raw.turns
         if raw.page and any("<" in turn.text for turn in turns):
-            replies = [n for n, turn in enumerate(turns) if SPEAKERS.get(turn.role.strip().lower()) == "assistant"]
+            replies = [n for n, turn in enumerate(turns) if speaker_of(turn.role) == "assistant"]
             turns = list(turns)
             for n, text in zip(replies, replies_to_markdown([turns[n].text for n in replies]), strict=True):
                 turns[n] = turns[n]._replace(text=text)
@@ -146,19 +153,20 @@ class Reader:
         own = record.value.get("passport")
         origin = f"{self._file}, {record.place}"
         if own is None:
-            return Passport.model_validate({**self._passport, "origin": origin, "dropped_turns": num_dropped})
+            return Passport(**self._passport, origin=origin, dropped_turns=num_dropped)
         passport = Passport.model_validate(own)
         said = {key: value for key, value in self._passport.items() if value not in ("", "unknown")}
         dropped = passport.dropped_turns + num_dropped
         return passport.model_copy(update={**said, "origin": passport.origin or origin, "dropped_turns": dropped})
 
-    def _count(self, raw: RawDialogue) -> None:
-        speakers = [SPEAKERS.get(raw.turns[n].role.strip().lower()) for n in (0, -1)] if raw.turns else []
-        if speakers and speakers[0] == "system" and len(raw.turns) > 1:
-            speakers[0] = SPEAKERS.get(raw.turns[1].role.strip().lower())
+    def _count(self, turns: Sequence[RawTurn]) -> None:
         self._tally.conversations += 1
-        self._tally.assistant_first += speakers[:1] == ["assistant"]
-        self._tally.user_last += speakers[1:] == ["user"]
+        if turns:
+            first = speaker_of(turns[0].role)
+            if first == "system" and len(turns) > 1:
+                first = speaker_of(turns[1].role)
+            self._tally.assistant_first += first == "assistant"
+            self._tally.user_last += speaker_of(turns[-1].role) == "user"
 
     def _unreadable(self, item: Unreadable) -> Removal:
         if item.reason == DAMAGED:
@@ -214,13 +222,9 @@ def first_text(record: Mapping[str, object], keys: tuple[str, ...]) -> str:
 
 
 def _digest(*parts: str) -> str:
-    found = hashlib.sha256()
-    for part in parts:
-        raw = part.encode(errors="surrogatepass")
-        # With its length: ("ab", "c") and ("a", "bc") are two contents.
-        found.update(len(raw).to_bytes(8, "big"))
-        found.update(raw)
-    return found.hexdigest()
+    # With their lengths: ("ab", "c") and ("a", "bc") are two contents.
+    head = ",".join([str(len(part)) for part in parts])
+    return hashlib.sha256("".join((head, ":", *parts)).encode(errors="surrogatepass")).hexdigest()
 
 
 def _key(text: str) -> int:

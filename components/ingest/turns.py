@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from components.contracts.rows import Speaker, Turn
-from components.ingest.formats import SPEAKERS, RawTurn
+from components.ingest.formats import RawTurn, speaker_of
 
 
 class Unusable(Exception):
@@ -53,7 +53,9 @@ def read_turns(raw: Sequence[RawTurn], *, most: int) -> Alternating:
     asked = False
     num_dropped = 0
     for number, (role, text) in enumerate(raw, 1):
-        speaker = _speaker(role, number)
+        speaker = speaker_of(role)
+        if speaker is None:
+            raise Unusable("unknown_role", f"turn {number} is spoken by {role[:60]!r}")
         if not text.strip():
             raise Unusable("empty", f"turn {number} of {len(raw)}, spoken by {role!r}, has no text")
         asked = asked or speaker == "user"
@@ -70,10 +72,3 @@ def read_turns(raw: Sequence[RawTurn], *, most: int) -> Alternating:
     if not spoken:
         raise Unusable("no_reply", f"no reply follows a user turn in {len(raw)} turns")
     return Alternating(tuple(Turn(speaker=who, text="\n\n".join(texts)) for who, texts in spoken), num_dropped)
-
-
-def _speaker(role: str, number: int) -> Speaker:
-    speaker = SPEAKERS.get(role) or SPEAKERS.get(role.strip().lower())
-    if speaker is None:
-        raise Unusable("unknown_role", f"turn {number} is spoken by {role[:60]!r}")
-    return cast("Speaker", speaker)
