@@ -1,68 +1,20 @@
 """The nearest text of every item by sentence BLEU, over texts that pass by once.
 
-Three bounds leave out what cannot win; none of them guesses:
-
-- length: a text of r tokens gives an item of m at most exp(min(0, 1 - r/m)) times the score of a text that matches
-  wherever it can, so each item's best so far leaves a window of lengths, and items sorted by length make the window of
-  a text one range of items;
-- shared n-grams: an item whose best is above the highest score without a shared n-gram of order n is looked up by its
-  n-grams of that order and longer only (its *entry*), which few texts share;
-- shorter n-grams all matched: those below the entry are counted only when the score with all of them matched would win.
+What is skipped, and why it cannot win: `windows.py`.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.bleu import MAX_ORDER, highest_log_bleu, log_bleu
-from components.overlap.compiled import Bytes, Floats, Ints, Shorts, kernel
+from components.overlap.bleu import MAX_ORDER, log_bleu
+from components.overlap.compiled import Bytes, Ints, Shorts, kernel
 from components.overlap.item_index import ItemIndex
 from components.overlap.tables import FREE, find_pair, find_word, pair_key
 from components.overlap.tokens import Buffer, scan
-
-UNREACHED = -1e300
-TIE = 1e-12
-"""Logarithms nearer than this are a tie, which the earlier text wins."""
-_NO_LENGTH = 1 << 40
-_LOWEST = -746.0
-"""exp() of less is 0 in double precision: a text so much longer than an item scores nothing, like one without a match."""
-_LOG_100 = math.log(100.0)
-
-
-class Best(NamedTuple):
-    """The nearest text met so far, for each item of an ItemIndex (in its order)."""
-
-    log_score: Floats
-    """(items): log of BLEU; UNREACHED before any token matched."""
-    counts: Ints
-    """(items, 5): matches of orders 1 to 4, and the text's length in tokens."""
-    text: Ints
-    """(items): the text's number; -1 before any token matched."""
-
-    def copy(self) -> Best:
-        """The same, free to be changed."""
-        return Best(self.log_score.copy(), self.counts.copy(), self.text.copy())
-
-
-def no_best(num_items: int) -> Best:
-    """Before the first text."""
-    return Best(
-        np.full(num_items, UNREACHED), np.zeros((num_items, MAX_ORDER + 1), dtype=np.int64), np.full(num_items, FREE)
-    )
-
-
-class _Windows(NamedTuple):
-    shortest: Ints
-    longest: Ints
-    reach: Ints
-    """(items): longest of this and all shorter items."""
-    least: Ints
-    """(items): shortest of this and all longer items."""
-    entry: Ints
-    """(items): a text that shares no n-gram of this order cannot win."""
+from components.overlap.windows import TIE, Best, Windows, entering_postings, narrow, open_windows
 
 
 class _Scratch(NamedTuple):
@@ -75,75 +27,6 @@ class _Scratch(NamedTuple):
     marked: Bytes
     """(items): 1 = among the candidates."""
     candidates: Shorts
-
-
-@kernel
-def _narrow(index: ItemIndex, best: Best, windows: _Windows, j: int) -> None:
-    """Set the lengths of text that can still beat item j's best, and the n-gram it must share."""
-    m, score, logs = index.lengths[j], best.log_score[j], index.logs
-    if m == 0:
-        windows.shortest[j], windows.longest[j], windows.entry[j] = _NO_LENGTH, 0, MAX_ORDER
-        return
-    windows.shortest[j] = 1
-    windows.longest[j] = np.int64(m * (1.0 + _LOG_100 - max(score, _LOWEST))) + 1
-    if score > UNREACHED:
-        low, high = 1, m
-        while low < high:
-            middle = (low + high) // 2
-            if highest_log_bleu(m, middle, logs) > score + TIE:
-                high = middle
-            else:
-                low = middle + 1
-        windows.shortest[j] = low
-    # All of the shorter ones matched, of longer ones none: when that cannot win, the next longer must be shared.
-    windows.entry[j] = 1
-    while windows.entry[j] < MAX_ORDER:
-        n = windows.entry[j]
-        c2, c3 = m - 1 if n > 1 else 0, m - 2 if n > 2 else 0
-        if log_bleu(m, max(0, c2), max(0, c3), 0, m, m, logs) > score + TIE:
-            break
-        windows.entry[j] += 1
-
-
-@kernel
-def _open_windows(index: ItemIndex, best: Best) -> _Windows:
-    n = len(index.lengths)
-    windows = _Windows(
-        np.zeros(n, dtype=np.int64),
-        np.zeros(n, dtype=np.int64),
-        np.zeros(n, dtype=np.int64),
-        np.zeros(n, dtype=np.int64),
-        np.zeros(n, dtype=np.int64),
-    )
-    furthest = np.int64(0)
-    for j in range(n):
-        _narrow(index, best, windows, j)
-        furthest = max(furthest, windows.longest[j])
-        windows.reach[j] = furthest
-    nearest = np.int64(_NO_LENGTH)
-    for j in range(n - 1, -1, -1):
-        nearest = min(nearest, windows.shortest[j])
-        windows.least[j] = nearest
-    return windows
-
-
-@kernel
-def _entries(index: ItemIndex, windows: _Windows) -> tuple[Ints, Shorts, Shorts]:
-    """The postings that count: of each n-gram those items whose entry is not longer than it."""
-    starts = np.zeros(len(index.posting_starts), dtype=np.int64)
-    items = np.empty(len(index.posting_items), dtype=np.int32)
-    counts = np.empty(len(index.posting_items), dtype=np.int32)
-    kept = 0
-    order = 1
-    for gram in range(len(starts) - 1):
-        while gram >= index.ranges[order]:
-            order += 1
-        for k in range(index.posting_starts[gram], index.posting_starts[gram + 1]):
-            if windows.entry[index.posting_items[k]] <= order:
-                items[kept], counts[kept] = index.posting_items[k], index.posting_counts[k]
-                kept += 1
-        starts[gram + 1] = kept
-    return starts, items, counts
 
 
 @kernel
@@ -223,7 +106,7 @@ def _matched(index: ItemIndex, j: int, order: int, counts: Shorts) -> int:
 
 @kernel
 def _weigh(
-    index: ItemIndex, best: Best, windows: _Windows, j: int, entry: int, r: int, number: int, scratch: _Scratch
+    index: ItemIndex, best: Best, windows: Windows, j: int, entry: int, r: int, number: int, scratch: _Scratch
 ) -> None:
     """Let a candidate's score compete with the item's best."""
     if r < windows.shortest[j] or r > windows.longest[j]:
@@ -243,14 +126,14 @@ def _weigh(
         for order in range(MAX_ORDER):
             best.counts[j, order] = c[at + order]
         best.counts[j, MAX_ORDER] = r
-        _narrow(index, best, windows, j)
+        narrow(index, best, windows, j)
 
 
 @kernel
 def _search(index: ItemIndex, itself: Ints, lines: Buffer, first: int, best: Best) -> None:
     n = len(index.lengths)
-    windows = _open_windows(index, best)
-    postings = _entries(index, windows)
+    windows = open_windows(index, best)
+    postings = entering_postings(index, windows)
     entries = windows.entry.copy()
     most = np.int64(0)
     for t in range(len(lines.offsets) - 1):
@@ -300,13 +183,3 @@ def search(index: ItemIndex, itself: Ints, lines: Buffer, first: int, best: Best
     if len(index.lengths):
         _search(index, itself, lines, first, found)
     return found
-
-
-def merge(earlier: Best, later: Best) -> Best:
-    """The better of two for each item; on a tie the first, whose texts come before the second's."""
-    wins = later.log_score > earlier.log_score + TIE
-    return Best(
-        np.where(wins, later.log_score, earlier.log_score),
-        np.where(wins[:, None], later.counts, earlier.counts),
-        np.where(wins, later.text, earlier.text),
-    )

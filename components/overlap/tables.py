@@ -69,7 +69,7 @@ def find_word(words: Vocabulary, text: Bytes, begin: int, end: int) -> int:
 
 @kernel
 def number_words(text: Bytes, bounds: Ints, words: Vocabulary, numbers: Ints) -> int:
-    """Number the words text[bounds[k, 0]:bounds[k, 1]] into `numbers`, entering new ones; returns how many there are."""
+    """Number the words text[bounds[k, 0]:bounds[k, 1]] into `numbers`, entering new ones; returns how many."""
     mask = len(words.slots) - 1
     count = 0
     for k in range(len(bounds)):

@@ -89,6 +89,34 @@ def _space_at(text: Bytes, i: int, end: int) -> int:
 
 
 @kernel
+def _piece(text: Bytes, begin: int, i: int, end: int) -> tuple[int, int, int]:
+    """What begins at byte i: its bytes, how many of them are tokens of their own, how many begin the next token.
+
+    (1, -1, 0) = part of a word.
+    """
+    kind = _KINDS[text[i]]
+    if kind in (_OTHER, _DIGIT):
+        return 1, -1, 0
+    if kind == _SPACE:
+        return 1, 0, 0
+    if kind == _MARK:
+        return 1, 1, 0
+    if kind == _LEAD:
+        width = _space_at(text, i, end)
+        return (width, 0, 0) if width else (1, -1, 0)
+    after_digit = i > begin and _KINDS[text[i - 1]] == _DIGIT
+    if kind == _DASH:
+        return 1, 1 if after_digit else -1, 0
+    width = 1
+    while i + width < end and _KINDS[text[i + width]] == _STOP:
+        width += 1
+    before_digit = i + width < end and _KINDS[text[i + width]] == _DIGIT
+    if not before_digit or ((width & 1) == 1) != after_digit:
+        return width, width, 0
+    return (1, -1, 0) if width == 1 else (width, width - 1, 1)
+
+
+@kernel
 def scan(text: Bytes, begin: int, end: int, limit: int, bounds: Ints) -> int:
     """Find the tokens of text[begin:end], a prepared line.
 
@@ -106,54 +134,22 @@ def scan(text: Bytes, begin: int, end: int, limit: int, bounds: Ints) -> int:
     opened = -1
     i = begin
     while i < end and count <= limit:
-        kind = _KINDS[text[i]]
-        width = 1
-        single = kind == _MARK
-        if kind == _OTHER or kind == _DIGIT:
+        width, singles, joined = _piece(text, begin, i, end)
+        if singles < 0:
             if opened < 0:
                 opened = i
             i += 1
             continue
-        if kind == _LEAD:
-            width = _space_at(text, i, end)
-            if width == 0:
-                if opened < 0:
-                    opened = i
-                i += 1
-                continue
-        after_digit = i > begin and _KINDS[text[i - 1]] == _DIGIT
-        if kind == _DASH:
-            if not after_digit:
-                if opened < 0:
-                    opened = i
-                i += 1
-                continue
-            single = True
-        joined = False
-        if kind == _STOP:
-            while i + width < end and _KINDS[text[i + width]] == _STOP:
-                width += 1
-            before_digit = i + width < end and _KINDS[text[i + width]] == _DIGIT
-            joined = before_digit and ((width & 1) == 1) == after_digit
-            if joined and width == 1:
-                i += 1
-                continue
         if opened >= 0:
             bounds[count, 0], bounds[count, 1] = opened, i
             count += 1
             opened = -1
-        if kind == _STOP:
-            for k in range(i, i + width - joined):
-                if count > limit:
-                    break
-                bounds[count, 0], bounds[count, 1] = k, k + 1
-                count += 1
-            if joined:
-                opened = i + width - 1
-        elif single and count <= limit:
-            bounds[count, 0], bounds[count, 1] = i, i + 1
+        for k in range(i, min(i + singles, i + limit + 1 - count)):
+            bounds[count, 0], bounds[count, 1] = k, k + 1
             count += 1
         i += width
+        if joined:
+            opened = i - 1
     if opened >= 0 and count <= limit:
         bounds[count, 0], bounds[count, 1] = opened, end
         count += 1

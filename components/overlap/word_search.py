@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Floats, Ints, kernel
+from components.overlap.compiled import Bools, Bytes, Floats, Ints, kernel
 from components.overlap.tables import FREE, find_word
 from components.overlap.tokens import Buffer
 from components.overlap.word_index import Vectors, WordIndex, find_run, rolled
@@ -173,7 +173,6 @@ def search(index: WordIndex, lines: Buffer, is_prompt: Bytes, first: int, found:
     return result
 
 
-def merge(earlier: Cosines, later: Cosines) -> Cosines:
-    """The higher of two for each item; on a tie the first."""
-    wins = later.value > earlier.value + TIE
-    return Cosines(np.where(wins, later.value, earlier.value), np.where(wins, later.text, earlier.text))
+def wins(earlier: Cosines, later: Cosines) -> Bools:
+    """(items): whether the second is higher; on a tie the first stays."""
+    return later.value > earlier.value + TIE

@@ -15,7 +15,7 @@ from components.contracts.environment import data_folder
 from components.contracts.rows import Dialogue, Turn
 from components.overlap.support import measure_support
 
-DATA = data_folder(Path(__file__).parents[4] / "shared" / "data")
+DATA = data_folder(Path(__file__).parents[3] / "shared" / "data")
 FILES = {
     "nq": "nq-open/NQ-open.dev.jsonl.gz",
     "efficientqa": "nq-open/NQ-open.efficientqa.dev.1.1.jsonl.gz",
