@@ -186,6 +186,8 @@ def _observed(expected: Expectation, result: Mapping[str, Any], tables: Tables) 
         )
         return f"{found}; {missing} unknown" if missing else found
     value = result["observed_value"]
+    if expected.kind == "ExpectColumnProportionOfUniqueValuesToBeBetween":
+        return "nothing to compare" if value is None else f"{value:.1%}"
     shown = f"{value:.3g}" if isinstance(value, float) else str(value)
     return f"{shown} over {len(tables.frame(expected.table))} queries" if expected.table == "neighbours" else shown
 

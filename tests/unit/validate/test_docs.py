@@ -78,7 +78,7 @@ def test_failing_dialogues_stand_with_their_texts_under_their_check(tmp_path: Pa
     said = text(page(tmp_path))
     assert said.index("What closed the gate") < said.index("nothing leaks", said.index("What closed the gate"))
     assert re.search(r"Warnings warning replies are long 2 of 1234 1 failing dialogue .* a Why\? Because\.", said)
-    assert re.search(r"What holds holds ids are unique all", said)
+    assert re.search(r"What holds holds ids are unique : all", said)
 
 
 def test_the_figures_are_all_there(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_warnings_pass_and_are_kept(tmp_path: Path) -> None:
             "2 of 46 dialogues do not comply (4.3%)",
             ("z1", "z2"),
         ),
-        "at least 100% of replies are distinct, numbers aside": ("0.978", ("z1", "z2")),
+        "at least 100% of replies are distinct, numbers aside": ("97.8%", ("z1", "z2")),
         "queries come no nearer than BLEU 9.5, on average, to their nearest other": ("10 over 40 queries", ()),
         "no category holds more than 30% of the queries": seen["no category holds more than 30% of the queries"],
         "at most 0.0% of dialogues have a toxic reply": (
