@@ -31,6 +31,10 @@ UNKNOWN_TARGET = "unknown"
 DAMAGED = "damaged"
 """Reason of a removal that stands for an unknown number of conversations: the rest of a file that cannot be read."""
 
+FEW_CONVERSATIONS = 5
+MOST_OF_ALL = 0.9
+"""Share of conversations beyond which a habit is the dump's; in real ShareGPT chunks a third begin with the target."""
+
 _DATA_SUFFIXES = frozenset(
     {".gz", ".zst", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml", ".parquet", ".arrow"}
 )
@@ -87,7 +91,15 @@ class Tally:
 
     def warnings(self) -> list[str]:
         """Sentences for a person; empty when nothing looks strange."""
-        return list(self.damaged)
+        found = list(self.damaged)
+        many = self.conversations >= FEW_CONVERSATIONS
+        if many and self.assistant_first >= MOST_OF_ALL * self.conversations:
+            share = f"{self.assistant_first:,} of {self.conversations:,} conversations begin with the target's turn"
+            if self.user_last >= MOST_OF_ALL * self.conversations:
+                found.append(f"{share} and end with the user's: the roles may be swapped in the dump")
+            else:
+                found.append(f"{share}: their first queries are missing, or the roles are swapped in the dump")
+        return found
 
 
 LIMITS = Limits()
