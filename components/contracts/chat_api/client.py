@@ -130,7 +130,10 @@ class ChatClient:
                     continue
                 self._failures.pop(wording.key, None)
                 task = _Task(wording, wording.worst_case, draw=random.Random(f"{self._seed}:{wording.key}"))
-                if hands.stopped() or self._out_of_budget or not self._reserve(task, hands.stopped):
+                # First the thread, then the money: money set aside for a request that cannot leave would keep threads
+                # that wait for money waiting for ever.
+                hands.wait_for_one()
+                if self._out_of_budget or not self._reserve(task, hands.stopped):
                     break
                 hands.give(task)
             hands.finish()

@@ -35,17 +35,24 @@ class Hands(Generic[T]):
             self._stopped = True
             self._change.notify_all()
 
-    def give(self, item: T) -> None:
-        """Hand `item` to a free thread; waits for one.
+    def wait_for_one(self) -> None:
+        """Wait until a thread is free; only the giver can take it.
 
         Raises:
             BaseException: the first that the work raised.
         """
         with self._change:
             self._change.wait_for(lambda: self._stopped or self._busy + len(self._given) < self._num_threads)
-            if self._stopped:
-                self._raise()
-                return
+            self._raise()
+
+    def give(self, item: T) -> None:
+        """Hand `item` to a free thread; waits for one.
+
+        Raises:
+            BaseException: the first that the work raised.
+        """
+        self.wait_for_one()
+        with self._change:
             self._given.append(item)
             if len(self._threads) < self._busy + len(self._given):
                 self._start()

@@ -81,7 +81,7 @@ class Pace:
                     remedy="run the same command again later: it continues, and no reply is paid for twice",
                 )
             # Requests that were on their way when the pause began tell nothing new about how long it has to be.
-            if problem.throttled and problem.wait_seconds is None and sent_at >= self._paused_at:
+            if problem.throttled and problem.wait_seconds is None and sent_at > self._paused_at:
                 self._num_pauses += 1
                 wanted = pause(self._num_pauses, self._draw)
             if wanted and now + wanted > self._paused_until:

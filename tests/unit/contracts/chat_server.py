@@ -207,3 +207,47 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+class HandClock:
+    """Time that passes only when somebody waits, and then at once."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self._lock = threading.Lock()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.now += seconds
+
+
+class HeldClock(HandClock):
+    """Time that passes only when the test says so; sleepers sleep until then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._change = threading.Condition()
+        self.num_asleep = 0
+
+    def sleep(self, seconds: float) -> None:
+        with self._change:
+            until = self.now + seconds
+            self.num_asleep += 1
+            self._change.notify_all()
+            self._change.wait_for(lambda: self.now >= until)
+            self.num_asleep -= 1
+
+    def wait_for_sleepers(self, number: int) -> None:
+        with self._change:
+            assert self._change.wait_for(lambda: self.num_asleep == number, timeout=10)
+
+    def advance(self, seconds: float) -> None:
+        with self._change:
+            self.now += seconds
+            self._change.notify_all()
