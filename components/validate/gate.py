@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.contracts.errors import UsageError
+from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.rows import GateCheck
 from components.validate.suite import Expectation
 from components.validate.tables import NOUNS, Tables
@@ -36,6 +36,16 @@ class GateResult(NamedTuple):
     def checks(self) -> list[GateCheck]:
         """The rows of the gate."""
         return [one.check for one in self.held]
+
+
+def refuse_impossible(suite: Sequence[Expectation]) -> None:
+    """Look at the suite before the data are: a misspelt expectation is not found out after an hour.
+
+    Raises:
+        UsageError: see `hold`.
+        TouchstoneError: Great Expectations is not installed.
+    """
+    _expectations(suite)
 
 
 def hold(tables: Tables, suite: Sequence[Expectation], *, seed: int = 0) -> GateResult:
@@ -114,8 +124,12 @@ def _great_expectations() -> Any:
     # Imported here: it takes 8 seconds, and the command line reads this box for its parameters. The variable stands
     # before the import because versions up to 1.20 read it then; the switch on the context covers the rest.
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
-    import great_expectations as gx
-
+    try:
+        import great_expectations as gx
+    except ImportError as error:
+        raise TouchstoneError(
+            "the gate needs Great Expectations, which is not installed", remedy="pip install 'touchstone-audit[data]'"
+        ) from error
     return gx
 
 
@@ -164,32 +178,34 @@ def _held(expected: Expectation, entry: Mapping[str, Any], tables: Tables) -> He
         name=expected.words,
         passed=passed,
         severity=expected.severity,
-        observed=_observed(expected, result, tables),
+        observed=_observed(expected, entry, tables),
         failing=tuple(dict.fromkeys(names)),
     )
     return Held(check, rows)
 
 
-def _observed(expected: Expectation, result: Mapping[str, Any], tables: Tables) -> str:
+def _observed(expected: Expectation, entry: Mapping[str, Any], tables: Tables) -> str:
+    result = entry["result"]
     if highest := tables.highest(expected.table):
         return highest
-    if expected.kind == "ExpectTableColumnsToMatchSet":
-        return f"{len(result['observed_value'])} columns"
     if "unexpected_count" in result:
-        count, missing = result["unexpected_count"], result.get("missing_count") or 0
-        judged = result["element_count"] - missing
-        noun = NOUNS[expected.table]
-        found = (
-            f"{count} of {judged} {noun} do not comply ({count / judged:.1%})"
-            if count
-            else f"all {judged} {noun} comply"
-        )
-        return f"{found}; {missing} unknown" if missing else found
+        return _compliance(result, NOUNS[expected.table])
+    if expected.kind == "ExpectTableColumnsToMatchSet":
+        there = tables.columns(expected.table)
+        return f"{len(there)} columns" if entry["success"] else f"there are {', '.join(there)}"
     value = result["observed_value"]
     if expected.kind == "ExpectColumnProportionOfUniqueValuesToBeBetween":
         return "nothing to compare" if value is None else f"{value:.1%}"
     shown = f"{value:.3g}" if isinstance(value, float) else str(value)
-    return f"{shown} over {len(tables.frame(expected.table))} queries" if expected.table == "neighbours" else shown
+    return f"{shown} over {len(tables.neighbours)} queries" if expected.table == "neighbours" else shown
+
+
+def _compliance(result: Mapping[str, Any], noun: str) -> str:
+    count, missing = result["unexpected_count"], result.get("missing_count") or 0
+    judged = result["element_count"] - missing
+    failing = f"{count} of {judged} {noun} do not comply ({count / judged:.1%})" if count else ""
+    found = failing or f"all {judged} {noun} comply"
+    return f"{found}; {missing} unknown" if missing else found
 
 
 def _exception(entry: Mapping[str, Any]) -> str:

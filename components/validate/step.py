@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import CategoryReview, DataFigures, Overlap, QueryNeighbour
 from components.contracts.errors import GateNotPassed
-from components.contracts.ports import DataDocs, Input, Nothing, Output
+from components.contracts.ports import DataDocs, Input, Nothing, Output, disk_errors
 from components.contracts.rows import Dialogue, GateCheck, Prompt, Removal, TaskItem
 from components.validate.docs import PAGE, failed_checks, write_docs
 from components.validate.excerpts import excerpts
 from components.validate.figures import data_figures, measure
-from components.validate.gate import hold
+from components.validate.gate import hold, refuse_impossible
 from components.validate.suite import Params, expectations
 from components.validate.table import heldout_texts, tabulate
 
@@ -45,6 +45,7 @@ def validate(
         UsageError: an extra expectation that Great Expectations does not have.
     """
     suite = expectations(params.thresholds, params.extra)
+    refuse_impossible(suite)
     protected = heldout_texts(items.iter_rows(), heldout.iter_rows())
     tables = measure(
         tabulate(dialogues.iter_rows(), protected),
@@ -58,7 +59,8 @@ def validate(
     checks.write(result.checks)
     figures.write([row])
     shown = excerpts(dialogues.iter_rows(), suite, result.held, tables, protected)
-    write_docs(docs.folder, figures=row, checks=result.checks, excerpts=shown, document=result.document)
+    with disk_errors(docs.path):
+        write_docs(docs.folder, figures=row, checks=result.checks, excerpts=shown, document=result.document)
     docs.commit()
     if failed := failed_checks(result.checks):
         raise GateNotPassed(

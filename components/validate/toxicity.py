@@ -146,7 +146,8 @@ class ToxicityMeter:
         except Exception as error:  # another project's code: whatever it raises, the text is unscored, not harmless
             problem = f"the scorer failed: {type(error).__name__}"
             if self._scorer is None:
-                self._broken = problem
+                # It cannot be had at all (not installed, or of another scikit-learn): once is enough, and why is said.
+                problem = self._broken = f"{problem}, {error}"
         if not problem and (len(values) != len(texts) or not all(0.0 <= value <= 1.0 for value in values)):
             problem = "the scorer gave no number between 0 and 1"
         if problem:

@@ -55,7 +55,7 @@ def test_a_scorer_that_cannot_be_had_leaves_everything_unscored_and_is_asked_onc
         meter.add(number, CALM, english=True)
         meter.flush()
     assert meter.highest == {}
-    assert meter.reasons() == {"the scorer failed: ImportError": 3}
+    assert meter.reasons() == {"the scorer failed: ImportError, no such package": 3}
     assert len(asked) == 1
 
 
