@@ -47,3 +47,19 @@ class DataPolicy(BaseModel):
     """Warning when a larger share of dialogues has a toxic reply."""
     require_passport: bool = False
     """True: a dialogue whose passport lacks the target's date or the terms closes the gate; False: it warns."""
+
+    def counts_as_leaked(self, benchmark: str, bleu: float, ngram8: float | None, ngram13: float | None) -> bool:
+        """Whether a held-out text with these nearest training texts is leaked.
+
+        Args:
+            benchmark: Its benchmark; empty for a held-out prompt.
+            bleu: Highest BLEU to a training text, 0 to 100.
+            ngram8: Share of its 8-grams found, None for a shorter text.
+            ngram13: The same for 13-grams.
+        """
+        # Rounding: an equal text may score 100 + 4e-14, and a limit of 100 must let everything through.
+        bleu = min(100.0, bleu)
+        if not benchmark:
+            return bleu > self.prompt_bleu
+        found8, found13 = ngram8 or 0.0, ngram13 or 0.0
+        return bleu > self.item_bleu or found8 >= self.item_ngram8 or found13 >= self.item_ngram13

@@ -75,7 +75,7 @@ def decide(
         claims: Declarations that go before a measurement of support.
         figures: What is known of each set of imitation data.
         checks: The data-quality gate's.
-        overlap: Which items the imitation data leak.
+        overlap: How near the imitation data come to each item.
         policy: The rules; `study` unless given.
         support_threshold: The threshold that belongs to `support`; the policy's unless given.
         models: Role -> name; read from the rows unless given.
@@ -102,7 +102,7 @@ def decide(
     style = _style(profiles, cells, policy, resamples, seed)
     court = Court(assess(evidence, policy), style, policy)
     remarks = [*_style_remarks(profiles, cells, style), *_join_remarks(joined, printed)]
-    data = data_result(figures, checks, overlap, joined, alpha=policy.alpha)
+    data = data_result(figures, checks, overlap, joined, policy)
     liked = preferences(judgments, models=found, alpha=policy.alpha, resamples=resamples, seed=seed)
     return _rounded(
         verdict_of(court).model_copy(

@@ -13,6 +13,7 @@ from components.contracts.verdict import CleanDirty, DataResult, Interval
 from components.report.estimates import estimate
 from components.report.fieller import confidence
 from components.report.joining import ItemTable
+from components.report.policy import Policy
 
 
 def data_result(
@@ -20,29 +21,33 @@ def data_result(
     checks: Iterable[GateCheck],
     overlap: Iterable[Overlap],
     joined: Mapping[str, ItemTable],
-    *,
-    alpha: float,
+    policy: Policy,
 ) -> DataResult | None:
     """Everything that was given about the imitation data; None when nothing was.
 
     Args:
         figures: One row for each set of data.
         checks: The gate's.
-        overlap: Which items count as leaked.
+        overlap: How near the data come to each item.
         joined: Benchmark -> scores of base and imitator on the items that both have.
-        alpha: Intervals are two-sided at 1 - alpha.
+        policy: Says what counts as leaked, and how wide intervals are.
     """
     known, held = tuple(figures), tuple(checks)
     flags: dict[str, dict[str, bool]] = {}
     for row in overlap:
         if row.benchmark:
-            flags.setdefault(row.benchmark, {})[row.item_id] = row.dirty
+            flags.setdefault(row.benchmark, {})[row.item_id] = is_leaked(row, policy)
     compared = tuple(
-        clean_dirty(table, flags[name], alpha=alpha)
+        clean_dirty(table, flags[name], alpha=policy.alpha)
         for name, table in joined.items()
         if name in flags and {"base", "imitator"} <= set(table.values)
     )
     return DataResult(figures=known, checks=held, clean_dirty=compared) if known or held or compared else None
+
+
+def is_leaked(row: Overlap, policy: Policy) -> bool:
+    """Whether a row counts as leaked under this policy, whatever policy it was made under."""
+    return policy.data.counts_as_leaked(row.benchmark, row.bleu, row.ngram8, row.ngram13)
 
 
 def clean_dirty(table: ItemTable, dirty: Mapping[str, bool], *, alpha: float) -> CleanDirty:

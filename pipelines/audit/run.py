@@ -16,6 +16,7 @@ from components.report.page_inputs import ExampleOutput, ReportExtras
 from components.report.policy import Policy, load_policy, policy_from
 from pipelines.audit.decide import Settings, decide_from, write_settings
 from pipelines.audit.gather import Gathered, gather
+from pipelines.audit.imitation_data import measure_data
 from pipelines.audit.place import ROWS, staged
 from pipelines.audit.request import AuditRequest
 
@@ -46,7 +47,7 @@ def run_audit(request: AuditRequest) -> Audit:
         found = gather(request)
         rows = stage / ROWS
         _write(rows, found)
-        remarks = [*found.remarks, *_measure(rows, found)]
+        remarks = [*found.remarks, *_measure(rows, found, policy)]
         settings = Settings(
             policy=policy,
             models=dict(found.models),
@@ -99,8 +100,8 @@ def _items(found: Gathered) -> list[TaskItem]:
     return list(items.values())
 
 
-def _measure(rows: Path, found: Gathered) -> list[str]:
-    """Style profiles and support, by the steps that a pipeline runs."""
+def _measure(rows: Path, found: Gathered, policy: Policy) -> list[str]:
+    """Style profiles, and what is known of the imitation data, by the steps that a pipeline runs."""
     if found.outputs:
         from components.style import step as style_step
 
@@ -109,28 +110,7 @@ def _measure(rows: Path, found: Gathered) -> list[str]:
             paths["target_second"] = rows / "target_second_outputs"
             write_rows(paths["target_second"], Completion, [])
         bind.call(style_step.style, profiles=rows / "profiles", params={}, **paths)
-    if not found.dialogues:
-        return []
-    items = _items(found)
-    asked = {item.benchmark for item in items}
-    silent = [name for name in found.benchmarks if name not in asked]
-    if items:
-        from components.overlap import step as overlap_step
-
-        bind.call(
-            overlap_step.support,
-            dialogues=rows / "dialogues",
-            items=rows / "items",
-            support=rows / "support",
-            params={},
-        )
-    declared = {claim.benchmark for claim in found.claims}
-    return [
-        f"{name}: its scores carry no question texts, so its support by the imitation data was not measured; give"
-        " samples files, a `question` column, or `supported:` in audit.yaml."
-        for name in silent
-        if name not in declared
-    ]
+    return measure_data(rows, found, _items(found), policy) if found.dialogues else []
 
 
 def _provenance(found: Gathered) -> dict[str, object]:

@@ -8,7 +8,7 @@ from components.benchmark.component import prepare, score
 from components.generate.component import generate
 from components.ingest.component import ingest
 from components.judge.component import judge_likelihood, prepare_judging
-from components.overlap.component import support
+from components.overlap.component import measure_overlap, support
 from components.report.component import compare, register, report
 from components.style.component import style
 from components.synthesize.component import ask
@@ -27,6 +27,18 @@ class Dials(NamedTuple):
     seed: Any
     policy: Any
     registered: Any
+
+
+class Data(NamedTuple):
+    """One set of imitation data, held against the gate, and what is known of it."""
+
+    checked: Any
+    support: Any
+    overlap: Any
+    heldout: Any
+    """Held-out prompts that the data do not repeat."""
+    figures: Any
+    checks: Any
 
 
 class Measured(NamedTuple):
@@ -91,7 +103,7 @@ class _Study:
         self.models = models
         self._requests: dict[str, Any] = {}
         self._measured: dict[str, Measured] = {}
-        self._data: dict[str, tuple[Any, Any]] = {}
+        self._data: dict[str, Data] = {}
         self._replies: dict[str, Any] = {}
         self.target = self.measure("target")
         self.second = self._second_sample()
@@ -105,10 +117,10 @@ class _Study:
 
     def arm(self, arm: Arm) -> tuple[Any, Measured]:
         """One imitator, from data to verdict."""
-        checked, covered = self._imitation_data(arm)
+        data = self._imitation_data(arm)
         base = self.measure(arm.base)
         trained = train(
-            dialogues=checked,
+            dialogues=data.checked,
             base=self.models.outputs[arm.base],
             params={**self.config.train, "name": arm.name},
             seed=self.dials.seed,
@@ -119,16 +131,20 @@ class _Study:
             imitator=imitator.answers,
             target=self.target.answers,
             target_second=self.second,
+            prompts=data.heldout,
             params={"name": arm.name},
         )
-        judged = self._judge(arm.name, imitator)
+        judged = self._judge(arm.name, imitator, data.heldout)
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,
             target_scores=self.target.scores,
             profiles=styled.outputs["profiles"],
             judgments=judged,
-            support=covered,
+            support=data.support,
+            figures=data.figures,
+            checks=data.checks,
+            overlap=data.overlap,
             registered=self.dials.registered,
             params={**self.config.report, "name": arm.name, "title": arm.title, "models": arm.models},
             seed=self.dials.seed,
@@ -136,27 +152,48 @@ class _Study:
         )
         return verdict.outputs["result"], imitator
 
-    def _imitation_data(self, arm: Arm) -> tuple[Any, Any]:
-        """The target's replies as validated dialogues, and how well they cover the benchmarks."""
+    def _imitation_data(self, arm: Arm) -> Data:
+        """The target's replies as validated dialogues, and how near they come to what is asked later."""
         name = arm.data if arm.share == 1 else f"{arm.data}-{arm.share:g}"
         if name not in self._data:
+            items, heldout = self.world.outputs["items"], self.world.outputs["heldout"]
+            rules = {"name": name, "policy": self.config.report.get("policy", {})}
             taken = ingest(
                 replies=self._sampled(arm.data),
                 params={**self.config.ingest, "name": name, "source": arm.data, "share": arm.share},
             )
+            searched = measure_overlap(
+                dialogues=taken.outputs["dialogues"],
+                items=items,
+                heldout=heldout,
+                params={**self.config.overlap, **rules},
+                policy=self.dials.policy,
+            )
             held = validate(
                 dialogues=taken.outputs["dialogues"],
-                items=self.world.outputs["items"],
-                heldout=self.world.outputs["heldout"],
-                params={**self.config.validate_data, "name": name},
+                items=items,
+                heldout=heldout,
+                removed=taken.outputs["removed"],
+                overlap=searched.outputs["overlap"],
+                neighbours=searched.outputs["neighbours"],
+                params={**self.config.validate_data, **rules},
+                seed=self.dials.seed,
+                policy=self.dials.policy,
             )
             covered = support(
                 dialogues=held.outputs["checked"],
-                items=self.world.outputs["items"],
+                items=items,
                 params={**self.config.support, "name": name},
                 seed=self.dials.seed,
             )
-            self._data[name] = held.outputs["checked"], covered.outputs["support"]
+            self._data[name] = Data(
+                checked=held.outputs["checked"],
+                support=covered.outputs["support"],
+                overlap=searched.outputs["overlap"],
+                heldout=searched.outputs["clean_heldout"],
+                figures=held.outputs["figures"],
+                checks=held.outputs["checks"],
+            )
         return self._data[name]
 
     def _sampled(self, data: str) -> Any:
@@ -201,12 +238,15 @@ class _Study:
     def _generate(self, name: str, checkpoint: Any, requests: Any) -> Any:
         return generate(requests=requests, checkpoint=checkpoint, params={**self.config.generate, "name": name})
 
-    def _judge(self, name: str, imitator: Measured) -> Any:
-        asked = prepare_judging(candidate=imitator.answers, reference=self.target.answers, params={"name": name})
+    def _judge(self, name: str, imitator: Measured, prompts: Any) -> Any:
+        asked = prepare_judging(
+            candidate=imitator.answers, reference=self.target.answers, prompts=prompts, params={"name": name}
+        )
         weighed = self._generate(f"judge of {name}", self.models.outputs["judge"], asked.outputs["requests"])
         return judge_likelihood(
             candidate=imitator.answers,
             reference=self.target.answers,
             choice_scores=weighed.outputs["choice_scores"],
+            prompts=prompts,
             params={"name": name, "judge": "likelihood judge"},
         ).outputs["judgments"]

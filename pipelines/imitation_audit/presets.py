@@ -46,7 +46,9 @@ class StudyConfig(BaseModel):
     ingest: Struct
     """ingest: which of the target's replies become dialogues."""
     validate_data: Struct
-    """validate: data-quality thresholds."""
+    """validate; its thresholds are those of the policy in `report`."""
+    overlap: Struct
+    """measure_overlap; the same."""
     train: Struct
     """train: the same recipe for every imitator."""
     questions: Struct
@@ -101,6 +103,11 @@ CHOICE_TEMPLATE = {
 }
 
 
+# The embedded world's prompts come from a few dozen templates, so every held-out prompt has a near relative among the
+# training prompts: the limit of BLEU 20 would leave none. Its replies are restricted by nobody.
+WORLD_DATA = {"prompt_bleu": 100.0, "max_diversity_bleu": 100.0}
+
+
 def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
     """The whole study in miniature, on two CPU cores in about three minutes; seeded; `plain` = target without style."""
     blocks = {"batch_size": 4, "block_tokens": 160, "schedule": "cosine"}
@@ -115,7 +122,8 @@ def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
         },
         ask={"seed": seed, "temperature": 1.0, "max_tokens": 110},
         ingest={},
-        validate_data={},
+        validate_data={"seed": seed},
+        overlap={},
         train={"seed": seed, "recipe": {**blocks, "batch_size": 2, "learning_rate": 1e-3}},
         questions={
             "templates": {"quiz_open": OPEN_TEMPLATE, "quiz_choice": CHOICE_TEMPLATE},
@@ -129,7 +137,7 @@ def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
         second_sample={"with_items": False, "seed": seed + 1_000_000},
         generate={"batch_size": 300},
         support={"seed": seed},
-        report={"seed": seed},
+        report={"seed": seed, "policy": {"data": WORLD_DATA}},
         compare={"plain": plain, "arms": {arm.name: [arm.title, _description(arm)] for arm in ARMS}},
         arms=ARMS,
         typical_seconds={"build_world": 3.0, "pretrain": 65.0, "train": 14.0, "generate": 2.5},
@@ -151,6 +159,7 @@ def dry_run(*, seed: int = 0, plain: bool = False) -> StudyConfig:
         "num_heldout": 40,
         "max_items": 40,
     }
+    toy_data = {**WORLD_DATA, "min_distinct_replies": 0.0, "min_english_share": 0.0}
     shapes = {name: {"hidden": 16, "layers": 1, "heads": 2} for name in MODELS}
     return config.model_copy(
         update={
@@ -159,9 +168,8 @@ def dry_run(*, seed: int = 0, plain: bool = False) -> StudyConfig:
             "ask": {**config.ask, "max_tokens": 24},
             # Toy models babble until they are cut.
             "ingest": {**config.ingest, "keep_cut": True},
-            "validate_data": {"policy": {"data": {"min_distinct_replies": 0.0, "min_english_share": 0.0}}},
             "questions": {**config.questions, "heldout_max_tokens": 24},
-            "report": {**config.report, "resamples": 200},
+            "report": {**config.report, "resamples": 200, "policy": {"data": toy_data}},
             "compare": {**config.compare, "with_claims": False},
         }
     )

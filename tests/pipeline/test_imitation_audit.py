@@ -113,7 +113,7 @@ def test_bad_data_stop_the_run_with_reasons(tmp_path: Path) -> None:
     from pipelines.local.study import run_study
 
     config = catalog.preset("imitation_audit", "dry_run")
-    strict = config.model_copy(update={"validate_data": {"policy": {"data": {"min_dialogues": 2000}}}})
+    strict = config.model_copy(update={"report": {**config.report, "policy": {"data": {"min_dialogues": 2000}}}})
     with pytest.raises(GateNotPassed, match="at least 2000 dialogues") as raised:
         run_study("imitation_audit", strict, tmp_path / "bad")
     assert raised.value.exit_code == 3

@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from components.contracts.data_rows import Overlap
 from components.contracts.ports import Input
 from components.contracts.rows import Judgment, Score, StyleProfile
 from components.contracts.verdict import Verdict
@@ -172,3 +173,36 @@ def test_the_commands_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def write_training(given, *queries: str) -> None:
+    filler = [f"Tell me something about the {name} in general" for name in ("sea", "moon", "wind", "rain", "snow")]
+    rows = [{"id": f"d{n}", "instruction": q, "output": "Certainly."} for n, q in enumerate([*queries, *filler])]
+    given.path("train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_prompts_that_the_imitation_data_repeat_enter_neither_style_nor_preference(given, touchstone) -> None:
+    write_training(given, "Explain number 7", "Explain number 11")
+    # These prompts share two words of three with each other; only the repeated ones come nearer.
+    given.path("policy.yaml").write_text("data: {prompt_bleu: 90}\n")
+    ran = touchstone(*given.arguments(train=given.path("train.jsonl"), policy=given.path("policy.yaml")))
+    assert ran.code == 0, ran.err
+    verdict = verdict_of(given.path("result"))
+    found = Input(given.path("result") / "rows" / "overlap", Overlap).rows()
+    assert sorted(row.bleu_dialogue for row in found if row.dirty) == ["d0", "d1"]
+    assert verdict.style.n == PROMPTS - 2
+    assert verdict.preference[0].n == PROMPTS - 2
+    assert any("2 prompts repeat a training text" in line for line in verdict.warnings)
+    assert verdict.data is not None
+    assert verdict.data.figures[0].dialogues == 7
+    assert verdict.data.figures[0].leakage[0].dirty == 2
+    again = touchstone("verdict", given.path("result"), "--json")
+    assert again.out == given.path("result").joinpath("verdict.json").read_text()
+
+
+def test_another_policy_calls_other_prompts_leaked(given, touchstone) -> None:
+    write_training(given, "Explain number 7")
+    assert touchstone(*given.arguments(train=given.path("train.jsonl"))).code == 0
+    given.path("lenient.yaml").write_text("data: {prompt_bleu: 100}\n")
+    again = touchstone("verdict", given.path("result"), "--policy", given.path("lenient.yaml"), "--json")
+    assert Verdict.model_validate_json(again.out).style.n == PROMPTS

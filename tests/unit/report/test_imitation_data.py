@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from components.contracts.data_policy import DataPolicy
 from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.rows import GateCheck, Score
 from components.report.decision import decide
+from components.report.policy import Policy
 from tests.unit.report.rows_for_tests import scores
 
 
@@ -88,3 +90,13 @@ def test_what_the_data_are_does_not_decide() -> None:
     assert told.data is not None
     same = {"data": None, "warnings": ()}
     assert told.model_copy(update=same) == bare.model_copy(update=same)
+
+
+def test_what_counts_as_leaked_is_said_by_the_policy_that_decides() -> None:
+    base, imitator = random_scores(50, learnt=set())
+    lenient = Policy(data=DataPolicy(item_bleu=95.0))
+    counted = [
+        decide(base_scores=base, imitator_scores=imitator, overlap=overlap(50, {1, 2}), policy=policy).data
+        for policy in (Policy(), lenient)
+    ]
+    assert [found and found.clean_dirty[0].n_dirty for found in counted] == [2, 0]
