@@ -65,7 +65,7 @@ def _text_records(path: Path, opened: Unpacked, source: DumpSource, limits: Limi
     if kind == "JSON objects":
         return object_records(Window(opened.stream, limits))
     if kind == "Discord export":
-        return exchanges(member_records(Window(opened.stream, limits), "messages"), source.self_author)
+        return exchanges(path, member_records(Window(opened.stream, limits), "messages"), source.self_author)
     return _yaml_records(path, opened, limits)
 
 

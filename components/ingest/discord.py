@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from components.contracts import files
+from components.contracts.errors import TouchstoneError
 from components.ingest.raw_records import Item, RawRecord, Unreadable, shown
 
 WINDOW_MESSAGES = 10_000
 """So many of the last messages of people can be referred to."""
 WINDOW_CHARS = 32 << 20
 """Or fewer, when their texts together are longer than this."""
+
+SHOWN_AUTHORS = 8
 
 # What the exporter calls messages that somebody wrote; the others say who joined, pinned or called.
 _WRITTEN = frozenset({"", "Default", "Reply", "0", "19"})
@@ -30,17 +34,22 @@ class _Reply:
     parts: list[str] = field(default_factory=list)
 
 
-def exchanges(messages: Iterator[Item], self_author: str) -> Iterator[Item]:
+def exchanges(path: Path, messages: Iterator[Item], self_author: str) -> Iterator[Item]:
     """One record (id, turns) for each reply of the target, in the order of the replies.
 
     Args:
+        path: The export, for messages.
         messages: The export's messages, in its order (oldest first).
         self_author: Name of the author whose messages are replies; empty = every author marked as a bot.
 
     A reply answers the message it refers to, or, without a reference, the nearest message of a person before it.
     Messages of one author that follow each other without another reference are one reply. A reply whose query is not
     there becomes a removal of reason no_query. Messages that nobody answers are no conversation.
+
+    Raises:
+        TouchstoneError: no message is by the target; the error names some of the authors.
     """
+    authors: dict[str, None] = {}
     queries = _Queries()
     reply: _Reply | None = None
     for item in messages:
@@ -52,6 +61,8 @@ def exchanges(messages: Iterator[Item], self_author: str) -> Iterator[Item]:
             continue
         message = item.value
         kind = _text(message.get("type"))
+        if len(authors) < SHOWN_AUTHORS:
+            authors[_author(message)] = None
         if not _is_target(message, self_author):
             if kind in _WRITTEN:
                 if reply is not None:
@@ -68,6 +79,12 @@ def exchanges(messages: Iterator[Item], self_author: str) -> Iterator[Item]:
         reply = part
     if reply is not None:
         yield queries.answered_by(reply)
+    elif authors and not queries.num_answered:
+        raise TouchstoneError(
+            f"{path}: no message is by {self_author or 'a bot'}; authors are {', '.join(authors)}",
+            expected="the author whose messages are the target's replies",
+            remedy="--self-author NAME, with one of these names",
+        )
 
 
 class _Queries:
@@ -76,6 +93,7 @@ class _Queries:
     def __init__(self) -> None:
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._chars = 0
+        self.num_answered = 0
 
     def add(self, message: Mapping[str, object]) -> None:
         identity, text = _text(message.get("id")), _text(message.get("content"))
@@ -85,6 +103,7 @@ class _Queries:
             self._chars -= len(self._texts.popitem(last=False)[1])
 
     def answered_by(self, reply: _Reply) -> Item:
+        self.num_answered += 1
         place, raw = reply.item.place, reply.item.raw or ""
         if reply.refers_to:
             query = self._texts.get(reply.refers_to)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from html_to_markdown import ConversionOptions
 
-VOID = frozenset({"br", "hr", "img", "input", "path", "line", "polyline", "rect", "circle", "polygon", "col"})
+VOID = frozenset({"br", "hr", "img", "input", "col"})
 OPENING = frozenset({"p", "pre", "ol", "ul", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr"})
 _INLINE = """div a b br button code col colgroup del em i img input li line path polygon polyline rect circle s span
     strong sub sup svg g table tbody td tfoot th thead tr u title"""

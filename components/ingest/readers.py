@@ -24,6 +24,7 @@ from components.ingest.turns import Alternating, Unusable, read_turns
 ID_KEYS = ("id", "ID", "conversation_id", "dialogue_id")
 TARGET_KEYS = ("target", "model", "generator")
 HASH_CHARS = 16
+NOTHING_READ = frozenset({"malformed", "too_long", DAMAGED})
 PATIENCE_RECORDS = 10_000
 """A file of which so many records belong to no known format, and none before them does, is not read on."""
 REPORT_EVERY = 256
@@ -88,6 +89,7 @@ class Reader:
             num_seen += 1
             if isinstance(item, Unreadable):
                 met = met or item
+                num_recognised += item.reason not in NOTHING_READ
                 yield self._unreadable(item)
                 continue
             shape = find_format(item.value)
