@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from components.contracts import files
 from components.ingest.dumps import Limits
-from components.ingest.raw_records import Item, RawRecord, Unreadable, damaged, shown
+from components.ingest.raw_records import RAW_CHARS, Item, RawRecord, Unreadable, damaged, shown
 from components.ingest.unpack import BROKEN_STREAM
 
 WINDOW_BYTES = 1 << 20
@@ -23,7 +23,8 @@ WINDOW_BYTES = 1 << 20
 CUT_CHARS = 12
 _SPACE = re.compile(r"[ \t\n\r]*")
 _FOREIGN = re.compile("[\udc80-\udcff]")
-_OUTSIDE = re.compile(r'["{}\[\]]')
+_OUTSIDE = re.compile(r'"|[{\[]+|[}\]]+')
+_END_OF_NUMBER = re.compile(r"[\s,\]}]|$")
 _INSIDE = re.compile(r'["\\]')
 _DECODER = json.JSONDecoder()
 
@@ -60,6 +61,8 @@ class Window:
         self._counted = 0
         self._ended = False
         self._end = "the file ends"
+        self.broken = ""
+        """What the packed stream broke with; empty = it is whole as far as it was read."""
         self._grow(0)
         self._text = self._text.removeprefix("\ufeff")
 
@@ -105,7 +108,7 @@ class Window:
                     continue
                 raise Broken(self._end + " within a value" if cut else self._located(error)) from error
             except (RecursionError, ValueError) as error:
-                head = shown(self._text[self._at : self._at + files.SHOWN_CHARS])
+                head = shown(self._text[self._at : self._at + RAW_CHARS])
                 self._skip()
                 raise Unusable("malformed", f"JSON that cannot be decoded ({error})", head) from error
             if end < len(self._text) or self._ended:
@@ -114,6 +117,8 @@ class Window:
 
     def _stepped_over(self, found: object, end: int) -> Value:
         raw, self._at = self._text[self._at : end], end
+        if len(raw) > self._limits.record_bytes:
+            raise self._too_long(len(raw), shown(raw))
         if not raw.isascii() and (foreign := _FOREIGN.search(raw)):
             byte = ord(foreign[0]) - 0xDC00
             detail = f"byte 0x{byte:02x} at character {foreign.start()} is not UTF-8"
@@ -128,11 +133,12 @@ class Window:
         if held <= self._limits.record_bytes:
             self._grow(held)
             return
-        head = shown(self._text[self._at : self._at + 4 * files.SHOWN_CHARS])
-        size = self._skip()
-        raise Unusable(
-            "too_long", f"{size / (1 << 20):.1f} MiB, more than {self._limits.record_bytes / (1 << 20):.3g}", head
-        )
+        head = shown(self._text[self._at : self._at + RAW_CHARS])
+        raise self._too_long(self._skip(), head)
+
+    def _too_long(self, size: int, head: str) -> Unusable:
+        limit = self._limits.record_bytes / (1 << 20)
+        return Unusable("too_long", f"the value has {size / (1 << 20):.1f} MiB, more than {limit:.3g}", head)
 
     def _grow(self, held: int) -> None:
         # As much again as is held: a long value is decoded from its start a few times, not hundreds of times.
@@ -150,7 +156,7 @@ class Window:
         try:
             raw = self._stream.read1(size)
         except BROKEN_STREAM as error:
-            self._end = f"the packed stream is cut off or damaged ({error})"
+            self._end = self.broken = f"the packed stream is cut off or damaged ({error})"
             raw = b""
         self._ended = not raw
         return self._decode(raw, not raw)
@@ -162,6 +168,11 @@ class Window:
             Broken: the text ends first, or the value is longer than any reader should look at.
         """
         depth, in_string, size = 0, False, 0
+        if self._text[self._at] not in '{["':
+            number = _END_OF_NUMBER.search(self._text, self._at)
+            assert number is not None
+            size, self._at = number.start() - self._at, number.start()
+            return size
         while True:
             match = (_INSIDE if in_string else _OUTSIDE).search(self._text, self._at)
             if match is None or (match[0] == "\\" and match.end() == len(self._text)):
@@ -169,13 +180,16 @@ class Window:
                 self._at = match.start() if match else len(self._text)
                 self._refill(size)
                 continue
-            step = 2 if match[0] == "\\" else 1
-            size += match.start() + step - self._at
-            self._at = match.start() + step
+            step = 2 if match[0] == "\\" else len(match[0])
             if match[0] == '"':
                 in_string = not in_string
+            elif not in_string and match[0][0] in "{[":
+                depth += step
             elif not in_string:
-                depth += 1 if match[0] in "{[" else -1
+                step = min(step, depth)
+                depth -= step
+            size += match.start() + step - self._at
+            self._at = match.start() + step
             if depth <= 0 and not in_string:
                 return size
 
@@ -196,9 +210,8 @@ def array_records(window: Window, *, alone: bool = True) -> Iterator[Item]:
     """
     window.take("[")
     number = 0
-    if window.take("]"):
-        return
-    while True:
+    is_empty = window.take("]")
+    while not is_empty:
         number += 1
         window.peek()
         place = f"item {number} (line {window.line})"
@@ -216,8 +229,8 @@ def array_records(window: Window, *, alone: bool = True) -> Iterator[Item]:
         found = f"{files.show(window.peek())} where the list goes on or ends" if window.peek() else "the file ends"
         yield damaged(f"after {place}", found)
         return
-    if alone and window.peek():
-        yield damaged(f"line {window.line}", "more text after the closing bracket of the list")
+    if alone and (window.peek() or window.broken):
+        yield damaged(f"line {window.line}", window.broken or "more text after the closing bracket of the list")
 
 
 def object_records(window: Window) -> Iterator[Item]:
@@ -231,6 +244,8 @@ def object_records(window: Window) -> Iterator[Item]:
         except Broken as error:
             yield damaged(place, str(error))
             return
+    if window.broken:
+        yield damaged(f"line {window.line}", window.broken)
 
 
 def member_records(window: Window, key: str) -> Iterator[Item]:
