@@ -63,13 +63,7 @@ def category_shares(classified: Mapping[str, str], reviews: Iterable[CategoryRev
     votes: dict[str, Counter[CategoryName]] = {}
     for review in reviews:
         votes.setdefault(review.dialogue_id, Counter())[review.category] += 1
-    if unknown := [name for name in votes if name not in classified]:
-        more = ", ..." if len(unknown) > NAMED_IN_ERRORS else ""
-        raise TouchstoneError(
-            f"{len(unknown)} reviewed queries are not in these data: {', '.join(unknown[:NAMED_IN_ERRORS])}{more}",
-            expected="a review of dialogues of the same data",
-            remedy="draw a sheet from these dialogues: touchstone data review sample",
-        )
+    _refuse_strangers(votes, classified)
     rest = [category for name, category in classified.items() if name not in votes]
     unseen = Counter(rest)
     found = []
@@ -91,6 +85,16 @@ def category_shares(classified: Mapping[str, str], reviews: Iterable[CategoryRev
             )
         )
     return found
+
+
+def _refuse_strangers(reviewed: Iterable[str], classified: Mapping[str, str]) -> None:
+    if unknown := [name for name in reviewed if name not in classified]:
+        more = ", ..." if len(unknown) > NAMED_IN_ERRORS else ""
+        raise TouchstoneError(
+            f"{len(unknown)} reviewed queries are not in these data: {', '.join(unknown[:NAMED_IN_ERRORS])}{more}",
+            expected="a review of dialogues of the same data",
+            remedy="draw a sheet from these dialogues: touchstone data review sample",
+        )
 
 
 def corrected_share(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import CategoryReview, DataFigures, Overlap, QueryNeighbour
@@ -62,20 +63,23 @@ def validate(
     with disk_errors(docs.path):
         write_docs(docs.folder, figures=row, checks=result.checks, excerpts=shown, document=result.document)
     docs.commit()
-    if failed := failed_checks(result.checks):
-        raise GateNotPassed(
-            _report(params.name, row.dialogues, failed),
-            expected="imitation data that hold every expectation of severity error",
-            remedy=f"mend or remove the named dialogues, or change the thresholds; all checks: {docs.path / PAGE}",
-        )
+    _close_if_failed(row, result.checks, docs.path / PAGE)
     checked.write(dialogues.iter_rows())
-    warnings = [check for check in result.checks if not check.passed]
     return {
         "dialogues": float(row.dialogues),
-        "warnings": float(len(warnings)),
+        "warnings": float(sum(not check.passed for check in result.checks)),
         "reply_words_mean": row.imitation_words / max(1, row.dialogues),
         "gate_passed": 1.0,
     }
+
+
+def _close_if_failed(figures: DataFigures, checks: Sequence[GateCheck], page: Path) -> None:
+    if failed := failed_checks(checks):
+        raise GateNotPassed(
+            _report(figures.name, figures.dialogues, failed),
+            expected="imitation data that hold every expectation of severity error",
+            remedy=f"mend or remove the named dialogues, or change the thresholds; all checks: {page}",
+        )
 
 
 def _report(name: str, num_dialogues: int, failed: Sequence[GateCheck]) -> str:

@@ -115,7 +115,8 @@ class Expectation(NamedTuple):
 
 def expectations(policy: DataPolicy, extra: tuple[ExtraExpectation, ...] = ()) -> list[Expectation]:
     """The suite for these thresholds: what the rows must be, what they must hold, what is worth a warning, extras."""
-    return [*_schema(), *_content(policy), *_worth_knowing(policy), *_passport(policy), *_added(extra)]
+    held = [*_schema(), *_content(policy), *_leaks(policy), *_replies(policy), *_mix(policy), *_passport(policy)]
+    return [*held, *_added(extra)]
 
 
 def _schema() -> list[Expectation]:
@@ -148,9 +149,7 @@ def _content(policy: DataPolicy) -> list[Expectation]:
     ]
 
 
-def _worth_knowing(policy: DataPolicy) -> list[Expectation]:
-    short = policy.max_short_reply_share
-    toxic = policy.max_toxic_share
+def _leaks(policy: DataPolicy) -> list[Expectation]:
     return [
         Expectation(
             f"at most {policy.max_dirty_share:.1%} of a benchmark's items count as leaked",
@@ -159,6 +158,12 @@ def _worth_knowing(policy: DataPolicy) -> list[Expectation]:
             {"column": "dirty_share", "max_value": policy.max_dirty_share},
             table="leakage",
         ),
+    ]
+
+
+def _replies(policy: DataPolicy) -> list[Expectation]:
+    short = policy.max_short_reply_share
+    return [
         _true(
             f"at least {policy.min_english_share:.0%} of replies are English",
             "english",
@@ -185,6 +190,12 @@ def _worth_knowing(policy: DataPolicy) -> list[Expectation]:
             {"column": "reply", "min_value": policy.min_distinct_replies},
             listed="reply_repeats",
         ),
+    ]
+
+
+def _mix(policy: DataPolicy) -> list[Expectation]:
+    toxic = policy.max_toxic_share
+    return [
         Expectation(
             f"queries come no nearer than BLEU {policy.max_diversity_bleu:g}, on average, to their nearest other",
             "ExpectColumnMeanToBeBetween",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from components.contracts.data_rows import CategoryReview
 from components.contracts.errors import TouchstoneError
@@ -32,6 +34,13 @@ def test_the_estimate_is_that_of_the_paper() -> None:
     assert 0 < weight < 1
     assert found.weight == pytest.approx(weight)
     assert found.share == pytest.approx(chosen.mean() + weight * (others.mean() - guesses.mean()))
+    variance = np.var(chosen - weight * guesses) / 80 + weight**2 * everything.var() / 1000
+    size = found.share * (1 - found.share) / variance
+    assert 80 / 4 < size < 4 * 80
+    # Wilson's interval, as statsmodels computes it for a proportion of `size` trials, with Student's quantile.
+    level = 2 * stats.norm.sf(stats.t.ppf(0.975, 79))
+    low, high = proportion_confint(found.share * size, size, alpha=level, method="wilson")
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_a_perfect_classifier_is_followed_and_a_useless_one_ignored() -> None:

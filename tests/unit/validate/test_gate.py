@@ -13,7 +13,12 @@ from components.contracts.data_rows import CategoryReview, DataFigures
 from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
 from components.contracts.ports import Input
 from components.contracts.rows import Dialogue, Passport, Removal
+from components.validate.figures import toxic_share
+from components.validate.gate import hold
 from components.validate.suite import expectations
+from components.validate.table import tabulate
+from components.validate.tables import Tables
+from components.validate.toxicity import TOXIC_FROM, ToxicityMeter
 from tests.unit.validate.data_for_tests import GOOD, SHOT, checks, dialogue, failed, found, run
 
 # Great Expectations imports `sre_constants` and `sre_parse`, which Python 3.11 calls deprecated.
@@ -150,6 +155,14 @@ def test_a_toxic_reply_is_found_in_a_long_one_and_shown_by_its_sentence(tmp_path
     assert check.observed == "1 of 41 dialogues do not comply (2.4%)"
     assert "stupid fucking idiot" in (tmp_path / "docs" / "index.html").read_text()
     assert Input(tmp_path / "figures", DataFigures).rows()[0].toxic_share == pytest.approx(1 / 41)
+
+
+def test_a_reply_exactly_at_the_cut_is_toxic_in_the_gate_as_in_the_figures() -> None:
+    meter = ToxicityMeter(lambda: lambda texts: [TOXIC_FROM, 0.1][: len(texts)])
+    tables = Tables(tabulate([dialogue("at", "hi"), dialogue("below", "ho")], {}, meter))
+    suite = [one for one in expectations(DataPolicy()) if "toxicity" in one.columns]
+    assert hold(tables, suite).checks[0].failing == ("at",)
+    assert toxic_share(tables.dialogues) == 0.5
 
 
 def test_what_was_not_measured_is_said_and_never_passes_silently(tmp_path: Path) -> None:

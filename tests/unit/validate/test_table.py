@@ -37,10 +37,12 @@ def test_no_duplicate_moves_with_the_order_of_the_file(backwards: bool) -> None:
     assert flagged == {"b"}
 
 
-def test_two_short_turns_are_not_the_duplicate_of_one_long() -> None:
-    one = dialogue("a", "x y")
-    two = one.model_copy(update={"id": "b", "turns": (*dialogue("", "x").turns, *dialogue("", "y").turns)})
-    assert list(table(one, two).numbers["is_duplicate"]) == [0, 0]
+def test_turns_divided_elsewhere_are_other_queries() -> None:
+    def asks(name: str, *queries: str) -> Dialogue:
+        turns = tuple(turn for query in queries for turn in dialogue("", query).turns)
+        return dialogue(name, "").model_copy(update={"turns": turns})
+
+    assert list(table(asks("a", "ab", "c"), asks("b", "a", "bc")).numbers["is_duplicate"]) == [0, 0]
 
 
 def test_replies_that_differ_in_numbers_and_marks_only_are_the_same() -> None:
