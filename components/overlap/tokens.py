@@ -90,13 +90,11 @@ def _space_at(text: Bytes, i: int, end: int) -> int:
 
 @kernel
 def _piece(text: Bytes, begin: int, i: int, end: int) -> tuple[int, int, int]:
-    """What begins at byte i: its bytes, how many of them are tokens of their own, how many begin the next token.
+    """What begins at byte i, no letter and no digit: its bytes, how many of them are tokens of their own, how many begin the next token.
 
     (1, -1, 0) = part of a word.
     """
     kind = _KINDS[text[i]]
-    if kind in (_OTHER, _DIGIT):
-        return 1, -1, 0
     if kind == _SPACE:
         return 1, 0, 0
     if kind == _MARK:
@@ -134,11 +132,16 @@ def scan(text: Bytes, begin: int, end: int, limit: int, bounds: Ints) -> int:
     opened = -1
     i = begin
     while i < end and count <= limit:
-        width, singles, joined = _piece(text, begin, i, end)
+        width, singles, joined = 1, -1, 0
+        if _KINDS[text[i]] > _DIGIT:
+            width, singles, joined = _piece(text, begin, i, end)
         if singles < 0:
             if opened < 0:
                 opened = i
             i += 1
+            # Most bytes are letters: over those in one go.
+            while i < end and _KINDS[text[i]] <= _DIGIT:
+                i += 1
             continue
         if opened >= 0:
             bounds[count, 0], bounds[count, 1] = opened, i
