@@ -191,6 +191,7 @@ def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path], *, b
         return Outcome(store.make(entry, targets, work))
     with contextlib.closing(store.journal(entry)) as journal:
         arguments["journal"] = journal
+        journal.claim()
         made = store.make(
             entry, targets, work, final=lambda: not journal.unfinished and (named is not None or journal.used)
         )

@@ -122,6 +122,16 @@ class Journal:
         """Whether anything was read or written."""
         return self._file is not None
 
+    def claim(self) -> None:
+        """Take hold of a journal that is there already, before anything that another holder works with is touched.
+
+        Raises:
+            TouchstoneError: as `append`.
+        """
+        if (self._folder / FILE_NAME).exists():
+            with self._change:
+                self._open()
+
     def append(self, key: str, payload: Payload) -> None:
         """Keep `payload` under `key`; it is on disk when this returns. A key appended again replaces the earlier one.
 

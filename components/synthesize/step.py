@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from components.contracts.bind import Metrics
 from components.contracts.chat_api.rows import ApiReply
@@ -63,7 +63,7 @@ class CollectParams(BaseModel):
     """Name of a shipped task, or a task's fields."""
     num_examples: Positive | None = None
     """Examples wanted; null = as many as the task says."""
-    target_date: str = ""
+    target_date: Annotated[str, StringConstraints(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")] = ""
     """The target's version date as ISO 8601; empty = when each reply was made, where the server says it."""
     terms: Terms = "unknown"
     """Whether the target's terms allow training on its outputs."""

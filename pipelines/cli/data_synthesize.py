@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+PRICE_IN, PRICE_OUT = "usd_per_million_prompt", "usd_per_million_completion"
+
 
 @click.command()
 @click.argument("task")
@@ -14,10 +16,10 @@ import click
 @click.option("--model", required=True, help="The target's name on that server.")
 @click.option("--num-examples", type=click.IntRange(1), help="Examples wanted.  [default: the task's]")
 @click.option("--max-usd", type=float, help="US dollars that are never passed; needs both prices.")
-@click.option("--price-in", "usd_per_million_prompt", type=float, help="US dollars per million prompt tokens.")
-@click.option("--price-out", "usd_per_million_completion", type=float, help="US dollars per million reply tokens.")
+@click.option("--price-in", PRICE_IN, type=float, help="US dollars per million prompt tokens.")
+@click.option("--price-out", PRICE_OUT, type=float, help="US dollars per million reply tokens.")
 @click.option("--max-tokens-total", type=click.IntRange(1), help="Tokens, both ways, that are never passed.")
-@click.option("--concurrency", type=click.IntRange(1, 1024), help="Requests under way at once.  [default: 16]")
+@click.option("--concurrency", type=click.IntRange(1, 512), help="Requests under way at once.  [default: 16]")
 @click.option("--timeout", "timeout_seconds", type=float, help="Seconds for one reply.  [default: 180]")
 @click.option("--patience", "patience_seconds", type=float, help="Seconds to go on without a reply.  [default: 900]")
 @click.option("--stream", is_flag=True, default=None, help="Have replies sent piece by piece.")
@@ -39,6 +41,8 @@ def synthesize(task: str, out: Path, as_json: bool, **options: object) -> None:
     from components.contracts.chat_api.settings import ApiTarget
     from pipelines.data import synthesis
 
+    if options["max_usd"] is not None and None in (options[PRICE_IN], options[PRICE_OUT]):
+        raise click.UsageError("--max-usd needs --price-in and --price-out, in US dollars per million tokens")
     given = {name: value for name, value in options.items() if value is not None}
     api = {name: given.pop(name) for name in list(given) if name in ApiTarget.model_fields}
     outcome = synthesis.synthesize(out, {"task": synthesis.read_task(task), "api": api, **given})

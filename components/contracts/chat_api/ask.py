@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from components.contracts import canonical
-from components.contracts.chat_api.settings import ApiTarget
+from components.contracts.chat_api.settings import OWN_FIELDS, ApiTarget
 
 MESSAGE_OVERHEAD_TOKENS = 16
 """Role tokens and separators around a message, generously."""
@@ -96,6 +96,7 @@ class Wording:
     @cached_property
     def extra(self) -> dict[str, Any]:
         """Fields that only some servers know."""
+        assert not OWN_FIELDS & set(self.ask.extra), "these have a place of their own"
         return {**self.target.extra, **self.ask.extra}
 
     @cached_property
@@ -108,10 +109,12 @@ class Wording:
         """The most that the request can cost.
 
         A tokenizer that works on bytes never makes more tokens than there are bytes of UTF-8; what a chat template
-        adds is bounded by two constants above. A reply has at most `max_tokens`, and there are `n` of them.
+        adds is bounded by two constants above, and what further fields add (a schema, say) by their JSON. A reply has
+        at most `max_tokens`, and there are `n` of them.
         """
         ask = self.ask
         texts = [m.text for m in ask.messages] or [ask.prompt]
+        texts += [canonical.dumps(self.extra)] if self.extra else []
         num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
         overhead = TEMPLATE_OVERHEAD_TOKENS + MESSAGE_OVERHEAD_TOKENS * len(ask.messages)
         return Cost(num_bytes + overhead, ask.max_tokens * ask.n)

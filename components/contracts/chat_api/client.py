@@ -291,7 +291,7 @@ class ChatClient:
             return False
         with self._lock:
             self.counts.retries += 1
-        if not problem.throttled and problem.wait_seconds is None:
+        if not problem.throttled and not problem.wait_seconds:
             self._pace.rest(pause(task.failures, task.draw), stopped)
         return True
 

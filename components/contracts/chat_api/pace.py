@@ -16,6 +16,8 @@ FIRST_SECONDS = 1.0
 LONGEST_SECONDS = 60.0
 NAP_SECONDS = 1.0
 """Longest sleep without looking whether the work was called off."""
+QUIET_SECONDS = 5.0
+"""Time without a reply that is not worth a line."""
 REPEAT_SECONDS = 60.0
 """How often a wait that goes on is told."""
 
@@ -81,7 +83,8 @@ class Pace:
                     remedy="run the same command again later: it continues, and no reply is paid for twice",
                 )
             # Requests that were on their way when the pause began tell nothing new about how long it has to be.
-            if problem.throttled and problem.wait_seconds is None and sent_at > self._paused_at:
+            # A wish for no time at all is none: it would be repeated as fast as the network allows.
+            if problem.throttled and not wanted and sent_at > self._paused_at:
                 self._num_pauses += 1
                 wanted = pause(self._num_pauses, self._draw)
             if wanted and now + wanted > self._paused_until:
@@ -89,8 +92,13 @@ class Pace:
             self._tell(problem, now)
 
     def _tell(self, problem: TryAgain, now: float) -> None:
-        if self._told_at is None:
-            self._told_at = now  # the first failure is no news: the next attempt usually mends it
-        elif now - self._told_at >= REPEAT_SECONDS:
+        assert self._failing_since is not None
+        # Most failures are mended by the next attempt, and no news.
+        due = (
+            now - self._failing_since >= QUIET_SECONDS
+            if self._told_at is None
+            else now - self._told_at >= REPEAT_SECONDS
+        )
+        if due:
             self._told_at = now
             sys.stderr.write(f"{self._where}: {problem}; still trying\n")

@@ -12,6 +12,12 @@ from components.contracts.errors import UsageError
 LIMIT: dict[str, Any] = {"identity": False}
 """Marks what changes how replies are got and not what they are: another value continues the same journal."""
 
+OWN_FIELDS = frozenset(
+    {"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "n", "best_of", "temperature", "top_p"}
+    | {"seed", "stop", "stream", "stream_options"}
+)
+"""Fields of a request that have a place of their own; set elsewhere they would pass by the budget."""
+
 Price = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
@@ -33,7 +39,7 @@ class ApiTarget(BaseModel):
     """What the server calls the longest reply; OpenAI's reasoning models know the second name only."""
     stream: bool = Field(False, json_schema_extra=LIMIT)
     """Have replies sent piece by piece: for servers behind gateways that cut silent connections."""
-    concurrency: Annotated[int, Field(gt=0, le=1024)] = Field(16, json_schema_extra=LIMIT)
+    concurrency: Annotated[int, Field(gt=0, le=512)] = Field(16, json_schema_extra=LIMIT)
     """Requests under way at once."""
     timeout_seconds: Seconds = Field(180.0, json_schema_extra=LIMIT)
     """Longest time from request to whole reply."""
@@ -64,6 +70,13 @@ class ApiTarget(BaseModel):
             # It would be written into every manifest.
             raise ValueError("must hold no user, password or query; the key comes from TOUCHSTONE_API_KEY")
         return value.rstrip("/")
+
+    @field_validator("extra")
+    @classmethod
+    def _only_others(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if taken := sorted(OWN_FIELDS & set(value)):
+            raise ValueError(f"{', '.join(taken)} cannot be set here")
+        return value
 
     @model_validator(mode="after")
     def _priced(self) -> Self:

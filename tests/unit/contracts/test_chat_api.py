@@ -439,3 +439,15 @@ def test_streaming_or_not_is_the_same_request(server: ChatServer, make: Make) ->
     make().answer(asks(1))
     make(stream=True).answer(asks(1))
     assert len(server.asked) == 1
+
+
+def test_a_wish_to_wait_no_time_at_all_is_not_taken_for_leave_to_hammer(server: ChatServer, make: Make) -> None:
+    server.script = lambda asked: Answer(429, {"error": {"message": "busy"}}, {"retry-after": "0"})
+    with pytest.raises(TouchstoneError, match="has not answered"):
+        make(patience_seconds=120, concurrency=1).answer(asks(1))
+    assert len(server.asked) < 15
+
+
+def test_what_would_pass_by_the_budget_cannot_be_slipped_in() -> None:
+    with pytest.raises(ValueError, match="best_of, max_tokens cannot be set here"):
+        ApiTarget(extra={"best_of": 5, "max_tokens": 10_000, "min_p": 0.1})

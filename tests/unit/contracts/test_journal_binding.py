@@ -146,3 +146,21 @@ def test_a_step_that_does_not_use_its_journal_leaves_no_trace_without_a_store(tm
 def test_the_manifest_tells_the_limits_too(tmp_path: Path) -> None:
     call(tmp_path, pace={"budget": 9})
     assert Input(tmp_path / "made", Prompt).manifest.params["pace"] == {"how": "well", "budget": 9}
+
+
+def test_a_second_caller_leaves_the_files_of_the_first_alone(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def busy(*, made: Output[Prompt], journal: Journal, params: Params) -> Metrics:
+        journal.append("a", {})
+        made.write([Prompt(id="1", text="first")])
+        if not seen:
+            seen.append("first")
+            with pytest.raises(TouchstoneError, match="another process is doing the same work"):
+                bind.call(busy, made=tmp_path / "made", params={})
+        return {}
+
+    busy.__module__ = ask.__module__
+    busy.__annotations__ = dict(slowly.__annotations__)
+    bind.call(busy, made=tmp_path / "made", params={})
+    assert [row.text for row in Input(tmp_path / "made", Prompt).rows()] == ["first"]
