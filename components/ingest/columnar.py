@@ -25,7 +25,7 @@ def is_columnar(head: bytes) -> bool:
     return head.startswith((PARQUET_MAGIC, ARROW_MAGIC, ARROW_STREAM_MAGIC))
 
 
-def columnar_records(path: Path, limits: Limits) -> Iterator[Item]:
+def columnar_records(path: Path, head: bytes, limits: Limits) -> Iterator[Item]:
     """Rows as objects; nested columns as lists and objects. Batches are sized by the file's own statistics.
 
     Raises:
@@ -39,7 +39,7 @@ def columnar_records(path: Path, limits: Limits) -> Iterator[Item]:
             remedy="pip install 'touchstone-audit[data]'",
         ) from error
     try:
-        batches = _parquet(path, limits) if path.open("rb").read(4) == PARQUET_MAGIC else _arrow(path)
+        batches = _parquet(path, limits) if head.startswith(PARQUET_MAGIC) else _arrow(path)
         first = next(batches, None)
     except (pa.ArrowException, OSError) as error:
         raise TouchstoneError(

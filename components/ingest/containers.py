@@ -47,7 +47,7 @@ def container_records(
                     expected="the file itself: it is compressed inside",
                     remedy="unpack it first",
                 )
-            yield from columnar_records(path, limits)
+            yield from columnar_records(path, opened.head, limits)
             return
         for item in _text_records(path, opened, source, limits):
             yield item
