@@ -1,6 +1,6 @@
 """In which language is a conversation? lingua answers, on bounded heads; clear English is told by its function words.
 
-The model ships in lingua's wheel. By trigrams alone (its low-accuracy mode) the 73 living languages together take 80 MB;
+The model ships in lingua's wheel. By trigrams alone (low-accuracy mode) its 73 living languages together take 80 MB;
 by all n-grams they take 1.4 GB, and the answer was the same on each of 975 real conversations.
 """
 

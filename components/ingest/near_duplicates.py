@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     Hashes = npt.NDArray[np.uint64]
 
 SHINGLE_WORDS = 3
+MAX_KNOWN_WORDS = 1 << 17
 
 # Words, and every mark but those of sentences: "x+y" and "x-y" differ, "it's so." and "it's so" do not. Scripts without
 # spaces between words count by character.
@@ -43,7 +43,9 @@ def signature(key: str) -> tuple[Hashes, Hashes]:
     Fewer words than a shingle has make one shingle, and no words an empty one.
     """
     tokens = (_ASCII_TOKEN if key.isascii() else _TOKEN).findall(key)
-    words = np.fromiter(map(_word_hash, tokens), np.uint64, len(tokens))
+    if len(_hashes) > MAX_KNOWN_WORDS:
+        _hashes.clear()
+    words = np.fromiter(map(_hashes.__getitem__, tokens), np.uint64, len(tokens))
     width = min(SHINGLE_WORDS, max(1, len(words)))
     if not len(words):
         return words, np.zeros(1, np.uint64)
@@ -55,6 +57,12 @@ def signature(key: str) -> tuple[Hashes, Hashes]:
     return np.unique(words), np.unique(shingles)
 
 
-@lru_cache(maxsize=1 << 17)
-def _word_hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+class _Hashes(dict[str, int]):
+    """Word -> its hash, computed when it is first met: half the time of a cached function."""
+
+    def __missing__(self, word: str) -> int:
+        digest = hashlib.blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest()
+        return self.setdefault(word, int.from_bytes(digest, "little"))
+
+
+_hashes = _Hashes()

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 from components.contracts.rows import Dialogue, Removal
-
-_SPACE = re.compile(r"\s+")
 
 
 def normalise_query(text: str) -> str:
@@ -18,8 +15,8 @@ def normalise_query(text: str) -> str:
 
     Inner punctuation stays: "x+y" and "x-y" are two queries.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return _SPACE.sub(" ", folded).strip().rstrip(" .?!")
+    folded = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(folded.casefold().split()).rstrip(" .?!")
 
 
 def first_query(dialogue: Dialogue) -> str:

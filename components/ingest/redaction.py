@@ -10,9 +10,10 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import string
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ SEPARATOR = "\x1f"
 MIN_ENTROPY_BITS = 2.5
 """Of a character of a secret. `password1` has 2.9 and is a placeholder by its word; 12121212 has 1."""
 
+_KEY_CHARACTERS = (string.ascii_letters + string.digits + "_-").encode()
+_RUN = bytes.maketrans(_KEY_CHARACTERS, b"a" * len(_KEY_CHARACTERS))
 _SHAPE = bytes.maketrans(b"123456789BCDEFGHIJKLMNOPQRSTUVWXYZ", b"000000000" + b"A" * 25)
 _PLACEHOLDER = re.compile(
     r"(?i)x{4,}|\*{3,}|\.{3}|your|my[_-]|example|placeholder|password|passwd|secret|changeme|dummy|sample|insert|replace"
@@ -53,6 +56,7 @@ class Rule(NamedTuple):
     placeholder: str
     hints: tuple[bytes, ...]
     shapes: tuple[bytes, ...]
+    run: bytes
     pattern: re.Pattern[str]
     check: Callable[[str, str], bool]
 
@@ -60,15 +64,15 @@ class Rule(NamedTuple):
 def redact(texts: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     """The texts with placeholders, and how many of each kind were put in.
 
-    One quick look at all texts together finds most conversations clean; only then are rules tried one by one.
+    One quick look at all texts together finds most conversations clean; only then are rules tried on single texts.
     """
-    joined = SEPARATOR.join(texts)
-    suspected = _suspected(joined)
+    texts = list(texts)
     counts: Counter[str] = Counter()
-    for rule in suspected:
-        if rule.pattern.search(joined):
-            texts = [_replace(rule, text, counts) for text in texts]
-    return list(texts), dict(sorted(counts.items()))
+    for rule in _Look(SEPARATOR.join(texts)).suspected(rules()):
+        for number, text in enumerate(texts):
+            if len(texts) == 1 or _Look(text).suspected([rule]):
+                texts[number] = _replace(rule, text, counts)
+    return texts, dict(sorted(counts.items()))
 
 
 def redact_text(text: str) -> str:
@@ -87,6 +91,7 @@ def rules() -> tuple[Rule, ...]:
             placeholder=f"[{entry['kind'].upper().replace('_', '-')}]",
             hints=tuple(hint.encode() for hint in entry.get("hints", ())),
             shapes=tuple(shape.encode() for shape in entry.get("shapes", ())),
+            run=b"a" * entry.get("run", 0),
             pattern=re.compile(entry["pattern"]),
             check=CHECKS[entry["check"]] if "check" in entry else lambda value, before: True,
         )
@@ -94,16 +99,36 @@ def rules() -> tuple[Rule, ...]:
     )
 
 
-def _suspected(text: str) -> list[Rule]:
-    # Substring search runs at gigabytes a second, a regular expression at fifty megabytes: one translation turns the
-    # search for numbers into a search for substrings too.
-    raw = text.encode(errors="replace")
-    lowered, shape = raw.lower(), raw.translate(_SHAPE)
-    return [
-        rule
-        for rule in rules()
-        if any(hint in lowered for hint in rule.hints) or any(mark in shape for mark in rule.shapes)
-    ]
+class _Look:
+    """A text as bytes in three forms, in which substrings tell whether a rule can find anything.
+
+    Substring search runs at gigabytes a second, a regular expression at fifty megabytes: translation turns the search
+    for numbers and keys into a search for substrings too.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._raw = text.encode(errors="replace")
+
+    def suspected(self, among: Sequence[Rule]) -> list[Rule]:
+        """The rules whose hints and shapes are there."""
+        return [
+            rule
+            for rule in among
+            if (not rule.run or rule.run in self._runs)
+            and (any(hint in self._lowered for hint in rule.hints) or any(mark in self._shape for mark in rule.shapes))
+        ]
+
+    @cached_property
+    def _lowered(self) -> bytes:
+        return self._raw.lower()
+
+    @cached_property
+    def _shape(self) -> bytes:
+        return self._raw.translate(_SHAPE)
+
+    @cached_property
+    def _runs(self) -> bytes:
+        return self._raw.translate(_RUN)
 
 
 def _replace(rule: Rule, text: str, counts: Counter[str]) -> str:
