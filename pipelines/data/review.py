@@ -70,7 +70,8 @@ def sample_sheet(dialogues: Input[Dialogue], out: Path, *, n: int, seed: int) ->
 
     Raises:
         UsageError: n is below 1.
-        TouchstoneError: no dialogue has a user turn, an id stands twice, or the sheet cannot be written.
+        TouchstoneError: no dialogue has a user turn, an id stands twice, the sheet cannot be written, or another one
+            is there.
     """
     if n < 1:
         raise UsageError(f"--n is {n}", expected="at least 1")
@@ -90,6 +91,12 @@ def sample_sheet(dialogues: Input[Dialogue], out: Path, *, n: int, seed: int) ->
             writer.writerow([ROW, ID, QUERY, CATEGORY, RATER])
             for number, (_, name, query) in enumerate(drawn, 1):
                 writer.writerow([f"{number} of {len(drawn)}", guarded(name, is_id=True), guarded(query), "", ""])
+        # Somebody may have spent an hour filling in the one that is there.
+        if out.exists() and out.read_bytes() != half_made.read_bytes():
+            half_made.unlink()
+            raise TouchstoneError(
+                f"{out} exists and is another sheet, or is filled in", remedy="choose another --out, or move it away"
+            )
         half_made.replace(out)
     return Sampled(len(drawn), counted[0])
 

@@ -59,12 +59,23 @@ def test_every_dialogue_is_drawn_equally_often(tmp_path: Path) -> None:
     data = stored(tmp_path / "d", DATA[:20])
     drawn: list[str] = []
     for seed in range(400):
-        sample_sheet(data, tmp_path / "s.csv", n=5, seed=seed)
-        drawn += [row["id"] for row in cells(tmp_path / "s.csv")]
+        sample_sheet(data, tmp_path / f"{seed}.csv", n=5, seed=seed)
+        drawn += [row["id"] for row in cells(tmp_path / f"{seed}.csv")]
     counts = [drawn.count(row.id) for row in DATA[:20]]
     # 100 expected, standard deviation 8.7.
     assert min(counts) > 65
     assert max(counts) < 135
+
+
+def test_a_filled_sheet_is_never_written_over(tmp_path: Path, sheet: Path) -> None:
+    data = Input(tmp_path / "d", Dialogue)
+    sample_sheet(data, sheet, n=10, seed=1)
+    fill(sheet, {0: "Chat"})
+    filled = sheet.read_bytes()
+    with pytest.raises(TouchstoneError, match="exists and is another sheet, or is filled in"):
+        sample_sheet(data, sheet, n=10, seed=1)
+    assert sheet.read_bytes() == filled
+    assert [path.name for path in tmp_path.glob("*.partial")] == []
 
 
 def test_the_classifiers_guess_is_not_in_the_sheet(sheet: Path) -> None:
