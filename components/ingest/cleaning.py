@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import string
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,6 +28,8 @@ from components.ingest.redaction import redact
 BATCH_BYTES = 1 << 19
 BATCHES_IN_FLIGHT = 4
 """For each process: enough that none waits, few enough that memory stays bounded."""
+INVISIBLE = string.whitespace + "\u00a0\u00ad\u200b\u200c\u200d\u2060\ufeff"
+"""Chat pages leave a zero-width space where a reply never came."""
 MAX_WORKERS = 8
 """Reading is one process; more than this it cannot feed."""
 
@@ -60,7 +63,10 @@ def clean(dialogue: Dialogue, rules: CleaningRules) -> Dialogue | Removal:
             )
             passport = dialogue.passport.model_copy(update={"redacted": counts})
             dialogue = dialogue.model_copy(update={"turns": turns, "passport": passport})
-    num_chars = sum(len(turn.text.strip()) for turn in dialogue.turns)
+    lengths = [len(turn.text.strip(INVISIBLE)) for turn in dialogue.turns]
+    if not all(lengths):
+        return removal(dialogue, "empty", f"turn {lengths.index(0) + 1} shows nothing")
+    num_chars = sum(lengths)
     if num_chars < rules.min_chars:
         return removal(dialogue, "too_short", f"{num_chars} characters")
     language = detect_language(dialogue.turns, rules.languages)

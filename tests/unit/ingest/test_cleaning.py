@@ -187,6 +187,16 @@ def test_nothing_left_and_impossible_rules_are_errors(
         _ingest(_dump(tmp_path / "in", records), **params)
 
 
+def test_a_reply_that_shows_nothing_is_empty(tmp_path: Path) -> None:
+    chats = [
+        _chat("a", "Tell me what you would like to know about it", "\u200b \n"),
+        _chat("b", "And what else would you?"),
+    ]
+    kept, removed, _ = _ingest(_dump(tmp_path / "in", chats))
+    assert [row.id for row in kept] == ["b"]
+    assert [(row.id, row.reason, row.detail) for row in removed] == [("a", "empty", "turn 2 shows nothing")]
+
+
 def _dialogue(number: int, text: str = "") -> Dialogue:
     turns = (Turn(speaker="user", text=text or f"question {number}"), Turn(speaker="assistant", text=REPLY))
     return Dialogue(id=f"d{number}", source="s", target="t", turns=turns)
