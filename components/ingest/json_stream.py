@@ -83,6 +83,11 @@ class Window:
                 return self._text[self._at : self._at + 1]
             self._grow(0)
 
+    @property
+    def ahead(self) -> str:
+        """The text from here on, as far as a removal shows it."""
+        return self._text[self._at : self._at + RAW_CHARS]
+
     def take(self, char: str) -> bool:
         """Step over `char` if it comes next."""
         if self.peek() != char:
@@ -108,7 +113,7 @@ class Window:
                     continue
                 raise Broken(self._end + " within a value" if cut else self._located(error)) from error
             except (RecursionError, ValueError) as error:
-                head = shown(self._text[self._at : self._at + RAW_CHARS])
+                head = shown(self.ahead)
                 self._skip()
                 raise Unusable("malformed", f"JSON that cannot be decoded ({error})", head) from error
             if end < len(self._text) or self._ended:
@@ -133,7 +138,7 @@ class Window:
         if held <= self._limits.record_bytes:
             self._grow(held)
             return
-        head = shown(self._text[self._at : self._at + RAW_CHARS])
+        head = shown(self.ahead)
         raise self._too_long(self._skip(), head)
 
     def _too_long(self, size: int, head: str) -> Unusable:
@@ -220,14 +225,14 @@ def array_records(window: Window, *, alone: bool = True) -> Iterator[Item]:
         except Unusable as error:
             yield Unreadable(place, *error.args)
         except Broken as error:
-            yield damaged(place, str(error))
+            yield damaged(place, str(error), window.ahead)
             return
         if window.take(","):
             continue
         if window.take("]"):
             break
         found = f"{files.show(window.peek())} where the list goes on or ends" if window.peek() else "the file ends"
-        yield damaged(f"after {place}", found)
+        yield damaged(f"after {place}", found, window.ahead)
         return
     if alone and (window.peek() or window.broken):
         yield damaged(f"line {window.line}", window.broken or "more text after the closing bracket of the list")
@@ -242,7 +247,7 @@ def object_records(window: Window) -> Iterator[Item]:
         except Unusable as error:
             yield Unreadable(place, *error.args)
         except Broken as error:
-            yield damaged(place, str(error))
+            yield damaged(place, str(error), window.ahead)
             return
     if window.broken:
         yield damaged(f"line {window.line}", window.broken)

@@ -18,7 +18,7 @@ from components.ingest.containers import container_records
 from components.ingest.dumps import DAMAGED, UNKNOWN_TARGET, DumpSource, Limits, Tally, read_dump, report, source_name
 from components.ingest.formats import MalformedRecord, RawDialogue, RawTurn, accepted_formats, find_format, speaker_of
 from components.ingest.html import replies_to_markdown
-from components.ingest.raw_records import RAW_CHARS, RawRecord, Unreadable
+from components.ingest.raw_records import RAW_CHARS, TO_MEND, RawRecord, Unreadable
 from components.ingest.turns import Alternating, Unusable, read_turns
 
 ID_KEYS = ("id", "ID", "conversation_id", "dialogue_id")
@@ -202,9 +202,11 @@ class _Progress:
 
 def _unknown_format(path: Path, first: RawRecord | Unreadable | None) -> TouchstoneError:
     if isinstance(first, Unreadable):
-        found = f"{path}, {first.place}: {first.detail}; nothing in the file could be read"
+        said = first.detail.removesuffix(TO_MEND)
         return TouchstoneError(
-            found, expected=accepted_formats(), remedy="fetch or write the file again, or convert it"
+            f"{path}, {first.place}: {said}; nothing in the file could be read",
+            expected="a whole file of conversations",
+            remedy="fetch or write the file again; check that it is the one you meant",
         )
     keys = "no records" if first is None else "the keys " + ", ".join(map(str, first.value))
     return TouchstoneError(

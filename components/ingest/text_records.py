@@ -32,14 +32,14 @@ class RawLine(NamedTuple):
 
 
 class GivenUp(Exception):
-    """Reading cannot go on: the packed stream breaks, or no line end comes in sight."""
+    """Reading cannot go on: the packed stream breaks, or no line end comes in sight. `args`: place, found, head."""
 
 
 def raw_lines(stream: io.BufferedReader, limits: Limits, *, blank: bool = False) -> Iterator[RawLine]:
     """Lines, without blank ones unless asked for, each at most `limits.record_bytes` long in memory.
 
     Raises:
-        GivenUp: as above; `args` are the place and what was found.
+        GivenUp: as above.
     """
     number = blank_bytes = 0
     while True:
@@ -54,7 +54,7 @@ def raw_lines(stream: io.BufferedReader, limits: Limits, *, blank: bool = False)
             raise GivenUp(f"line {number}", f"the packed stream is cut off or damaged ({error})") from error
         if skipped > limits.skipped_bytes:
             found = f"a line of more than {limits.skipped_bytes >> 20} MiB: no text, or a compression bomb"
-            raise GivenUp(f"line {number}", found)
+            raise GivenUp(f"line {number}", found, raw)
         if number == 1:
             raw = raw.removeprefix(UTF8_BOM)
         blank_bytes = 0 if raw.strip() else blank_bytes + len(raw)
@@ -181,7 +181,7 @@ class _CsvLines:
         self._size += len(line.raw)
         if line.skipped or self._size > self._limits.record_bytes:
             found = f"a row of more than {self._limits.record_bytes / (1 << 20):.3g} MiB: a quote is left open"
-            raise GivenUp(self.place, found)
+            raise GivenUp(self.place, found, self.head)
         try:
             return line.raw.decode()
         except UnicodeDecodeError as error:
