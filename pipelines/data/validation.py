@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.collect.benchmark_files import read_heldout, read_items
 from components.contracts import bind, files
 from components.contracts import manifest as manifests
 from components.contracts.data_rows import CategoryReview, DataFigures, Overlap, QueryNeighbour
 from components.contracts.errors import GateNotPassed, UsageError
 from components.contracts.ports import Input, disk_errors, write_rows
-from components.contracts.rows import Dialogue, GateCheck, Prompt, Removal, Row, TaskItem
+from components.contracts.rows import Dialogue, GateCheck, Prompt, Removal, TaskItem
 from components.contracts.text_lines import reading
 from components.contracts.yaml_documents import parse_yaml
 from components.report.policy import load_policy
@@ -31,8 +32,10 @@ class Request:
 
     train: Path
     out: Path
-    items: Path | None = None
-    heldout: Path | None = None
+    items: tuple[str, ...] = ()
+    """Artifact folders or benchmark files, each perhaps as NAME=PATH."""
+    heldout: tuple[Path, ...] = ()
+    """Artifact folders or prompt files."""
     overlap: Path | None = None
     removed: Path | None = None
     review: Path | None = None
@@ -110,13 +113,14 @@ def read_extra(path: Path) -> list[Mapping[str, object]]:
 
 def _inputs(request: Request, aside: Path) -> dict[str, Path]:
     ports = {"dialogues": folder_of(request.train, Dialogue)}
-    for name, given, contract in (("items", request.items, TaskItem), ("heldout", request.heldout, Prompt)):
-        ports[name] = _held_out(given, contract, aside / name)
+    write_rows(aside / "items", TaskItem, _items(request.items))
+    write_rows(aside / "heldout", Prompt, _prompts(request.heldout))
+    ports |= {"items": aside / "items", "heldout": aside / "heldout"}
     if request.overlap:
         ports["overlap"] = folder_of(request.overlap, Overlap)
-        if neighbours := find(
-            request.overlap.parent if _is_artifact(request.overlap) else request.overlap, QueryNeighbour
-        ):
+        # `data overlap` writes both into one folder; either that one or the artifact in it may have been named.
+        written = request.overlap.parent if _is_artifact(request.overlap) else request.overlap
+        if neighbours := find(written, QueryNeighbour):
             ports["neighbours"] = neighbours
     # What `ingest` set aside lies beside the dialogues it wrote.
     beside = ports["dialogues"].parent / "removed"
@@ -129,11 +133,22 @@ def _inputs(request: Request, aside: Path) -> dict[str, Path]:
     return ports
 
 
-def _held_out(given: Path | None, contract: type[Row], aside: Path) -> Path:
-    if given is None:
-        write_rows(aside, contract, [])
-        return aside
-    return folder_of(given, contract)
+def _items(given: Iterable[str]) -> Iterator[TaskItem]:
+    for entry in given:
+        name, mark, path = entry.partition("=")
+        place = Path(path if mark and not Path(entry).exists() else entry)
+        if place.is_dir():
+            yield from Input(folder_of(place, TaskItem), TaskItem).iter_rows()
+        else:
+            yield from read_items(place, benchmark=name if str(place) != entry else "")
+
+
+def _prompts(given: Iterable[Path]) -> Iterator[Prompt]:
+    for path in given:
+        if path.is_dir():
+            yield from Input(folder_of(path, Prompt), Prompt).iter_rows()
+        else:
+            yield from read_heldout(path)
 
 
 def _is_artifact(path: Path) -> bool:

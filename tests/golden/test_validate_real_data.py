@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from components.collect.benchmark_files import read_heldout, read_items
 from components.contracts import bind, environment
 from components.contracts.data_rows import CategoryReview, DataFigures
 from components.contracts.ports import Input, Output, write_rows
@@ -23,7 +24,8 @@ from components.ingest.dumps import Dump, DumpSource, write_dump
 from components.ingest.step import ingest_dumps
 from components.validate.categories import classify
 from components.validate.step import validate
-from components.validate.toxicity import TOXIC_FROM, local_scorer
+from components.validate.table import heldout_texts, tabulate
+from components.validate.toxicity import TOXIC_FROM, ToxicityMeter, local_scorer
 
 DATA = environment.data_folder(Path(__file__).parents[3] / "shared" / "data")
 SHAREGPT = DATA / "sharegpt-sample" / "sharegpt_sample.jsonl.gz"
@@ -121,15 +123,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def _ingested(folder: Path, file: Path, name: str) -> dict[str, Path]:
+    """A dump through ingest, once: folders of `dialogues` and `removed`."""
+    work = folder / name
+    ports = {port: work / port for port in ("dialogues", "removed")}
+    if not work.exists():
+        dump = Output(work / "dump", Dump)
+        papers = DumpSource(name=name, target="gpt-3.5-turbo", target_date="2023", terms="restricted")
+        write_dump(dump.folder, [file], [papers])
+        dump.commit()
+        bind.call(ingest_dumps, params={"workers": 1}, dump=work / "dump", **ports)
+    return ports
+
+
 def _held(folder: Path, file: Path, name: str, *, reviewed: bool = False) -> tuple[DataFigures, list[GateCheck]]:
     """A dump through ingest and the gate: its figures, and the checks that do not hold."""
     work = folder / name
-    dump = Output(work / "dump", Dump)
-    papers = DumpSource(name=name, target="gpt-3.5-turbo", target_date="2023", terms="restricted")
-    write_dump(dump.folder, [file], [papers])
-    dump.commit()
-    ports = {port: work / port for port in ("dialogues", "removed")}
-    bind.call(ingest_dumps, params={"workers": 1}, dump=work / "dump", **ports)
+    ports = _ingested(folder, file, name)
     if reviewed:
         kept = {row.id for row in Input(ports["dialogues"], Dialogue).iter_rows()}
         labels = [half for half in read_mapping(LABELS).values() if isinstance(half, dict)]
@@ -154,8 +164,9 @@ def test_sharegpt_after_ingest_passes_with_its_figures(folder: Path) -> None:
     assert _only_search_is_missing(failed)
     # 975 conversations: kept and removed add up.
     assert figures.dialogues + sum(figures.removed.values()) == 975
-    assert figures.dialogues == pytest.approx(938, abs=3)
-    assert figures.imitation_words == pytest.approx(667_000, rel=0.01)
+    # How many stay is ingest's business, and measured there.
+    assert figures.dialogues == pytest.approx(935, abs=15)
+    assert figures.imitation_words / figures.dialogues == pytest.approx(711, rel=0.02)
     assert figures.toxic_share == pytest.approx(0.006, abs=0.002)
     assert figures.toxic_unscored <= 3
     shares = {one.category: one for one in figures.categories}
@@ -167,6 +178,18 @@ def test_sharegpt_after_ingest_passes_with_its_figures(folder: Path) -> None:
         assert one.ci is not None
         assert one.ci[0] <= one.share <= one.ci[1]
         assert one.ci[1] - one.ci[0] < 0.2
+
+
+def test_one_sharegpt_user_asked_a_koala_prompt_word_for_word(folder: Path) -> None:
+    prompts = read_heldout(DATA / "koala-test-set" / "koala_test_set.jsonl.gz")
+    files = ("mmlu/mmlu_test.jsonl.gz", "nq-open/NQ-open.dev.jsonl.gz", "humaneval/HumanEval.jsonl.gz")
+    items = [item for file in files for item in read_items(DATA / file)]
+    assert (len(prompts), len(items)) == (180, 14_042 + 3_610 + 164)
+    dialogues = Input(_ingested(folder, SHAREGPT, "sharegpt-sample")["dialogues"], Dialogue)
+    texts = tabulate(dialogues.iter_rows(), heldout_texts(items, prompts), ToxicityMeter(lambda: lambda _: [])).texts
+    leaked = {name: item for name, item in zip(texts["id"], texts["leaked"], strict=True) if item}
+    assert list(leaked) == ["EgLnz5T_0"]
+    assert leaked["EgLnz5T_0"] in {prompt.id for prompt in prompts}
 
 
 def test_chatgpt_answers_pass_with_their_figures(folder: Path) -> None:

@@ -59,6 +59,15 @@ def test_everything_is_found_and_printed_and_a_closed_gate_takes_the_old_data_aw
     assert sorted(path.name for path in (given / "out").iterdir()) == ["checks", "docs", "figures"]
 
 
+def test_benchmarks_and_prompts_may_be_files(given: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (given / "quiz.jsonl").write_text('{"question": "What is thing number 0?", "answer": ["x"]}\n')
+    (given / "prompts.jsonl").write_text('{"id": "p", "prompt": "write a poem about thing 1"}\n')
+    more = ["--items", f"mine={given / 'quiz.jsonl'}", "--heldout", given / "prompts.jsonl"]
+    with pytest.raises(GateNotPassed, match="repeat a held-out prompt or test question: 2 of 40"):
+        command(given, *more)
+    assert "d00" in (given / "out" / "checks" / "rows.jsonl").read_text()
+
+
 def test_a_wrong_input_leaves_what_an_earlier_run_made(given: Path) -> None:
     write_rows(given / "out" / "checked", Dialogue, GOOD)
     before = (given / "out" / "checked" / manifest.FILE_NAME).read_bytes()
