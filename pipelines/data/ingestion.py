@@ -18,6 +18,8 @@ from components.contracts.yaml_documents import read_mapping
 from components.ingest.dumps import DAMAGED, Dump, DumpSource, watching, write_dump
 from components.ingest.hub import PREFIX, read_address, write_split
 
+PARTS = ("dump", "removed", "dialogues")
+
 # What lies beside data in folders and is none.
 _PAPERS = ("README", "LICENSE", "LICENCE", "NOTICE", "PROVENANCE")
 
@@ -63,15 +65,20 @@ def ingest_files(places: Sequence[str], source: DumpSource, params: Mapping[str,
     from components.ingest.step import ingest_dumps
 
     bind.check_params(ingest_dumps, params)
+    for name in PARTS:
+        _refuse_foreign(out / name)
     with _staging(out) as staged:
         _gather(places, source, staged)
-        _put(staged / "dump", out / "dump")
-        ports = {"dialogues": staged / "dialogues", "removed": staged / "removed"}
-        with _progress(out / "dump"):
-            outcome = bind.call(ingest_dumps, params=params, dump=out / "dump", **ports)
-        # Removals first: dialogues that stand there have theirs beside them.
-        _put(staged / "removed", out / "removed")
-        _put(staged / "dialogues", out / "dialogues")
+        made = {name: staged / name for name in PARTS}
+        if not (out / "dialogues").exists():
+            # What was fetched stays whatever happens next; beside earlier dialogues it would pass for their dump.
+            _put(made["dump"], out / "dump", staged)
+            made["dump"] = out / "dump"
+        with _progress(made["dump"]):
+            outcome = bind.call(ingest_dumps, params=params, **made)
+        for name, folder in made.items():
+            if folder != out / name:
+                _put(folder, out / name, staged)
     metrics = outcome.metrics
     reasons = {name.removeprefix("removed_"): int(n) for name, n in metrics.items() if name.startswith("removed_")}
     notes = manifests.read(out / "dialogues").notes
@@ -131,11 +138,14 @@ def _staging(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _put(made: Path, place: Path) -> None:
+def _refuse_foreign(place: Path) -> None:
+    if place.exists() and not (place / manifests.FILE_NAME).is_file():
+        raise UsageError(f"{place} exists and is none of ours", remedy="give another folder with --out")
+
+
+def _put(made: Path, place: Path, staged: Path) -> None:
     if place.exists():
-        if not (place / manifests.FILE_NAME).is_file():
-            raise UsageError(f"{place} exists and is none of ours", remedy="give another folder with --out")
-        shutil.rmtree(place)
+        place.rename(staged / f"earlier-{place.name}")
     made.rename(place)
 
 
