@@ -186,6 +186,7 @@ def test_a_full_disk_is_told_and_what_is_there_stays_whole(tmp_path: Path) -> No
         kept = [record.key for record in journal.records()]
         journal.append("small", {})
         journal.close()
+        assert (small / "j" / FILE_NAME).read_bytes().endswith(b"\n"), "no half line stays behind it"
         assert keys(small / "j") == [*kept, "small"]
         assert len(kept) > 5
     finally:
