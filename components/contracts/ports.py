@@ -244,11 +244,18 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             remedy = "free disk space and run the same command again; finished steps are kept"
-        elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+        elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST} or _no_place(
+            error, path
+        ):
             remedy = "choose a folder you may write to, with --out"
         else:
             raise
         raise TouchstoneError(f"cannot write {path}: {error.strerror}", remedy=remedy) from error
+
+
+def _no_place(error: OSError, path: Path) -> bool:
+    # "No such file" of a folder that cannot be made, as below /proc; of any other file it means something else.
+    return error.errno == errno.ENOENT and Path(str(error.filename)) in {path, *path.parents}
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components.contracts.data_rows import BenchmarkLeakage, CategoryShare, DataFigures
+from components.contracts.data_rows import STUDY_SHARES, BenchmarkLeakage, CategoryShare, DataFigures
 from components.contracts.verdict import CleanDirty, DataResult, Verdict
 from components.report.sheets import Cell, Column, Notes, Sheet
 from components.report.wording import MISSING, count, finite, grade, interval, percent, points, ratio
 
-STUDY_CATEGORIES: Mapping[str, int] = {
-    "Generation": 31,
-    "General QA": 16,
-    "Coding": 16,
-    "Brainstorming": 8,
-    "Chat": 6,
-    "Summarization": 4,
-    "Rewrite": 2,
-    "Non-English": 14,
-    "Invalid": 2,
-}
-"""The study's Table 5, per cent of 50 ShareGPT queries. It adds up to 99."""
 STUDY_DIVERSITY = "the study: 8 for ShareGPT-Mix, 61 for Super-NaturalInstructions"
 NOT_MEASURED = "not measured for these data"
 
@@ -153,7 +141,7 @@ def _category_cells(share: CategoryShare, notes: Notes) -> tuple[Cell, ...]:
         Cell(percent(share.share), interval(share.ci, percent), unsure),
         Cell(percent(share.classified)),
         Cell(count(share.reviewed)),
-        Cell(f"{STUDY_CATEGORIES[share.category]}%"),
+        Cell(f"{STUDY_SHARES[share.category]:.0%}"),
     )
 
 

@@ -7,22 +7,13 @@ the cues get wrong (`category_shares`). How often they are right is measured on 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from components.contracts.data_rows import CategoryName
 from components.contracts.yaml_documents import read_mapping
 from components.validate.english import is_english
-
-CATEGORIES: tuple[CategoryName, ...] = get_args(CategoryName)
-"""Table 5's nine, in its order."""
-
-STUDY_SHARES: Mapping[CategoryName, float] = dict(
-    zip(CATEGORIES, (0.31, 0.16, 0.16, 0.08, 0.06, 0.04, 0.02, 0.14, 0.02), strict=True)
-)
-"""Table 5: shares of 50 ShareGPT queries, as printed; they add up to 0.99."""
 
 CUES_FILE = Path(__file__).parent / "data" / "category_cues.yaml"
 HEAD_CHARS = 400

@@ -29,9 +29,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from components.contracts.data_rows import CategoryName, CategoryReview, CategoryShare
+from components.contracts.data_rows import CATEGORIES, CategoryName, CategoryReview, CategoryShare
 from components.contracts.errors import TouchstoneError
-from components.validate.categories import CATEGORIES
 
 ALPHA = 0.05
 NAMED_IN_ERRORS = 5

@@ -16,6 +16,9 @@ HERE = Path(__file__).parent
 PRELOAD = (
     "kfp.dsl.executor",
     "great_expectations",
+    "numba",
+    "pandas",
+    "profanity_check",
     "sklearn.feature_extraction.text",
     "torch",
     "transformers.models.auto.modeling_auto",

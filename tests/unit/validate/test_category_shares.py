@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from components.contracts.data_rows import CategoryReview
+from components.contracts.data_rows import CATEGORIES, STUDY_SHARES, CategoryReview
 from components.contracts.errors import TouchstoneError
-from components.validate.categories import CATEGORIES, STUDY_SHARES
 from components.validate.category_shares import category_shares, corrected_share
 
 TRIALS = 1_500
