@@ -6,9 +6,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from components.contracts.data_rows import BenchmarkLeakage, CategoryShare, DataFigures
+from components.contracts.data_rows import CATEGORIES, BenchmarkLeakage, CategoryShare, DataFigures
 from components.contracts.rows import GateCheck
-from components.validate.categories import CATEGORIES
 from components.validate.docs import write_docs
 from components.validate.excerpts import HEAD_CHARS, Excerpt, head
 
