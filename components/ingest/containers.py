@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from components.contracts import files
-from components.contracts.errors import TouchstoneError
+from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.text_lines import FOREIGN_MAGIC, reading
 from components.ingest.columnar import columnar_records, is_columnar
 from components.ingest.discord import exchanges
@@ -118,7 +118,15 @@ def _yaml_records(path: Path, opened: Unpacked, limits: Limits) -> Iterator[Item
             expected="JSONL for a dump of this size",
             remedy="convert it to JSONL",
         )
-    for record in files.records(path):
+    found = files.records(path)
+    while True:
+        try:
+            record = next(found, None)
+        except UsageError as error:
+            # The parser of configuration files blames the command line; a dump is somebody else's.
+            raise TouchstoneError(error.found, expected=READABLE, remedy="give the file of the dump") from error
+        if record is None:
+            return
         yield RawRecord(record.where.removeprefix(str(path)).removeprefix(", ") or "the document", record.value)
 
 

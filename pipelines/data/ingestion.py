@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 import tempfile
@@ -14,10 +15,12 @@ from components.contracts import bind
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Output, disk_errors
+from components.contracts.rows import Dialogue
 from components.contracts.yaml_documents import read_mapping
-from components.ingest.dumps import DAMAGED, Dump, DumpSource, watching, write_dump
+from components.ingest.dumps import DAMAGED, Dump, DumpSource, read_dump, watching, write_dump
 from components.ingest.hub import PREFIX, read_address, write_split
 
+TRIED_ROWS = 10_000
 PARTS = ("dump", "removed", "dialogues")
 
 # What lies beside data in folders and is none.
@@ -105,10 +108,20 @@ def _gather(places: Sequence[str], source: DumpSource, staged: Path) -> None:
                 write_split(address, fetched / address.file_name)
             files.append(fetched / address.file_name)
         else:
-            files += _files_at(Path(place))
+            found = _files_at(Path(place))
+            for path in found:
+                _try_reading(path, source)
+            files += found
     output = Output(staged / "dump", Dump)
     write_dump(output.folder, files, [source] * len(files))
     output.commit()
+
+
+def _try_reading(path: Path, source: DumpSource) -> None:
+    """Fail at once, and under the name the person knows, on a file that the step would refuse."""
+    for row in itertools.islice(read_dump(path, source), TRIED_ROWS):
+        if isinstance(row, Dialogue):
+            return
 
 
 def _files_at(path: Path) -> list[Path]:
