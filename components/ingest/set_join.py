@@ -1,8 +1,12 @@
-"""The similarity join of `near_duplicates` as machine code: prefix filtering, then exact verification.
+"""The join of `near_duplicates` as machine code: candidates from rare words, then exact verification.
 
-If |x ∩ y| / |x ∪ y| >= t, then x and y share one of the |x| - ceil(t |x|) + 1 first elements of x, and of y, in any
-order that both use (Chaudhuri et al. 2006; Bayardo et al. 2007). Rare elements first makes shared ones rare, so few
-pairs are looked at. Every pair that is looked at is verified on the whole sets: nothing is sampled.
+Two queries are alike when the words of one lie within those of the other (A within B) and their shingles have a Jaccard
+similarity of at least t. B then has at most (1 - t) |shingles of B| shingles that A lacks. Each word of B that A lacks
+ends such a shingle where it first occurs, unless it is one of the two first words of B: so B has at most
+(1 - t) |shingles of B| + 2 words that A lacks. Hence, in any order of words that all queries use, the first word of A
+is among that many and one of the first words of B (a prefix filter, Chaudhuri et al. 2006). The order is rare words
+first: a template filled with something else then meets none of its kind, and does not have to be compared with them.
+Every pair that does meet is verified on the whole sets: nothing is sampled.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ Slots = npt.NDArray[np.uint32]
 
 BLOCK_ELEMENTS = 1 << 22
 MIN_SLOT_BITS, MAX_SLOT_BITS = 12, 25
+FIRST_WORDS = 2
 ROUNDING = 1e-9
 
 
@@ -32,40 +37,38 @@ class Sets(NamedTuple):
 
 
 def join(words: Sets, shingles: Sets, order: Ints, threshold: float) -> Ints:
-    """For each set the earlier one (in `order`) that is kept and like it; -1 where there is none, so that it is kept.
+    """For each query the earlier one (in `order`) that is kept and like it; -1 where there is none, so it is kept.
 
     Args:
-        words: Distinct words; of two that are alike one lies within the other.
-        shingles: What similarity is measured on.
-        order: The order in which sets are looked at, (n,).
+        words: Distinct words of each query.
+        shingles: Its shingles of `near_duplicates`.
+        order: The order in which queries are looked at, (n,).
         threshold: Least Jaccard similarity, in (0, 1].
     """
-    bits = min(MAX_SLOT_BITS, max(MIN_SLOT_BITS, len(shingles.elements).bit_length()))
-    prefixes, starts = _prefixes(shingles, 64 - bits, threshold)
-    found: Ints = _join(*words, *shingles, prefixes, starts, order, 1 << bits, threshold)
+    bits = min(MAX_SLOT_BITS, max(MIN_SLOT_BITS, len(words.elements).bit_length()))
+    most_lacking = np.floor((1.0 - threshold) * np.diff(shingles.starts) + ROUNDING).astype(np.int64) + FIRST_WORDS
+    firsts = _first_words(words, np.minimum(most_lacking + 1, np.diff(words.starts)), 64 - bits)
+    found: Ints = _join(*words, *shingles, *firsts, order, 1 << bits, threshold)
     return found
 
 
-def _prefixes(sets: Sets, shift: int, threshold: float) -> tuple[Slots, Ints]:
-    """The first elements of each set, rare ones first, as the slots they fall into."""
-    sizes = np.diff(sets.starts)
-    lengths = sizes - np.ceil(threshold * sizes - ROUNDING).astype(np.int64) + 1
+def _first_words(words: Sets, lengths: Ints, shift: int) -> tuple[Slots, Ints]:
+    """So many words of each set, rare ones first, as the slots they fall into; and where each set's begin."""
+    sizes = np.diff(words.starts)
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    prefixes = np.empty(starts[-1], np.uint32)
+    firsts = np.empty(starts[-1], np.uint32)
     counts = np.zeros(1 << (64 - shift), np.uint32)
-    for block in _blocks(sets.starts):
-        slots, amounts = np.unique(_slots(sets, block, shift), return_counts=True)
+    for block in _blocks(words.starts):
+        slots, amounts = np.unique(_slots(words, block, shift), return_counts=True)
         counts[slots] += amounts.astype(np.uint32)
-    for first, last in _blocks(sets.starts):
-        slots = _slots(sets, (first, last), shift)
+    for first, last in _blocks(words.starts):
+        slots = _slots(words, (first, last), shift)
         owner = np.repeat(np.arange(last - first), sizes[first:last])
         # Ties keep the order of the hashes, in which every set is sorted: one order for all sets.
         ranked = np.lexsort((counts[slots], owner))
-        place = np.arange(len(slots)) - np.repeat(sets.starts[first:last] - sets.starts[first], sizes[first:last])
-        prefixes[starts[first] : starts[last]] = slots[
-            ranked[place < np.repeat(lengths[first:last], sizes[first:last])]
-        ]
-    return prefixes, starts
+        place = np.arange(len(slots)) - np.repeat(words.starts[first:last] - words.starts[first], sizes[first:last])
+        firsts[starts[first] : starts[last]] = slots[ranked[place < np.repeat(lengths[first:last], sizes[first:last])]]
+    return firsts, starts
 
 
 def _slots(sets: Sets, block: tuple[int, int], shift: int) -> Slots:
@@ -83,41 +86,55 @@ def _blocks(starts: Ints) -> list[tuple[int, int]]:
 
 
 @numba.njit(nogil=True)
-def _join(words, word_starts, sets, starts, prefixes, prefix_starts, order, num_slots, threshold):  # type: ignore[no-untyped-def]
-    num = len(order)
-    like = np.full(num, -1, np.int64)
-    seen = np.full(num, -1, np.int32)
-    # A slot's entries are a linked list; the entries of a set lie where its prefix does.
-    heads = np.full(num_slots, -1, np.int64)
-    following = np.empty(len(prefixes), np.int64)
-    owners = np.empty(len(prefixes), np.int32)
-    for turn in range(num):
-        one = order[turn]
-        for entry in range(prefix_starts[one], prefix_starts[one + 1]):
-            candidate = heads[prefixes[entry]]
-            while candidate >= 0 and like[one] < 0:
-                other = owners[candidate]
-                candidate = following[candidate]
-                if seen[other] != turn:
-                    seen[other] = turn
-                    if _near(words, word_starts, one, other, -1.0) and _near(sets, starts, one, other, threshold):
-                        like[one] = other
+def _join(words, word_starts, sets, starts, firsts, first_starts, order, num_slots, threshold):  # type: ignore[no-untyped-def]
+    like = np.full(len(starts) - 1, -1, np.int64)
+    # A slot's entries are linked lists: queries by their rarest word, and by each of their first words.
+    by_rarest, next_by_rarest = np.full(num_slots, -1, np.int32), np.full(len(like), -1, np.int32)
+    by_first, next_by_first = np.full(num_slots, -1, np.int64), np.empty(len(firsts), np.int64)
+    owners = np.empty(len(firsts), np.int32)
+    for one in order:
+        begin, end = first_starts[one], first_starts[one + 1]
+        if begin == end:
+            continue
+        # One that holds all words of this one holds its rarest.
+        entry = by_first[firsts[begin]]
+        while entry >= 0 and like[one] < 0:
+            if _alike(words, word_starts, sets, starts, one, owners[entry], threshold):
+                like[one] = owners[entry]
+            entry = next_by_first[entry]
+        # The rarest word of one that lies within this one is among the first words here.
+        for place in range(begin, end):
+            other = by_rarest[firsts[place]]
+            while other >= 0 and like[one] < 0:
+                if _alike(words, word_starts, sets, starts, one, other, threshold):
+                    like[one] = other
+                other = next_by_rarest[other]
         if like[one] < 0:
-            for entry in range(prefix_starts[one], prefix_starts[one + 1]):
-                owners[entry] = one
-                following[entry] = heads[prefixes[entry]]
-                heads[prefixes[entry]] = entry
+            next_by_rarest[one] = by_rarest[firsts[begin]]
+            by_rarest[firsts[begin]] = one
+            for place in range(begin, end):
+                owners[place] = one
+                next_by_first[place] = by_first[firsts[place]]
+                by_first[firsts[place]] = place
     return like
 
 
 @numba.njit(nogil=True)
-def _near(elements, starts, one, other, threshold):  # type: ignore[no-untyped-def]
-    # Below 0: whether one of two sorted sets lies within the other. Else whether they are similar enough.
+def _alike(words, word_starts, sets, starts, one, other, threshold):  # type: ignore[no-untyped-def]
+    sizes = starts[one + 1] - starts[one], starts[other + 1] - starts[other]
+    if min(sizes) < threshold * max(sizes) - 1e-9:
+        return False
+    num_words = word_starts[one + 1] - word_starts[one], word_starts[other + 1] - word_starts[other]
+    if not _share(words, word_starts, one, other, min(num_words)):
+        return False
+    need = np.int64(np.ceil(threshold / (1.0 + threshold) * (sizes[0] + sizes[1]) - 1e-9))
+    return _share(sets, starts, one, other, need)
+
+
+@numba.njit(nogil=True)
+def _share(elements, starts, one, other, need):  # type: ignore[no-untyped-def]
+    # Whether two sorted sets have so many elements in common; ends as soon as they cannot.
     i, end_i, j, end_j = starts[one], starts[one + 1], starts[other], starts[other + 1]
-    total = (end_i - i) + (end_j - j)
-    need = min(end_i - i, end_j - j)
-    if threshold >= 0.0:
-        need = np.int64(np.ceil(threshold / (1.0 + threshold) * total - 1e-9))
     shared = 0
     while shared + min(end_i - i, end_j - j) >= need and i < end_i and j < end_j:
         if elements[i] == elements[j]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 
 import numpy as np
 import pytest
@@ -115,6 +116,15 @@ def test_chains_do_not_swallow_what_is_unlike() -> None:
     steps = [" ".join(f"w{n}" for n in range(length)) for length in (40, 43, 46, 49)]
     assert all(_join([a, b], [0, 1], 0.9)[1] == 0 for a, b in itertools.pairwise(steps))
     assert _join(steps, [0, 1, 2, 3], 0.9) == [-1, 0, -1, 2]
+
+
+def test_fillings_of_one_template_are_not_compared_pair_by_pair() -> None:
+    texts = [PROMPT.format(f"city{number}") for number in range(8_000)]
+    _join(texts[:2], [0, 1], 0.9)
+    began = time.process_time()
+    assert set(_join(texts, list(range(len(texts))), 0.9)) == {-1}
+    # Pair by pair it takes ten times as long.
+    assert time.process_time() - began < 4.0
 
 
 def test_blocks_do_not_show_in_the_result(monkeypatch) -> None:
