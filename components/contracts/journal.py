@@ -10,70 +10,27 @@
 the step's outputs are finished. A parameter that changes nothing about the outputs (a budget, a time limit) is declared
 with `json_schema_extra={"identity": False}`, so that another value of it continues the same journal.
 
-On disk: `journal.log`, one line for each write: crc32 in hex, a space, and the JSON of [session, number, records].
-Records that threads append at the same time share a line and one fsync; a line counts as a whole or not at all.
+Records that threads append at the same time share a line of the file and one fsync (see `journal_file`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import threading
 import uuid
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.contracts.errors import TouchstoneError
+from components.contracts.journal_file import FILE_NAME, Line, Payload, Record, locked, packed, unpacked
 from components.contracts.ports import disk_errors
 
 if TYPE_CHECKING:
     from components.contracts.journal_copy import JournalCopy
-
-FILE_NAME = "journal.log"
-_CHECK_CHARS = 9
-"""The checksum and the space after it."""
-
-Payload = Mapping[str, object]
-
-
-class Record(NamedTuple):
-    """One entry of a journal."""
-
-    key: str
-    payload: dict[str, object]
-
-
-class Line(NamedTuple):
-    """One write: who made it, the how manieth of that process, and its records."""
-
-    session: str
-    number: int
-    records: list[Record]
-
-
-def packed(line: Line) -> bytes:
-    """A line as it stands in the file.
-
-    Raises:
-        ValueError: a payload holds a NaN or an infinity.
-    """
-    # ASCII: replies may hold halves of surrogate pairs, which no UTF-8 file can.
-    body = json.dumps([line.session, line.number, line.records], separators=(",", ":"), allow_nan=False).encode()
-    return b"%08x %b\n" % (zlib.crc32(body), body)
-
-
-def unpacked(data: bytes) -> Line | None:
-    """The line in `data`; None when it is not whole."""
-    body = data[_CHECK_CHARS:-1]
-    if not data.endswith(b"\n") or data[:_CHECK_CHARS] != b"%08x " % zlib.crc32(body):
-        return None
-    session, number, records = json.loads(body)
-    return Line(session, number, [Record(key, payload) for key, payload in records])
 
 
 @dataclass
@@ -224,7 +181,7 @@ class Journal:
             return
         path = self._folder / FILE_NAME
         with disk_errors(path):
-            self._file = _locked(path)
+            self._file = locked(path)
         try:
             known = self._index()
             if self._copy is not None:
@@ -314,36 +271,3 @@ class Journal:
             expected="the journal as its step wrote it",
             remedy=f"restore the file, or remove {self._folder} and do without the work it holds",
         )
-
-
-def _locked(path: Path) -> int:
-    """Open a file that no other process may open this way meanwhile."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise TouchstoneError(
-                f"another process is doing the same work: it holds {path}",
-                expected="one process for one piece of work",
-                remedy="wait until it ends, or stop it, and run the same command again",
-            ) from error
-        except OSError:
-            pass  # some network file systems know no locks
-        if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
-            if is_new:
-                _sync_folder(path.parent)
-            return descriptor
-        # Whoever held it has finished and removed it in between.
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

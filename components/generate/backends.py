@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from components.contracts.chat_api.ask import Ask, Message
+from components.contracts.chat_api.client import ChatClient
+from components.contracts.chat_api.reply import Reply
 from components.contracts.chat_api.settings import ApiTarget
+from components.contracts.chat_api.tally import Tally
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.journal import Journal
 from components.contracts.ports import Input
@@ -122,11 +125,6 @@ class ApiBackend:
             UsageError: a request has choices, or no bound on its length.
             TouchstoneError: the budget ended, or a request was refused; replies so far stay in the journal.
         """
-        # The client costs most of a second to import.
-        from components.contracts.chat_api.client import ChatClient
-        from components.contracts.chat_api.reply import Reply
-        from components.contracts.chat_api.tally import Tally
-
         asks = [_ask(request) for request in requests]
         with ChatClient(self._target, self._journal) as client:
             ending = client.answer(asks)
@@ -140,7 +138,7 @@ class ApiBackend:
                 elif reply is not None:
                     failed.append(f"{request.id}: {reply.message}")
             if ending == "budget":
-                why, remedy = client.budget_end()
+                why, remedy = client.accounts.budget_end()
                 raise TouchstoneError(
                     f"{why}, with {len(said)} of {len(asks)} requests answered",
                     expected="a budget for every request",

@@ -67,7 +67,7 @@ class Asking:
             if self._collection.is_full:
                 break
             if ending == "budget":
-                return self._early(*self._client.budget_end())
+                return self._early(*self._client.accounts.budget_end())
             if self._fruitless >= FRUITLESS_REQUESTS:
                 return (
                     no_examples(self._collection)
@@ -134,6 +134,8 @@ class Asking:
         def told() -> None:
             about = have + int((client.num_kept - before) * rate)
             done = min(about, collection.num_wanted)
-            listener(progress.Progress(done, collection.num_wanted, client.usd, client.ledger.spent.total))
+            listener(
+                progress.Progress(done, collection.num_wanted, client.accounts.usd, client.accounts.ledger.spent.total)
+            )
 
         return told

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from components.contracts.bind import Metrics
+from components.contracts.chat_api.client import ChatClient
 from components.contracts.chat_api.rows import ApiReply
 from components.contracts.chat_api.settings import LIMIT, ApiTarget
 from components.contracts.errors import TouchstoneError
 from components.contracts.journal import Journal
 from components.contracts.ports import Input, Output
 from components.contracts.rows import Completion, Dialogue, Prompt, Removal, Request
+from components.synthesize.asking import Asking
 from components.synthesize.examples import Collection, Papers, Terms, no_examples
 from components.synthesize.prompting import compose_prompt
 from components.synthesize.task import load_task
@@ -110,10 +112,6 @@ def synthesize(
         UsageError: the task cannot be understood, or no server is named.
         TouchstoneError: budget, requests or hope ended before there were enough examples, or the server fails.
     """
-    # The client costs most of a second to import.
-    from components.contracts.chat_api.client import ChatClient
-    from components.synthesize.asking import Asking
-
     task = load_task(params.task)
     wanted = params.num_examples or task.num_examples
     collection = Collection(task, wanted, Papers(params.target_date, params.terms))

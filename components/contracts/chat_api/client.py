@@ -1,31 +1,27 @@
-"""Asks many requests, journals every reply before anything else is done with it, and stops before a budget is passed.
-
-The journal holds, by key: `sent KEY ATTEMPT` (the most the attempt can cost; on disk before it leaves), then one of
-`reply KEY` (everything the server sent), `free ATTEMPT` (the server did nothing for it) or, when the reply was lost or
-the process killed, nothing: such an attempt counts as spent for ever.
-"""
+"""Sends many requests, journals every reply before anything else is done with it, and never passes a budget."""
 
 from __future__ import annotations
 
 import random
 import sys
 import threading
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from components.contracts.chat_api.accounts import Accounts
 from components.contracts.chat_api.ask import Ask, Cost, Wording
-from components.contracts.chat_api.budget import NOTHING, Ledger
 from components.contracts.chat_api.clock import Clock, SystemClock
 from components.contracts.chat_api.hands import Hands
 from components.contracts.chat_api.pace import Pace, pause
 from components.contracts.chat_api.problems import Refused, TryAgain
-from components.contracts.chat_api.reply import Reply, read_reply
+from components.contracts.chat_api.reply import Reply
 from components.contracts.chat_api.settings import ApiTarget
-from components.contracts.chat_api.wire import Wire
 from components.contracts.errors import TouchstoneError
 from components.contracts.journal import Journal
+
+if TYPE_CHECKING:
+    from components.contracts.chat_api.wire import Wire
 
 Ending = Literal["complete", "budget"]
 
@@ -79,23 +75,22 @@ class ChatClient:
 
         Raises:
             UsageError: no server, no model, or an impossible key.
-            TouchstoneError: the journal cannot be used.
+            TouchstoneError: the journal cannot be used, or the official client is not installed.
         """
         target.check()
         self.target = target
-        self.ledger = Ledger(target)
         self.counts = Counts()
-        self._journal = journal
+        self.accounts = Accounts(target, journal)
         self._seed = seed
         clock = clock or SystemClock()
-        self._wire = Wire(target, clock)
+        self._wire = _wire(target, clock)
         draw = random.Random(seed)
         self._pace = Pace(target.base_url, patience_seconds=target.patience_seconds, clock=clock, draw=draw)
         self._lock = threading.Lock()
         self._failures: dict[str, Failure] = {}
         self._failed_in_a_row = 0
         self._out_of_budget = False
-        self.num_kept = self._recount()
+        self.num_kept = self.accounts.num_replies_found
         """Replies in the journal."""
 
     def __enter__(self) -> ChatClient:
@@ -126,7 +121,7 @@ class ChatClient:
         try:
             for ask in asks:
                 wording = Wording(ask, self.target)
-                if f"reply {wording.key}" in self._journal:
+                if self.accounts.has_reply(wording):
                     continue
                 self._failures.pop(wording.key, None)
                 task = _Task(wording, wording.worst_case, draw=random.Random(f"{self._seed}:{wording.key}"))
@@ -155,70 +150,14 @@ class ChatClient:
             TouchstoneError: the journal is damaged.
         """
         wording = Wording(ask, self.target)
-        kept = self._journal.read(f"reply {wording.key}")
-        if kept is None:
-            return self._failures.get(wording.key)
-        raw = kept["raw"]
-        assert isinstance(raw, dict)
-        return read_reply(raw, ask.n)
-
-    def replies(self, asks: Sequence[Ask]) -> Iterable[tuple[Ask, Reply | Failure | None]]:
-        """What came of each request, in their order, read one by one."""
-        return ((ask, self.reply(ask)) for ask in asks)
-
-    @property
-    def usd(self) -> float:
-        """Spent, lost replies included."""
-        return self.ledger.usd(self.ledger.spent)
+        return self.accounts.reply(wording) or self._failures.get(wording.key)
 
     def costs(self) -> dict[str, float]:
-        """What was spent, for a step's metrics."""
-        spent, lost = self.ledger.spent, self.ledger.lost
-        return {
-            "prompt_tokens": float(spent.prompt),
-            "completion_tokens": float(spent.completion),
-            "lost_tokens": float(lost.total),
-            "cost_usd": self.usd,
-            "retries": float(self.counts.retries),
-        }
-
-    def budget_end(self) -> tuple[str, str]:
-        """That the next request could pass the budget, and what to raise, in words."""
-        target, spent = self.target, self.ledger.spent
-        limits, raised = [], []
-        if target.max_tokens_total is not None:
-            limits.append(f"{spent.total} of {target.max_tokens_total} tokens")
-            raised.append("max_tokens_total")
-        if target.max_usd is not None:
-            limits.append(f"{self.usd:.4f} of {target.max_usd:g} USD")
-            raised.append("max_usd")
-        lost = self.ledger.lost.total
-        told = f", {lost} tokens of them for replies that were lost and may have been billed" if lost else ""
-        return (
-            f"the next request could pass the budget: {' and '.join(limits)} are spent{told}",
-            f"raise {' and '.join(raised)}",
-        )
-
-    def _recount(self) -> int:
-        """Set the ledger to what the journal says; gives the number of replies."""
-        open_attempts: dict[str, Cost] = {}
-        num_replies = 0
-        for key, payload in self._journal.records():
-            kind, _, rest = key.partition(" ")
-            if kind == "sent":
-                open_attempts[str(payload["attempt"])] = _cost(payload)
-            elif kind == "free":
-                open_attempts.pop(rest, None)
-            elif kind == "reply":
-                num_replies += 1
-                open_attempts.pop(str(payload["attempt"]), None)
-                self.ledger.settle(NOTHING, _cost(payload))
-        for cost in open_attempts.values():
-            self.ledger.carry_lost(cost)
-        return num_replies
+        """What was spent, and how often an attempt was repeated, for a step's metrics."""
+        return {**self.accounts.costs(), "retries": float(self.counts.retries)}
 
     def _reserve(self, task: _Task, stopped: Callable[[], bool]) -> bool:
-        if self.ledger.reserve(task.cost, stopped=stopped):
+        if self.accounts.ledger.reserve(task.cost, stopped=stopped):
             return True
         if not stopped():
             self._out_of_budget = True
@@ -229,7 +168,7 @@ class ChatClient:
         while True:
             sent_at = self._pace.wait(stopped)
             if stopped():
-                self._release(task)
+                self.accounts.free(task.attempt, task.cost)
                 return
             try:
                 raw = self._attempt(task)
@@ -237,11 +176,11 @@ class ChatClient:
                 if not self._again(task, problem, sent_at, stopped):
                     return
             except Refused as refusal:
-                self._release(task)
+                self.accounts.free(task.attempt, task.cost)
                 self._failed(task, f"the server refuses: {refusal}")
                 return
             except TouchstoneError:
-                self._release(task)
+                self.accounts.free(task.attempt, task.cost)
                 raise
             else:
                 self._keep(task, raw)
@@ -250,18 +189,13 @@ class ChatClient:
 
     def _attempt(self, task: _Task) -> dict[str, Any]:
         if not task.attempt:
-            attempt = uuid.uuid4().hex[:16]
-            self._journal.append(f"sent {task.wording.key} {attempt}", {"attempt": attempt, **task.cost._asdict()})
-            task.attempt = attempt
+            task.attempt = self.accounts.begin(task.wording, task.cost)
         with self._lock:
             self.counts.requests += 1
         return self._wire.send(task.wording)
 
     def _keep(self, task: _Task, raw: Mapping[str, Any]) -> None:
-        usage = read_reply(raw, task.wording.ask.n).usage or task.cost
-        payload = {"raw": dict(raw), "attempt": task.attempt, **usage._asdict()}
-        self._journal.append(f"reply {task.wording.key}", payload)
-        self.ledger.settle(task.cost, usage)
+        self.accounts.keep(task.wording, task.attempt, task.cost, raw)
         self._pace.answered()
         with self._lock:
             self.num_kept += 1
@@ -272,7 +206,7 @@ class ChatClient:
         task.failures += not problem.throttled
         is_last, is_over = task.failures >= self.target.max_attempts, stopped()
         if problem.lost:
-            self.ledger.lose(task.cost)
+            self.accounts.ledger.lose(task.cost)
             task.attempt = ""
             with self._lock:
                 self.counts.lost += 1
@@ -286,7 +220,7 @@ class ChatClient:
             raise
         finally:
             if not problem.lost and (is_last or is_over):
-                self._release(task)
+                self.accounts.free(task.attempt, task.cost)
         if is_last or is_over or (problem.lost and not self._reserve(task, stopped)):
             return False
         with self._lock:
@@ -294,12 +228,6 @@ class ChatClient:
         if not problem.throttled and not problem.wait_seconds:
             self._pace.rest(pause(task.failures, task.draw), stopped)
         return True
-
-    def _release(self, task: _Task) -> None:
-        """Nothing is owed for the attempt, if there was one."""
-        if task.attempt:
-            self._journal.append(f"free {task.attempt}", {})
-        self.ledger.release(task.cost)
 
     def _failed(self, task: _Task, message: str) -> None:
         with self._lock:
@@ -315,8 +243,13 @@ class ChatClient:
             )
 
 
-def _cost(payload: Mapping[str, object]) -> Cost:
-    prompt, completion = payload["prompt"], payload["completion"]
-    assert isinstance(prompt, int)
-    assert isinstance(completion, int)
-    return Cost(prompt, completion)
+def _wire(target: ApiTarget, clock: Clock) -> Wire:
+    # The official client costs most of a second to import, and the core install does not have it.
+    try:
+        from components.contracts.chat_api.wire import Wire
+    except ModuleNotFoundError as error:
+        raise TouchstoneError(
+            f"a target behind an API needs a package that is not installed: {error.name}",
+            remedy="pip install 'touchstone-audit[api]'",
+        ) from error
+    return Wire(target, clock)

@@ -1,5 +1,6 @@
 import itertools
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -321,7 +322,7 @@ def test_a_refused_request_is_final_and_costs_nothing(server: ChatServer, make: 
     assert client.answer(asks(4)) == "complete"
     assert client.reply(asks(4)[2]) == Failure("the server refuses: 400, content policy")
     assert len(server.asked) == 4
-    assert client.ledger.spent.total == server.billed_tokens
+    assert client.accounts.ledger.spent.total == server.billed_tokens
 
 
 def test_a_server_that_refuses_everything_is_not_asked_for_ever(server: ChatServer, make: Make) -> None:
@@ -375,7 +376,7 @@ def test_a_server_that_is_not_there_is_told_and_costs_nothing(server: ChatServer
     client = make(base_url="http://127.0.0.1:9/v1", concurrency=1)
     with pytest.raises(TouchstoneError, match="requests in a row failed"):
         client.answer(asks(5))
-    assert client.ledger.spent.total == 0
+    assert client.accounts.ledger.spent.total == 0
 
 
 def test_the_key_goes_into_the_header_and_nowhere_else(
@@ -423,7 +424,7 @@ def test_what_is_journalled_is_not_asked_again(server: ChatServer, make: Make) -
     again = make()
     assert again.answer(asks(7)) == "complete"
     assert len(server.asked) == 7
-    assert again.ledger.spent.total == server.billed_tokens
+    assert again.accounts.ledger.spent.total == server.billed_tokens
 
 
 def test_a_changed_request_never_gets_the_reply_of_the_former_one(server: ChatServer, make: Make) -> None:
@@ -451,3 +452,11 @@ def test_a_wish_to_wait_no_time_at_all_is_not_taken_for_leave_to_hammer(server: 
 def test_what_would_pass_by_the_budget_cannot_be_slipped_in() -> None:
     with pytest.raises(ValueError, match="best_of, max_tokens cannot be set here"):
         ApiTarget(extra={"best_of": 5, "max_tokens": 10_000, "min_p": 0.1})
+
+
+def test_without_the_official_client_the_install_line_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "components.contracts.chat_api.wire", raising=False)
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(TouchstoneError, match="not installed: openai") as failed:
+        make()
+    assert "touchstone-audit[api]" in failed.value.remedy

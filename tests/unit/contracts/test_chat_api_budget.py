@@ -61,15 +61,15 @@ def test_the_worst_case_counts_bytes_and_all_replies() -> None:
 def test_the_budget_is_used_up_and_never_passed(server: ChatServer, make: Make, concurrency: int, limit: int) -> None:
     client = make(max_tokens_total=limit, concurrency=concurrency)
     assert client.answer(asks(500)) == "budget"
-    assert server.billed_tokens == client.ledger.spent.total
+    assert server.billed_tokens == client.accounts.ledger.spent.total
     assert limit - WORST < server.billed_tokens <= limit
 
 
 def test_money_is_never_passed(server: ChatServer, make: Make) -> None:
     client = make(max_usd=0.003, usd_per_million_prompt=1.5, usd_per_million_completion=2.0, concurrency=8)
     assert client.answer(asks(500)) == "budget"
-    assert 0.0025 < client.usd <= 0.003
-    told, remedy = client.budget_end()
+    assert 0.0025 < client.accounts.usd <= 0.003
+    told, remedy = client.accounts.budget_end()
     assert "of 0.003 USD are spent" in told
     assert remedy == "raise max_usd"
 
@@ -95,8 +95,8 @@ def test_a_lost_reply_counts_with_the_most_it_can_have_cost(server: ChatServer, 
     client = make(max_tokens_total=4 * WORST, concurrency=2, max_attempts=10)
     assert client.answer(asks(10)) == "budget"
     assert len(server.asked) == 4
-    assert client.ledger.lost.total == client.ledger.spent.total == 4 * WORST
-    assert "for replies that were lost" in client.budget_end()[0]
+    assert client.accounts.ledger.lost.total == client.accounts.ledger.spent.total == 4 * WORST
+    assert "for replies that were lost" in client.accounts.budget_end()[0]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -105,8 +105,8 @@ def test_a_server_that_did_not_begin_is_owed_nothing(server: ChatServer, make: M
     server.script = lambda asked: busy if asked.number % 2 else Answer()
     client = make(max_tokens_total=1000, concurrency=1)
     client.answer(asks(20))
-    assert client.ledger.spent.total == server.billed_tokens
-    assert client.ledger.lost.total == 0
+    assert client.accounts.ledger.spent.total == server.billed_tokens
+    assert client.accounts.ledger.lost.total == 0
 
 
 WRONG = [
@@ -129,7 +129,7 @@ def test_usage_that_cannot_be_counts_as_the_worst_case(server: ChatServer, make:
     server.script = lambda asked: Answer(usage=usage)
     client = make()
     client.answer(asks(1))
-    assert client.ledger.spent.total == WORST
+    assert client.accounts.ledger.spent.total == WORST
     assert client.num_kept == 1
 
 
@@ -147,7 +147,7 @@ def test_a_raised_budget_continues_without_paying_again(server: ChatServer, make
     assert client.answer(asks(100)) == "budget"
     assert set(server.answered.values()) == {1}
     assert len(server.asked) > before
-    assert server.billed_tokens == client.ledger.spent.total <= 1200
+    assert server.billed_tokens == client.accounts.ledger.spent.total <= 1200
 
 
 def test_attempts_that_a_kill_cut_off_count_as_spent(server: ChatServer, make: Make, tmp_path: Path) -> None:
@@ -157,9 +157,9 @@ def test_attempts_that_a_kill_cut_off_count_as_spent(server: ChatServer, make: M
     journal.append("free 2", {})
     journal.close()
     client = make(max_tokens_total=500 + WORST)
-    assert client.ledger.spent == (300, 200)
+    assert client.accounts.ledger.spent == (300, 200)
     client.answer(asks(10))
-    assert client.ledger.spent.total <= 500 + WORST
+    assert client.accounts.ledger.spent.total <= 500 + WORST
     assert server.billed_tokens > 0
 
 

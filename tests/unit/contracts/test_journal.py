@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.journal import FILE_NAME, Journal
+from components.contracts.journal import Journal
+from components.contracts.journal_file import FILE_NAME
 
 WRITER = """
 import os, sys

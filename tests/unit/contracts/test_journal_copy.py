@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.journal import FILE_NAME, Journal
+from components.contracts.journal import Journal
 from components.contracts.journal_copy import JournalCopy
+from components.contracts.journal_file import FILE_NAME
 from components.contracts.object_store import FileStore
 
 

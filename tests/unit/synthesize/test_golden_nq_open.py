@@ -1,4 +1,4 @@
-"""Method section 2.3: NQ-synthetic's seeds come from the Natural Questions validation set; do they leak into the test?"""
+"""Method section 2.3: the seeds of NQ-synthetic come from the Natural Questions validation set: in the test too?"""
 
 import gzip
 import json
