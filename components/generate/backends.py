@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from components.contracts.chat_api import progress
 from components.contracts.chat_api.ask import Ask, Message
 from components.contracts.chat_api.client import ChatClient
 from components.contracts.chat_api.reply import Reply
@@ -127,7 +128,13 @@ class ApiBackend:
         """
         asks = [_ask(request) for request in requests]
         with ChatClient(self._target, self._journal) as client:
-            ending = client.answer(asks)
+            listener, accounts = progress.current(), client.accounts
+
+            def told() -> None:
+                now = progress.Progress(client.num_kept, len(asks), accounts.usd, accounts.ledger.spent.total)
+                listener(now)
+
+            ending = client.answer(asks, told=told)
             said: list[Completion] = []
             tally, failed = Tally(), []
             for request, ask in zip(requests, asks, strict=True):

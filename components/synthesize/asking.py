@@ -20,7 +20,7 @@ from components.synthesize.examples import Collection, no_examples
 from components.synthesize.prompting import Composed, compose_prompt
 from components.synthesize.task import Task
 
-FIRST_ROUND = 16
+FIRST_ROUND = 8
 """Requests by which it is learnt how many examples a reply holds."""
 LONGEST_ROUND = 512
 FRUITLESS_REQUESTS = 128
@@ -97,7 +97,7 @@ class Asking:
 
     def _next_round(self) -> int:
         if self.num_asked == 0:
-            return FIRST_ROUND
+            return min(FIRST_ROUND, self._collection.num_wanted)
         left = self._collection.num_wanted - len(self._collection.dialogues)
         return max(1, min(LONGEST_ROUND, math.ceil(left / self._rate)))
 

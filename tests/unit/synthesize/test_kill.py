@@ -41,9 +41,8 @@ def finished(server: ChatServer, out: Path) -> dict[str, float]:
     return counted
 
 
-@pytest.fixture
-def journalled(server: ChatServer, tmp_path: Path) -> set[str]:
-    """Kill a run when four requests are under way; gives what its journal then holds."""
+def killed(server: ChatServer, out: Path) -> None:
+    """Kill a run when four requests are under way."""
     stuck, release = threading.Event(), threading.Event()
 
     def script(asked: Asked) -> Answer:
@@ -54,24 +53,25 @@ def journalled(server: ChatServer, tmp_path: Path) -> set[str]:
         return Answer(after=release)
 
     server.script = script
-    process = started(server, tmp_path / "out")
+    process = started(server, out)
     assert stuck.wait(30)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     server.script = lambda asked: Answer()
     release.set()
-    (path,) = (tmp_path / "out").rglob("journal.log")
+
+
+def journalled_replies(out: Path) -> int:
+    (path,) = out.rglob("journal.log")
     journal = Journal(path.parent)
-    found = {record.key for record in journal.records()}
+    found = sum(record.key.startswith("reply ") for record in journal.records())
     journal.close()
     return found
 
 
-def test_a_killed_run_continues_and_no_journalled_reply_is_asked_for_twice(
-    server: ChatServer, tmp_path: Path, journalled: set[str]
-) -> None:
-    replies = [key for key in journalled if key.startswith("reply ")]
-    assert len(replies) == NUM_ANSWERED
+def test_a_killed_run_continues_and_no_journalled_reply_is_asked_for_twice(server: ChatServer, tmp_path: Path) -> None:
+    killed(server, tmp_path / "out")
+    assert journalled_replies(tmp_path / "out") == NUM_ANSWERED
     assert not (tmp_path / "out" / "dialogues").exists()
     before_kill = server.asked[: NUM_ANSWERED + CONCURRENCY]
     answered_before = {asked.key for asked in before_kill[:NUM_ANSWERED]}
@@ -107,3 +107,17 @@ def test_two_runs_of_the_same_work_do_not_pay_both(server: ChatServer, tmp_path:
     told, _ = first.communicate()
     assert json.loads(told)["examples"] == 150
     assert set(server.answered.values()) == {1}
+
+
+def test_a_lost_machine_loses_next_to_nothing_with_an_object_store(
+    server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOUCHSTONE_STORE", f"file://{tmp_path}/bucket")
+    monkeypatch.setenv("TOUCHSTONE_CACHE", str(tmp_path / "one machine"))
+    killed(server, tmp_path / "out")
+    assert list((tmp_path / "one machine").rglob("journal.log"))
+    monkeypatch.setenv("TOUCHSTONE_CACHE", str(tmp_path / "another machine"))
+    assert finished(server, tmp_path / "out")["examples"] == 150
+    # What was under way, and what had been journalled here and not yet there in that moment.
+    assert sum(times - 1 for times in server.answered.values()) <= 2 * CONCURRENCY
+    assert not list((tmp_path / "bucket" / "journals").rglob("*.log"))
