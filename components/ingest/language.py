@@ -25,16 +25,21 @@ LOOKED_AT_CHARS = 1_500
 """Of a turn; what lies beyond is not searched for text between code blocks."""
 CLEAR_WORDS = 10
 CLEAR_SHARE = 0.12
+CLEAR_SHARES = (0.05, 0.2)
 CLEAR_FOREIGN_SHARE = 0.002
 DOUBT = 0.01
 
 # A code block, closed or cut off; code in a line; an address: none of them is in a language.
 _NO_LANGUAGE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
-# Common in English and, unlike "in", "die" or "for", not in the languages that share the alphabet.
-_FUNCTION_WORDS = """the and of you that this with are it from your which what how they their will would should could
-    been were there these those because when where who why about into than them then its our but if can not"""
-_ENGLISH = frozenset(_FUNCTION_WORDS.split())
+# Common in English and not in the languages that share the alphabet; and words that one of those has too.
+_ONLY_ENGLISH_WORDS = """the and of you that this with are it from your which what how they their will would should
+    could been were there these those because when where who why about into than them then its our but if can not"""
+_ALSO_ENGLISH_WORDS = (
+    """is in to a for on at as or i my we me do have has be by an use add all more list between using"""
+)
+_ONLY_ENGLISH = frozenset(_ONLY_ENGLISH_WORDS.split())
+_ENGLISH = _ONLY_ENGLISH | frozenset(_ALSO_ENGLISH_WORDS.split())
 
 
 def spoken_head(turns: Sequence[Turn]) -> str:
@@ -55,14 +60,18 @@ def spoken_head(turns: Sequence[Turn]) -> str:
 
 
 def clearly_english(head: str) -> bool:
-    """Whether function words settle it: at least 12% of ten or more words, hardly a letter outside ASCII.
+    """Whether function words settle it: enough of ten or more words, and hardly a letter outside ASCII.
 
-    Far quicker than the detector, and right where it speaks: of 975 real conversations it settled 941, and lingua
-    called every one of them English.
+    Enough is 12% that are only English; or 5% and, with those that other languages share, 20%. Far quicker than the
+    detector, and right where it speaks: it settled 5,146 of 5,469 real conversations; lingua gave two of them, English
+    lists both, another language.
     """
     words = _WORD.findall(head.lower())
-    if len(words) < CLEAR_WORDS or sum(map(_ENGLISH.__contains__, words)) < CLEAR_SHARE * len(words):
+    only_english = sum(map(_ONLY_ENGLISH.__contains__, words))
+    if len(words) < CLEAR_WORDS or only_english < CLEAR_SHARES[0] * len(words):
         return False
+    if only_english < CLEAR_SHARE * len(words):
+        return head.isascii() and sum(map(_ENGLISH.__contains__, words)) >= CLEAR_SHARES[1] * len(words)
     if head.isascii():
         return True
     foreign = sum(character.isalpha() for character in head if character > "\x7f")

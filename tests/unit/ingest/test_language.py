@@ -14,6 +14,8 @@ DUTCH = "Kun je me vertellen hoe het weer in de bergen is, en of ik warme kleren
 INDONESIAN = (
     "Bisakah kamu memberi tahu saya bagaimana cuaca di pegunungan dan apakah saya harus membawa pakaian hangat?"
 )
+DANISH = "I dag vil vi gerne have at I kommer til os for at se på det hele, men det er ikke for alle, som I ved."
+AFRIKAANS = "Ons wil in die berge gaan stap, want dit is mooi en my ma is ook daar as ons wil kom kuier vir die week."
 CHINESE = "请告诉我山里的天气怎么样,我是否应该带上保暖的衣服,谢谢你的帮助。"
 CODE = "```python\nfor index in range(10):\n    print(index, letters[index], the_words_of_it)\n```"
 
@@ -45,7 +47,7 @@ def test_too_few_letters_say_nothing(texts: tuple[str, ...]) -> None:
 
 
 NAMES = (
-    "Provide a list of small nations.",
+    "Provide small nations.",
     "1. Andorra\n2. Belize\n3. San Marino\n4. Monaco\n5. Nauru\n6. Palau\n7. Tuvalu",
 )
 
@@ -76,6 +78,8 @@ def test_a_code_block_that_is_never_closed_is_code_to_its_end() -> None:
         (ENGLISH, True),
         (DUTCH, False),
         (INDONESIAN, False),
+        (DANISH.replace("å", "aa"), False),
+        (AFRIKAANS, False),
         (GERMAN, False),
         (f"{ENGLISH} {CHINESE}", False),
         ("and", False),
