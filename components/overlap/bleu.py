@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.overlap.compiled import Floats, kernel
+from components.overlap.compiled import Floats, inlined, kernel
 
 MAX_ORDER = 4
 _LOG_100 = math.log(100.0)
@@ -53,7 +53,7 @@ def log_table(longest: int) -> Floats:
     return np.log(np.maximum(np.arange(longest + 2, dtype=np.float64), 1.0))
 
 
-@kernel
+@inlined
 def log_bleu(c1: int, c2: int, c3: int, c4: int, m: int, r: int, logs: Floats) -> float:
     """log of BLEU; `logs` is `log_table(m)` or longer. At least one token matches."""
     order = min(MAX_ORDER, m)

@@ -31,6 +31,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 BOX = Path(__file__).parent
 
 
+def inlined(function: F) -> F:
+    """As `kernel`, put into its callers."""
+    compiled: Any = numba.njit(inline="always", error_model="numpy")(function)
+    return compiled  # type: ignore[no-any-return]
+
+
 def kernel(function: F) -> F:
     """Compile `function` at its first call, or load what an earlier process compiled."""
     # The setting belongs to the whole process; other users of numba keep theirs.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from components.overlap.bleu import MAX_ORDER, log_bleu
-from components.overlap.compiled import Bytes, Ints, Shorts, kernel
+from components.overlap.compiled import Bytes, Ints, Shorts, inlined, kernel
 from components.overlap.item_index import ItemIndex
 from components.overlap.tables import FREE, find_pair, find_word, pair_key
 from components.overlap.tokens import Buffer, scan
@@ -50,7 +50,7 @@ def _count_grams(index: ItemIndex, text: Bytes, bounds: Ints, length: int, token
     return seen
 
 
-@kernel
+@inlined
 def _first_at_least(items: Shorts, begin: int, end: int, low: int) -> int:
     while begin < end:
         middle = (begin + end) // 2
@@ -105,21 +105,16 @@ def _matched(index: ItemIndex, j: int, order: int, counts: Shorts) -> int:
 
 
 @kernel
-def _weigh(
+def _settle(
     index: ItemIndex, best: Best, windows: Windows, j: int, entry: int, r: int, number: int, scratch: _Scratch
 ) -> None:
-    """Let a candidate's score compete with the item's best."""
-    if r < windows.shortest[j] or r > windows.longest[j]:
-        return
-    m = index.lengths[j]
-    c, at = scratch.matches, MAX_ORDER * j
-    for order in range(entry - 1):
-        c[at + order] = max(0, min(m, r) - order)
-    for order in range(entry):
-        if log_bleu(c[at], c[at + 1], c[at + 2], c[at + 3], m, r, index.logs) <= best.log_score[j] + TIE:
+    """Count what lies below the entry, longest first, while the rest could still win; then let the item compete."""
+    m, c, at = index.lengths[j], scratch.matches, MAX_ORDER * j
+    for order in range(entry - 2, -1, -1):
+        c[at + order] = _matched(index, j, order, scratch.counts)
+        score = log_bleu(c[at], c[at + 1], c[at + 2], c[at + 3], m, r, index.logs)
+        if score <= best.log_score[j] + TIE:
             return
-        if order < entry - 1:
-            c[at + entry - 2 - order] = _matched(index, j, entry - 2 - order, scratch.counts)
     if c[at] > 0:
         best.log_score[j] = log_bleu(c[at], c[at + 1], c[at + 2], c[at + 3], m, r, index.logs)
         best.text[j] = number
@@ -127,6 +122,36 @@ def _weigh(
             best.counts[j, order] = c[at + order]
         best.counts[j, MAX_ORDER] = r
         narrow(index, best, windows, j)
+
+
+@kernel
+def _compete(
+    index: ItemIndex,
+    itself: Ints,
+    best: Best,
+    windows: Windows,
+    entries: Ints,
+    r: int,
+    number: int,
+    count: int,
+    scratch: _Scratch,
+) -> None:
+    """Let the candidates' scores compete with the items' best, and forget the candidates."""
+    c = scratch.matches
+    for k in range(count):
+        j = scratch.candidates[k]
+        at = MAX_ORDER * j
+        # Most fail here. The check stands in the loop because a call would count references to two dozen arrays.
+        if windows.shortest[j] <= r <= windows.longest[j] and itself[j] != number:
+            m = index.lengths[j]
+            for order in range(entries[j] - 1):
+                c[at + order] = max(0, min(m, r) - order)
+            score = log_bleu(c[at], c[at + 1], c[at + 2], c[at + 3], m, r, index.logs)
+            if score > best.log_score[j] + TIE:
+                _settle(index, best, windows, j, entries[j], r, number, scratch)
+        scratch.marked[j] = 0
+        for order in range(MAX_ORDER):
+            c[at + order] = 0
 
 
 @kernel
@@ -156,13 +181,7 @@ def _search(index: ItemIndex, itself: Ints, lines: Buffer, first: int, best: Bes
             continue
         seen = _count_grams(index, lines.text, bounds, r, tokens, scratch)
         count = _gather(index, postings, (low, high), seen, scratch)
-        for k in range(count):
-            j = scratch.candidates[k]
-            if itself[j] != first + t:
-                _weigh(index, best, windows, j, entries[j], r, first + t, scratch)
-            scratch.marked[j] = 0
-            for order in range(MAX_ORDER):
-                scratch.matches[MAX_ORDER * j + order] = 0
+        _compete(index, itself, best, windows, entries, r, first + t, count, scratch)
         for s in range(seen):
             scratch.counts[scratch.seen[s]] = 0
 

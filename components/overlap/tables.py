@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Ints, kernel
+from components.overlap.compiled import Bytes, Ints, inlined, kernel
 
 FREE = -1
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -37,7 +37,7 @@ def empty_slots(entries: int) -> Ints:
     return np.full((num_slots(entries), 2), FREE, dtype=np.int64)
 
 
-@kernel
+@inlined
 def hash_bytes(text: Bytes, begin: int, end: int) -> int:
     """A hash of some bytes, never negative."""
     value = np.uint64(end - begin)
@@ -47,7 +47,7 @@ def hash_bytes(text: Bytes, begin: int, end: int) -> int:
     return np.int64(value >> np.uint64(1))  # type: ignore[return-value]
 
 
-@kernel
+@inlined
 def find_word(words: Vocabulary, text: Bytes, begin: int, end: int) -> int:
     """The number of the word text[begin:end]; -1 when it is unknown."""
     value = hash_bytes(text, begin, end)
@@ -97,13 +97,13 @@ def build_vocabulary(text: Bytes, bounds: Ints) -> tuple[Vocabulary, Ints]:
     return words._replace(bounds=words.bounds[:count].copy()), numbers
 
 
-@kernel
+@inlined
 def pair_key(first: int, second: int) -> int:
     """Two numbers below 2^31 as one."""
     return (np.int64(first) << 32) | np.int64(second)  # type: ignore[return-value]
 
 
-@kernel
+@inlined
 def find_pair(slots: Ints, key: int) -> int:
     """What was entered under `key`; -1 when nothing was."""
     mask = len(slots) - 1

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Ints, kernel
+from components.overlap.compiled import Bytes, Ints, inlined, kernel
 
 _OTHER, _DIGIT, _SPACE, _MARK, _STOP, _DASH, _LEAD = range(7)
 
@@ -69,7 +69,7 @@ def prepared(text: str) -> str:
     return line
 
 
-@kernel
+@inlined
 def _space_at(text: Bytes, i: int, end: int) -> int:
     """Bytes of the white space character beyond ASCII that begins at i; 0 when there is none."""
     left = end - i
@@ -88,11 +88,12 @@ def _space_at(text: Bytes, i: int, end: int) -> int:
     return 3 if found else 0
 
 
-@kernel
+@inlined
 def _piece(text: Bytes, begin: int, i: int, end: int) -> tuple[int, int, int]:
-    """What begins at byte i, no letter and no digit: its bytes, how many of them are tokens of their own, how many begin the next token.
+    """What begins at byte i, which is no letter and no digit.
 
-    (1, -1, 0) = part of a word.
+    Returns:
+        Its bytes; how many of them are tokens of their own, -1 = part of a word; how many begin the next token.
     """
     kind = _KINDS[text[i]]
     if kind == _SPACE:

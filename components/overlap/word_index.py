@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Floats, Ints, kernel
+from components.overlap.compiled import Bytes, Floats, Ints, inlined, kernel
 from components.overlap.tables import FREE, Vocabulary, build_vocabulary, num_slots
 from components.overlap.words import all_words, lowered, word_characters
 
@@ -106,13 +106,13 @@ def _runs(numbers: Ints, starts: Ints, size: int) -> Runs:
     return runs._replace(firsts=runs.firsts[:count].copy())
 
 
-@kernel
+@inlined
 def rolled(value: np.uint64, number: int) -> np.uint64:
     """The hash of a run after one more word."""
     return value * _BASE + np.uint64(number + 1)
 
 
-@kernel
+@inlined
 def _slot_of(value: np.uint64, mask: int) -> int:
     return np.int64((value ^ (value >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) & mask  # type: ignore[return-value]
 
@@ -143,7 +143,7 @@ def _enter_runs(numbers: Ints, starts: Ints, runs: Runs) -> int:
     return count
 
 
-@kernel
+@inlined
 def find_run(numbers: Ints, runs: Runs, value: np.uint64, recent: Ints, newest: int) -> int:
     """The run whose last word stands at `newest` of the ring `recent`; -1 when no item has it."""
     mask, ring = len(runs.slots) - 1, len(recent) - 1

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Ints, kernel
+from components.overlap.compiled import Bytes, Ints, inlined, kernel
 from components.overlap.tokens import Buffer, buffer
 
 _UNICODE_END = 0x110000
@@ -26,7 +26,7 @@ def lowered(texts: Iterable[str]) -> Buffer:
     return buffer(text.lower() for text in texts)
 
 
-@kernel
+@inlined
 def next_word(text: Bytes, i: int, end: int, is_word: Bytes) -> tuple[int, int]:
     """Begin and end of the first word at or after byte i; (end, end) when there is none."""
     begin = -1
