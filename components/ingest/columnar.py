@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ def columnar_records(path: Path, head: bytes, limits: Limits) -> Iterator[Item]:
             remedy="pip install 'touchstone-audit[data]'",
         ) from error
     try:
-        batches = _parquet(path, limits) if head.startswith(PARQUET_MAGIC) else _arrow(path)
+        batches = columnar_batches(path, head, limits)
         first = next(batches, None)
     except (pa.ArrowException, OSError) as error:
         raise TouchstoneError(
@@ -51,12 +50,18 @@ def columnar_records(path: Path, head: bytes, limits: Limits) -> Iterator[Item]:
     batch = first
     try:
         while batch is not None:
-            for value in itertools.chain.from_iterable(part.to_pylist() for part in _slices(batch, limits)):
+            for value in batch.to_pylist():
                 number += 1
                 yield RawRecord(f"row {number}", value)
             batch = next(batches, None)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         yield damaged(f"after row {number}", _first_line(error))
+
+
+def columnar_batches(path: Path, head: bytes, limits: Limits) -> Iterator[pa.RecordBatch]:
+    """The table in pieces, each about as large as a record may be at most."""
+    batches = _parquet(path, limits) if head.startswith(PARQUET_MAGIC) else _arrow(path)
+    return (part for batch in batches for part in _slices(batch, limits))
 
 
 def _parquet(path: Path, limits: Limits) -> Iterator[pa.RecordBatch]:

@@ -61,14 +61,15 @@ def unpacked(path: Path) -> Iterator[Unpacked]:
             file.seek(0)
             stream, packing = _open(path, file, magic, opened)
             opened.callback(stream.close)
-            head, broken = _read_head(stream)
-        if broken is not None and not head:
-            raise TouchstoneError(
-                f"{path}: the {packing} stream is damaged from its start ({broken})",
-                expected=f"a whole {packing} file",
-                remedy="fetch or write the file again",
-            ) from broken
-        with io.BufferedReader(_Chained(head, broken, stream), BUFFER_BYTES) as chained:
+            try:
+                head = _read_head(stream)
+            except BROKEN_STREAM as error:
+                raise TouchstoneError(
+                    f"{path}: the {packing} stream is damaged from its start ({error})",
+                    expected=f"a whole {packing} file",
+                    remedy="fetch or write the file again",
+                ) from error
+        with io.BufferedReader(_Chained(head, stream), BUFFER_BYTES) as chained:
             yield Unpacked(cast("io.BufferedReader", chained), head, packing, file)
 
 
@@ -117,28 +118,29 @@ class _Stream(Protocol):
     def close(self) -> object: ...
 
 
-def _read_head(stream: _Stream) -> tuple[bytes, Exception | None]:
-    """The first bytes of a stream, and what it breaks with if it breaks within them."""
+def _read_head(stream: _Stream) -> bytes:
+    """The first bytes of a stream; all that are whole when it breaks within them."""
     parts: list[bytes] = []
     missing = HEAD_BYTES
     while missing:
         try:
             part = stream.read1(missing)
-        except BROKEN_STREAM as error:
-            return b"".join(parts), error
+        except BROKEN_STREAM:
+            if not parts:
+                raise
+            break  # met again, and told, where reading comes to it
         if not part:
             break
         parts.append(part)
         missing -= len(part)
-    return b"".join(parts), None
+    return b"".join(parts)
 
 
 class _Chained(io.RawIOBase):
-    """Bytes already read, then the rest of the stream they were read from, or the error it broke with."""
+    """Bytes already read, then the rest of the stream they were read from."""
 
-    def __init__(self, head: bytes, broken: Exception | None, rest: _Stream) -> None:
+    def __init__(self, head: bytes, rest: _Stream) -> None:
         self._head = memoryview(head)
-        self._broken = broken
         self._rest = rest
 
     def readable(self) -> bool:
@@ -150,8 +152,6 @@ class _Chained(io.RawIOBase):
             buffer[:count] = self._head[:count]
             self._head = self._head[count:]
             return count
-        if self._broken is not None:
-            raise self._broken
         part = self._rest.read1(len(buffer))
         buffer[: len(part)] = part
         return len(part)

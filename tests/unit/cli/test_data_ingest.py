@@ -116,7 +116,10 @@ def test_an_earlier_result_stays_when_the_next_one_fails(tmp_path: Path) -> None
     assert _call(_jsonl(tmp_path / "a.jsonl", range(4)), "--out", tmp_path / "out").exit_code == 0
     before = [Input(tmp_path / "out" / "dialogues", Dialogue).digest, Input(tmp_path / "out" / "dump", Dump).digest]
     (tmp_path / "b.jsonl").write_text('{"title": "x"}\n')
-    for bad in (tmp_path / "b.jsonl", tmp_path / "absent"):
+    (tmp_path / "german.jsonl").write_text(
+        '{"prompt": "Wie heißt die Hauptstadt von Frankreich?", "response": "Die Hauptstadt heißt Paris."}\n'
+    )
+    for bad in (tmp_path / "b.jsonl", tmp_path / "absent", tmp_path / "german.jsonl"):
         assert isinstance(_call(bad, "--out", tmp_path / "out").exception, TouchstoneError)
         after = [Input(tmp_path / "out" / "dialogues", Dialogue).digest, Input(tmp_path / "out" / "dump", Dump).digest]
         assert after == before

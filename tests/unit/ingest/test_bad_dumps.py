@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import zstandard
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Dialogue, Removal
-from components.ingest import readers
+from components.ingest import json_stream, readers
 from components.ingest.dumps import DumpSource, Limits, Tally, read_dump
 from components.ingest.readers import read_dialogues
 
@@ -104,6 +105,24 @@ def test_items_of_an_array_that_are_no_objects_are_set_aside_one_by_one(tmp_path
     assert [row.reason for row in removed] == ["malformed"] * 4
 
 
+@pytest.mark.parametrize("window", [1, 2, 5, 64, 1_000])
+def test_an_array_is_read_alike_through_a_window_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    smile = json.dumps({"id": "s", "prompt": '\N{GRINNING FACE} \\ "', "response": "\u00e9\u20ac"})
+    raw = json.dumps({"id": "r", "prompt": "\N{GRINNING FACE}", "response": "\u00e9"}, ensure_ascii=False)
+    long = _talk(4, "x" * 3_000)
+    content = f"[ {_talk(1)} ,\n{smile},123456789012, -0.5e-10,{raw},{long},\r\n\ttrue,null,[[],[{{}}]],{_talk(2)} ] "
+    whole = _read(tmp_path, content)
+    monkeypatch.setattr(json_stream, "WINDOW_BYTES", window)
+    assert _read(tmp_path, content) == whole
+    assert whole[0] == ["c1", "s", "r", "c4", "c2"]
+    assert [row.reason for row in whole[1]] == ["malformed"] * 5
+    limited = _read(tmp_path, content, Limits(record_bytes=1_000))
+    assert limited[0] == ["c1", "s", "r", "c2"]
+    assert [row.reason for row in limited[1]].count("too_long") == 1
+
+
 def _gzip(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
@@ -155,6 +174,20 @@ def test_a_packed_stream_with_flipped_bytes_is_told(tmp_path: Path, pack: Callab
     assert 100 < len(kept) < 4_000
     # Wrong bytes may unpack to wrong text before the stream's own check finds them.
     assert [row.reason for row in removed][-1] == "damaged"
+
+
+def test_a_small_archive_whose_checksum_is_wrong_is_told(tmp_path: Path) -> None:
+    content = _jsonl(3).encode()
+    wrong = zlib.crc32(content).to_bytes(4, "little")
+    with pytest.raises(TouchstoneError, match="damaged from its start"):
+        _read(tmp_path, _zip(content).replace(wrong, b"\0\0\0\0"))
+
+
+@pytest.mark.parametrize("pack", [_gzip, _zstd], ids=["gzip", "zstd"])
+def test_a_short_packed_stream_that_was_cut_is_told(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    kept, removed = _read(tmp_path, pack(_jsonl(60).encode())[:-3])
+    assert len(kept) <= 60
+    assert [row.reason for row in removed] == ["damaged"]
 
 
 def test_frames_of_zstd_one_after_another_are_one_stream(tmp_path: Path) -> None:
@@ -414,6 +447,11 @@ CSV_HEAD = "prompt,response\n"
 def test_rows_of_a_csv_that_cannot_be_used(tmp_path: Path, rows: str, kept: int, reasons: list[str]) -> None:
     names, removed = _read(tmp_path, CSV_HEAD + rows)
     assert (len(names), [row.reason for row in removed]) == (kept, reasons)
+
+
+def test_an_open_quote_is_given_up_at_the_limit_and_not_at_the_end_of_the_file(tmp_path: Path) -> None:
+    _, removed = _read(tmp_path, CSV_HEAD + 'x,y\n"' + "line of an open quote\n" * 5_000)
+    assert "line 3: a row of more than 0.0625 MiB: a quote is left open" in removed[0].detail
 
 
 def test_a_csv_row_in_another_encoding_is_set_aside_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import write_rows
 from components.contracts.rows import Dialogue, Passport, Removal, Turn
+from components.ingest import columnar
 from components.ingest.dumps import DumpSource, Limits, read_dump
 from components.ingest.hub import read_address, write_split
 
@@ -69,14 +70,21 @@ def test_older_and_rarer_shapes(tmp_path: Path, record: dict[str, Any], turns: l
 
 
 def test_the_passport_says_what_is_known_of_the_dump_and_what_was_dropped(tmp_path: Path) -> None:
-    spoken = [("gpt", "continued"), ("human", "Hi"), ("gpt", "Hello"), ("human", "and"), ("human", "bye")]
+    spoken = [
+        ("gpt", "continued"),
+        ("human", "Hi"),
+        ("gpt", "Hello"),
+        ("human", "and"),
+        ("human", "so"),
+        ("human", "bye"),
+    ]
     record = {"conversations": [{"from": role, "value": text} for role, text in spoken]}
     source = DumpSource(name="S", target="t", target_date="2023-03", terms="restricted", licence="CC0-1.0")
     (row,) = _read(_jsonl(tmp_path, record), source)
     assert isinstance(row, Dialogue)
     assert (row.source, row.target) == ("S", "t")
     assert row.passport == Passport(
-        target_date="2023-03", terms="restricted", licence="CC0-1.0", origin="dump.jsonl, line 1", dropped_turns=3
+        target_date="2023-03", terms="restricted", licence="CC0-1.0", origin="dump.jsonl, line 1", dropped_turns=4
     )
 
 
@@ -198,3 +206,5 @@ def test_batches_of_a_table_are_no_larger_than_a_record_may_be(tmp_path: Path) -
     pq.write_table(pa.Table.from_pylist(wide), path)
     rows = list(read_dump(path, DumpSource(), Limits(record_bytes=200_000)))
     assert len(rows) == 50
+    narrow = columnar.columnar_batches(path, path.read_bytes()[:4], Limits(record_bytes=300_000))
+    assert {batch.num_rows for batch in narrow} <= {1, 2, 3}

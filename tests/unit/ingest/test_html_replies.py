@@ -9,6 +9,7 @@ import pytest
 from components.ingest.html import replies_to_markdown
 
 PAGE = '<div class="markdown prose w-full break-words dark:prose-invert dark">{}</div>'
+OPEN = '<div class="markdown prose">'
 CODE = (
     '<pre><div class="bg-black mb-4 rounded-md"><div class="flex items-center text-xs">{label}</div>'
     '<div class="p-4 overflow-y-auto"><code class="{kind}">{code}</code></div></div></pre>'
@@ -131,9 +132,9 @@ def test_a_bare_fragment_is_converted_only_where_all_replies_are_html() -> None:
 @pytest.mark.parametrize(
     "bomb",
     [
-        PAGE.format("<div>" * 100_000),
-        PAGE.format("<button>" * 40_000),
-        PAGE.format("<pre>" * 99 + "x" * 300_000),
+        OPEN + "<div>" * 100_000,
+        OPEN + "<button>" * 40_000,
+        OPEN + "<pre>" * 98 + "x" * 300_000,
         "<pre>" * 60_000,
         "<p>" + "<math></math>" * 30_000 + "</p>",
         "<p " + 'a="1" ' * 100_000 + ">x</p>",
