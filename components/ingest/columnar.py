@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PARQUET_MAGIC = b"PAR1"
 ARROW_MAGIC = b"ARROW1"
 ARROW_STREAM_MAGIC = b"\xff\xff\xff\xff"
+BUFFER_BYTES = 1 << 20
 MOST_ROWS = 1_024
 
 
@@ -67,7 +68,8 @@ def columnar_batches(path: Path, head: bytes, limits: Limits) -> Iterator[pa.Rec
 def _parquet(path: Path, limits: Limits) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-    with pq.ParquetFile(path) as file:
+    # Without these it holds a whole row group, and the next one, beside the batch.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES) as file:
         about = file.metadata
         groups = [about.row_group(n) for n in range(about.num_row_groups)]
         widest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=1.0)

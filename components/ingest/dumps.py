@@ -53,7 +53,7 @@ class DumpSource(BaseModel):
     """What to call the dump in passports and tables; empty = the file's name without its endings."""
     target: str = UNKNOWN_TARGET
     """The model that wrote the replies; a record that names its model goes before it."""
-    target_date: str = ""
+    target_date: Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}){0,2})?$")] = ""
     """That model's version date, or when the replies were collected, as ISO 8601; empty = not known."""
     terms: Literal["unknown", "open", "restricted"] = "unknown"
     """Whether the target's terms allow training on its outputs."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from components.contracts.errors import TouchstoneError
+from components.contracts.errors import TouchstoneError, UsageError
 
 if TYPE_CHECKING:
     from pipelines.data.ingestion import Ingested
@@ -51,10 +51,17 @@ def ingest(
 
     Exit codes: 0 ok, 1 bad input, or a file that could not be read to its end (what was whole is written), 2 usage.
     """
+    from pydantic import ValidationError
+
     from components.ingest.dumps import DumpSource
     from pipelines.data.ingestion import ingest_files, merged_params
 
-    source = DumpSource.model_validate({key: given[key] for key in DumpSource.model_fields})
+    try:
+        source = DumpSource.model_validate({key: given[key] for key in DumpSource.model_fields})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        option = str(problem["loc"][0]).replace("_", "-")
+        raise UsageError(f"--{option} {problem['input']}: {problem['msg']}", remedy="see --help") from error
     result = ingest_files(places, source, merged_params(params_file, _rules(given)), out)
     click.echo(_as_json(result) if as_json else _as_text(result))
     for line in result.warnings:

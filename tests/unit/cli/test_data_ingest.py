@@ -138,6 +138,13 @@ def test_parameters_come_from_a_file_and_the_command_line_goes_before_it(tmp_pat
     assert isinstance(_call(path, "--params", params, "--out", tmp_path / "out").exception, UsageError)
 
 
+@pytest.mark.parametrize("date", ["March 2023", "2023-3", "23-03-01"])
+def test_a_date_that_is_none_is_a_usage_error(tmp_path: Path, date: str) -> None:
+    result = _call(_jsonl(tmp_path / "a.jsonl", range(4)), "--target-date", date, "--out", tmp_path / "out")
+    assert isinstance(result.exception, UsageError)
+    assert f"--target-date {date}" in str(result.exception)
+
+
 @pytest.mark.parametrize("place", ["hub:", "hub:#x"])
 def test_a_wrong_address_is_a_usage_error(tmp_path: Path, place: str) -> None:
     assert isinstance(_call(place, "--out", tmp_path / "out").exception, UsageError)
