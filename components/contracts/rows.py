@@ -86,7 +86,9 @@ class Removal(Row):
     id: str
     """The dialogue's id."""
     reason: str
-    """A short word: duplicate, near_duplicate, empty, no_reply, language, unknown_role, malformed, too_long, subset."""
+    """A short word: duplicate, near_duplicate, empty, no_reply, cut, language, unknown_role, malformed, damaged,
+    too_long, too_short, leaked (a held-out prompt that training repeats), seed (repeats an example of the task),
+    surplus (more than was wanted), subset."""
     detail: str = ""
     """What was seen."""
     raw: str = ""
