@@ -18,6 +18,7 @@ from components.ingest.containers import container_records
 from components.ingest.dumps import DAMAGED, UNKNOWN_TARGET, DumpSource, Limits, Tally, read_dump, report, source_name
 from components.ingest.formats import MalformedRecord, RawDialogue, RawTurn, accepted_formats, find_format, speaker_of
 from components.ingest.html import replies_to_markdown
+from components.ingest.known_ids import KnownIds
 from components.ingest.raw_records import RAW_CHARS, TO_MEND, RawRecord, Unreadable
 from components.ingest.turns import Alternating, Unusable, read_turns
 
@@ -70,7 +71,7 @@ class Reader:
         self._tally = tally
         self._source = source.name
         self._file = ""
-        self._contents: dict[int, int] = {}
+        self._known = KnownIds()
         self._passport: Mapping[str, Any] = {
             "target_date": source.target_date,
             "terms": source.terms,
@@ -121,18 +122,19 @@ class Reader:
         content = _digest(*[part for turn in turns for part in (turn.speaker, turn.text)])
         named = first_text(value, ID_KEYS)
         identity = named + raw.suffix if named else f"{self._source}-{content[:HASH_CHARS]}"
-        key, content_key = _key(identity), int(content[:HASH_CHARS], 16)
-        if self._contents.get(key, content_key) != content_key:
+        content_key = int(content[:HASH_CHARS], 16)
+        known = self._known.content(identity)
+        if known is not None and known != content_key:
             # One id, two contents (chunks of one conversation): both stay, told apart by content and not by position.
             identity = f"{identity}~{content[:HASH_CHARS]}"
-            key = _key(identity)
-        if key in self._contents:
+            known = self._known.content(identity)
+        if known is not None:
             return self._removal(record, "duplicate", f"the same as {identity}", raw.suffix)
         try:
             passport = self._papers(record, num_dropped)
         except ValidationError as error:
             return self._removal(record, "malformed", f"passport: {error.errors()[0]['msg']}", raw.suffix)
-        self._contents[key] = content_key
+        self._known.add(identity, content_key)
         return Dialogue(
             id=identity,
             source=first_text(value, ("source",)) or self._source,
@@ -229,8 +231,3 @@ def _digest(*parts: str) -> str:
     # With their lengths: ("ab", "c") and ("a", "bc") are two contents.
     head = ",".join([str(len(part)) for part in parts])
     return hashlib.sha256("".join((head, ":", *parts)).encode(errors="surrogatepass")).hexdigest()
-
-
-def _key(text: str) -> int:
-    """64 bits of a text's identity. Two ids that share them cost nothing worse than a longer id for the second."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

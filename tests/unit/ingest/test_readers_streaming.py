@@ -14,7 +14,7 @@ import pytest
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, Output
 from components.contracts.rows import Dialogue, Removal
-from components.ingest import dumps, readers
+from components.ingest import dumps, known_ids, readers
 from components.ingest.dumps import Dump, DumpSource, open_dump, read_dump, watching, write_dump
 
 TALK = {
@@ -162,6 +162,19 @@ def test_reading_can_be_left_in_the_middle(tmp_path: Path, close: Callable[[obje
     rows = read_dump(_grown(tmp_path / "dump", "array", 3 << 20), DumpSource())
     assert isinstance(next(rows), Dialogue)
     close(rows)
+
+
+def test_ids_are_known_wherever_they_have_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_ids, "FRESH_IDS", 7)
+    known, expected = known_ids.KnownIds(), {}
+    for number in range(2_000):
+        identity = f"id {number * 7919 % 1500}"
+        assert known.content(identity) == expected.get(identity)
+        if identity not in expected:
+            expected[identity] = (1 << 64) - 1 - number
+            known.add(identity, expected[identity])
+    assert [known.content(identity) for identity in expected] == list(expected.values())
+    assert known.content("another") is None
 
 
 def test_one_id_with_two_contents_stays_twice_whatever_the_order(tmp_path: Path) -> None:
