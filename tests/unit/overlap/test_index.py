@@ -121,6 +121,19 @@ def test_odd_texts_score_as_sacrebleu_scores_them(item: str, texts: list[str]) -
     assert (found.bleu, found.bleu_place.dialogue_id) == (score, f"d{number}" if number >= 0 else "")
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 20])
+def test_a_text_as_long_as_can_just_win_wins_and_one_token_more_does_not(length: int) -> None:
+    item = " ".join(f"t{n}" for n in range(length))
+    half = " ".join([*item.split()[: length // 2], "x"])
+    for padding in range(10 * length):
+        texts = [half, item + " x" * padding]
+        score, number = reference.nearest(item, texts)
+        found = search([item], texts)[0]
+        assert (found.bleu, found.bleu_place.dialogue_id) == (score, f"d{number}" if score > 0.0 else "")
+    # Where half of the item scores at all, the longer text has lost in the end.
+    assert number == 0 or length == 1
+
+
 def test_a_failing_stream_is_not_swallowed() -> None:
     def broken():
         yield TrainingText("d", 0, "text", True)
