@@ -33,7 +33,9 @@ def clean_dump(
     if sum(path.stat().st_size for path, _ in files) < PROCESSES_ABOVE_BYTES:
         workers = 1
     tally = Tally()
-    rows = (row for path, source in files for row in read_dump(path, source, params.limits, tally=tally))
+    rows = (
+        row for path, source in files for row in read_dump(path, source, params.limits, tally=tally, marks_ids=False)
+    )
     rules = CleaningRules.model_validate(params.model_dump(include=set(CleaningRules.model_fields)))
     with Spool(dialogues.path.parent) as spool:
         num_in = 0

@@ -172,7 +172,7 @@ def open_dump(folder: Path) -> list[tuple[Path, DumpSource]]:
 
 
 def read_dump(
-    path: Path, source: DumpSource, limits: Limits = LIMITS, *, tally: Tally | None = None
+    path: Path, source: DumpSource, limits: Limits = LIMITS, *, tally: Tally | None = None, marks_ids: bool = True
 ) -> Iterator[Dialogue | Removal]:
     """Every conversation of a file once, in the file's order, as a dialogue or as a removal with its reason.
 
@@ -181,8 +181,10 @@ def read_dump(
         source: What is known of it.
         limits: Bounds on the size of a record.
         tally: Filled on the way, for warnings about the file as a whole.
+        marks_ids: Whether ids are made unique within the file: of two contents under one id the second gets a mark.
+            False where the caller sees the whole and marks both, so that their order does not matter.
 
-    Ids are unique within the file. A removal of reason `damaged` stands for the rest of a file that cannot be read: an
+    A removal of reason `damaged` stands for the rest of a file that cannot be read: an
     unknown number of conversations.
 
     Raises:
@@ -190,7 +192,7 @@ def read_dump(
     """
     from components.ingest.readers import Reader
 
-    yield from Reader(source, limits, tally or Tally()).read(path)
+    yield from Reader(source, limits, tally or Tally(), marks_ids=marks_ids).read(path)
 
 
 def source_name(path: Path) -> str:

@@ -64,8 +64,9 @@ def read_dialogues(path: Path, *, target: str = UNKNOWN_TARGET) -> tuple[list[Di
 class Reader:
     """Dialogues and removals of one file."""
 
-    def __init__(self, source: DumpSource, limits: Limits, tally: Tally) -> None:
+    def __init__(self, source: DumpSource, limits: Limits, tally: Tally, *, marks_ids: bool = True) -> None:
         """Take what is known of the file."""
+        self._marks_ids = marks_ids
         self._dump = source
         self._limits = limits
         self._tally = tally
@@ -124,17 +125,18 @@ class Reader:
         identity = named + raw.suffix if named else f"{self._source}-{content[:HASH_CHARS]}"
         content_key = int(content[:HASH_CHARS], 16)
         known = self._known.content(identity)
-        if known is not None and known != content_key:
+        if known is not None and known != content_key and self._marks_ids:
             # One id, two contents (chunks of one conversation): both stay, told apart by content and not by position.
             identity = f"{identity}~{content[:HASH_CHARS]}"
             known = self._known.content(identity)
-        if known is not None:
+        if known == content_key:
             return self._removal(record, "duplicate", f"the same as {identity}", raw.suffix)
         try:
             passport = self._papers(record, num_dropped)
         except ValidationError as error:
             return self._removal(record, "malformed", f"passport: {error.errors()[0]['msg']}", raw.suffix)
-        self._known.add(identity, content_key)
+        if known is None:
+            self._known.add(identity, content_key)
         return Dialogue(
             id=identity,
             source=first_text(value, ("source",)) or self._source,

@@ -112,6 +112,18 @@ def test_the_order_of_the_dump_does_not_show(tmp_path: Path) -> None:
     assert [_without_places(rows) for rows in one[:2]] == [_without_places(rows) for rows in other[:2]]
 
 
+def test_dialogues_of_one_id_are_all_marked_by_their_content_in_any_order(tmp_path: Path) -> None:
+    twins = [
+        {"id": "chat", "instruction": f"Please tell me what makes {word} so special", "output": f"All about {word}."}
+        for word in ("mountains", "oceans", "deserts")
+    ]
+    one, _, _ = _ingest(_dump(tmp_path / "one", twins))
+    other, _, _ = _ingest(_dump(tmp_path / "other", twins[::-1]))
+    assert len({row.id for row in one}) == 3
+    assert all(row.id.startswith("chat~") for row in one)
+    assert {row.id: row.turns for row in one} == {row.id: row.turns for row in other}
+
+
 def test_the_number_of_processes_does_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.ingest.dump_cleaning.PROCESSES_ABOVE_BYTES", 0)
     monkeypatch.setattr("components.ingest.cleaning.BATCH_BYTES", 1_000)
