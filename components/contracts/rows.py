@@ -46,13 +46,19 @@ class Turn(Row):
     """What was said, as Markdown."""
 
 
+IsoDate = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}){0,2})?$")]
+"""A year, month or day as ISO 8601; empty = not known."""
+Terms = Literal["unknown", "open", "restricted"]
+"""Whether a target's terms allow training on its outputs; restricted = not for every purpose."""
+
+
 class Passport(Row):
     """What a dialogue's papers say beside its source and target. An empty text or null = not known."""
 
     target_date: str = ""
-    """The target model's version date, or when the reply was collected, as ISO 8601 (2023-03, 2023-03-01)."""
-    terms: Literal["unknown", "open", "restricted"] = "unknown"
-    """Whether the target's terms allow training on its outputs; restricted = not for every purpose."""
+    """The target model's version date, or when the reply was collected, as `IsoDate`."""
+    terms: Terms = "unknown"
+    """Whether the target's terms allow training on its outputs."""
     licence: str = ""
     """Licence of the dump, as an SPDX name where there is one."""
     origin: str = ""

@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from components.contracts import canonical
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Folder, disk_errors
-from components.contracts.rows import Dialogue, Removal
+from components.contracts.rows import Dialogue, IsoDate, Removal, Terms
 
 SOURCES_FILE = "sources.json"
 UNKNOWN_TARGET = "unknown"
@@ -53,9 +53,9 @@ class DumpSource(BaseModel):
     """What to call the dump in passports and tables; empty = the file's name without its endings."""
     target: str = UNKNOWN_TARGET
     """The model that wrote the replies; a record that names its model goes before it."""
-    target_date: Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}){0,2})?$")] = ""
-    """That model's version date, or when the replies were collected, as ISO 8601; empty = not known."""
-    terms: Literal["unknown", "open", "restricted"] = "unknown"
+    target_date: IsoDate = ""
+    """That model's version date, or when the replies were collected."""
+    terms: Terms = "unknown"
     """Whether the target's terms allow training on its outputs."""
     licence: str = ""
     """Licence of the dump, as an SPDX name where there is one."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Checkpoint, Input, Nothing, Output
-from components.contracts.rows import Completion, Dialogue, Removal, Turn
+from components.contracts.rows import Completion, Dialogue, IsoDate, Passport, Removal, Terms, Turn
 from components.ingest.cleaning_rules import CleaningRules
 from components.ingest.dumps import Dump, Limits
 from components.ingest.queries import drop_duplicates, in_subset_order, removal
@@ -27,6 +27,10 @@ class Params(BaseModel):
     """What these data are called in folder names."""
     source: str = "target_samples"
     """Name of the prompt set, written into every dialogue's passport; support is asked for each source alone."""
+    target_date: IsoDate = ""
+    """The target's version date, for the passports."""
+    terms: Terms = "unknown"
+    """Whether the target's terms allow training on its replies, for the passports."""
     keep_cut: bool = False
     """Keep replies that ended at max_tokens. The imitator would learn to stop in mid-sentence."""
     num_dialogues: Annotated[int, Field(ge=1)] | None = None
@@ -134,7 +138,7 @@ def build_dialogues(replies: Sequence[Completion], params: Params) -> tuple[list
     gone: list[Removal] = []
     times_seen = Counter(reply.prompt_id for reply in replies)
     for reply in replies:
-        dialogue = _dialogue(reply, params.source, shares_id=times_seen[reply.prompt_id] > 1)
+        dialogue = _dialogue(reply, params, shares_id=times_seen[reply.prompt_id] > 1)
         problem = _problem(reply, keep_cut=params.keep_cut)
         if problem is None:
             usable.append(dialogue)
@@ -149,11 +153,13 @@ def build_dialogues(replies: Sequence[Completion], params: Params) -> tuple[list
     return ordered[:size], gone
 
 
-def _dialogue(reply: Completion, source: str, *, shares_id: bool) -> Dialogue:
+def _dialogue(reply: Completion, params: Params, *, shares_id: bool) -> Dialogue:
     turns = (Turn(speaker="user", text=reply.prompt), Turn(speaker="assistant", text=reply.text))
     # Several samples of one prompt are told apart by content, not by position.
     suffix = "~" + hashlib.sha256(reply.text.encode(errors="surrogatepass")).hexdigest()[:8] if shares_id else ""
-    return Dialogue(id=reply.prompt_id + suffix, source=source, target=reply.model, turns=turns)
+    passport = Passport(target_date=params.target_date, terms=params.terms)
+    identity = reply.prompt_id + suffix
+    return Dialogue(id=identity, source=params.source, target=reply.model, turns=turns, passport=passport)
 
 
 def _problem(reply: Completion, *, keep_cut: bool) -> tuple[str, str] | None:

@@ -6,14 +6,12 @@ import hashlib
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Dialogue, Passport, Removal, Turn
+from components.contracts.rows import Dialogue, Passport, Removal, Terms, Turn
 from components.synthesize.parsing import Fragment, Pair, read_examples
 from components.synthesize.task import Task
 
-Terms = Literal["unknown", "open", "restricted"]
 _EDGES = " \t\n.?!,;:'\"`*"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts.bind import Metrics
 from components.contracts.chat_api.client import ChatClient
@@ -14,9 +14,9 @@ from components.contracts.chat_api.settings import LIMIT, ApiTarget
 from components.contracts.errors import TouchstoneError
 from components.contracts.journal import Journal
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Completion, Dialogue, Prompt, Removal, Request
+from components.contracts.rows import Completion, Dialogue, IsoDate, Prompt, Removal, Request, Terms
 from components.synthesize.asking import Asking
-from components.synthesize.examples import Collection, Papers, Terms, no_examples
+from components.synthesize.examples import Collection, Papers, no_examples
 from components.synthesize.prompting import compose_prompt
 from components.synthesize.task import load_task
 
@@ -65,7 +65,7 @@ class CollectParams(BaseModel):
     """Name of a shipped task, or a task's fields."""
     num_examples: Positive | None = None
     """Examples wanted; null = as many as the task says."""
-    target_date: Annotated[str, StringConstraints(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")] = ""
+    target_date: IsoDate = ""
     """The target's version date as ISO 8601; empty = when each reply was made, where the server says it."""
     terms: Terms = "unknown"
     """Whether the target's terms allow training on its outputs."""
