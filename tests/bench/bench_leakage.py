@@ -72,7 +72,10 @@ def _ours(prompts: list[str], data: list[str]) -> list[Nearest]:
 def _reference(prompts: list[str], data: list[str]) -> tuple[float, float]:
     """Seconds a pair: by its public call, and with references' n-grams kept as its constructor allows."""
     draw = random.Random(0)
-    some, others = draw.sample(prompts, min(SAMPLE_PROMPTS, len(prompts))), draw.sample(data, SAMPLE_TEXTS)
+    some, others = (
+        draw.sample(prompts, min(SAMPLE_PROMPTS, len(prompts))),
+        draw.sample(data, min(SAMPLE_TEXTS, len(data))),
+    )
     metric = BLEU(effective_order=True)
     for text in (*some, *others):
         metric._preprocess_segment(text)
