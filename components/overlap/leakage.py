@@ -54,22 +54,10 @@ def overlap_rows(searched: Sequence[HeldOut], found: Sequence[Nearest], limits: 
             ngram13=near.ngram13,
             cosine=near.cosine,
             cosine_dialogue=near.cosine_place.dialogue_id,
-            dirty=_is_dirty(text, near, limits),
+            dirty=limits.counts_as_leaked(text.benchmark, near.bleu, near.ngram8, near.ngram13),
         )
         for text, near in zip(searched, found, strict=True)
     ]
-
-
-def _is_dirty(text: HeldOut, near: Nearest, limits: DataPolicy) -> bool:
-    # Rounding: an equal text may score 100 + 4e-14, and a limit of 100 must let everything through.
-    bleu = min(100.0, near.bleu)
-    if text.benchmark == PROMPTS:
-        return bleu > limits.prompt_bleu
-    return (
-        bleu > limits.item_bleu
-        or (near.ngram8 or 0.0) >= limits.item_ngram8
-        or (near.ngram13 or 0.0) >= limits.item_ngram13
-    )
 
 
 def leaked_prompts(prompts: Sequence[Prompt], rows: Sequence[Overlap]) -> tuple[list[Prompt], list[Removal]]:
