@@ -12,6 +12,8 @@ from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.object_store import FileStore, ObjectStore, check_key, open_store
 from components.contracts.s3.store import S3Store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["folder", "bucket"])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:

@@ -5,11 +5,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from components.contracts import canonical
 from components.contracts import manifest as manifests
 from components.contracts.s3.store import S3Store
 from tests.unit.contracts.conftest import PART_BYTES
 from tests.unit.contracts.faulty_server import FaultyServer, Request
+
+pytestmark = pytest.mark.slow
 
 RANGES = {"model-1.safetensors": 4, "model-2.safetensors": 2, "config.json": 1, "tokenizer/merges ü+&.txt": 1}
 """In how many ranges each file of the checkpoint is fetched."""

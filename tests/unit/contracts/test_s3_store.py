@@ -20,6 +20,8 @@ from components.contracts.s3.store import S3Store
 from tests.unit.contracts.conftest import MIB, PART_BYTES, HandClock
 from tests.unit.contracts.faulty_server import FaultyServer, Request
 
+pytestmark = pytest.mark.slow
+
 MakeStore = Callable[..., S3Store]
 
 

@@ -60,6 +60,7 @@ print(count, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["jsonl", "array", "csv", "discord"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
     """A file of 15 MiB may take no more than 3 MiB above one of 3: its records, but not its text."""

@@ -138,6 +138,7 @@ def test_the_step_writes_rows_and_the_threshold(tmp_path: Path) -> None:
     assert outcome.metrics["support_lengths"] == pytest.approx(sum(r.similarity for r in rows) / len(rows))
 
 
+@pytest.mark.slow
 def test_fourteen_thousand_items_take_seconds() -> None:
     words = random.Random(0).choices([f"word{n}" for n in range(20_000)], k=14_000 * 30)
     items = {f"i{n}": " ".join(["what is the", *words[30 * n : 30 * n + 30]]) for n in range(14_000)}

@@ -17,6 +17,8 @@ from components.contracts.rows import Completion, Dialogue, Removal
 from pipelines.cli.main import cli
 from tests.unit.contracts.chat_server import Answer, Asked, ChatServer
 
+pytestmark = pytest.mark.slow
+
 CONCURRENCY = 4
 NUM_ANSWERED = 21
 """Into the second round."""

@@ -61,6 +61,7 @@ def test_a_category_that_nobody_chose_still_has_an_interval() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reviewed", [50, 150])
 def test_intervals_cover_93_to_97_per_cent_of_the_time_with_a_classifier_like_ours(reviewed: int) -> None:
     random = np.random.default_rng(reviewed)
