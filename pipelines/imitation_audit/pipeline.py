@@ -172,7 +172,8 @@ class _Study:
             held = validate(
                 dialogues=taken.outputs["dialogues"],
                 items=items,
-                heldout=heldout,
+                # A prompt that the data repeat is left out of the comparison; what is left must not be repeated.
+                heldout=searched.outputs["clean_heldout"],
                 removed=taken.outputs["removed"],
                 overlap=searched.outputs["overlap"],
                 neighbours=searched.outputs["neighbours"],
