@@ -75,6 +75,8 @@ class Format(NamedTuple):
     example: str
     matches: Callable[[Record], bool]
     read: Callable[[Record], list[RawDialogue]]
+    names_target: bool = True
+    """False: a field called `model` is a text by it and not its name."""
 
 
 def _text(value: object, where: str) -> str:
@@ -196,6 +198,7 @@ FORMATS: tuple[Format, ...] = (
         "human model",
         lambda record: isinstance(record.get("human"), str) and isinstance(record.get("model"), str),
         _read_continuation,
+        names_target=False,
     ),
     _pair("instruction", "output", "input"),
     _pair("instruction", "response", "context"),

@@ -16,7 +16,15 @@ from components.contracts.ports import Input
 from components.contracts.rows import Dialogue, Passport, Removal
 from components.ingest.containers import container_records
 from components.ingest.dumps import DAMAGED, UNKNOWN_TARGET, DumpSource, Limits, Tally, read_dump, report, source_name
-from components.ingest.formats import MalformedRecord, RawDialogue, RawTurn, accepted_formats, find_format, speaker_of
+from components.ingest.formats import (
+    Format,
+    MalformedRecord,
+    RawDialogue,
+    RawTurn,
+    accepted_formats,
+    find_format,
+    speaker_of,
+)
 from components.ingest.html import replies_to_markdown
 from components.ingest.known_ids import KnownIds
 from components.ingest.raw_records import RAW_CHARS, TO_MEND, RawRecord, Unreadable
@@ -109,11 +117,11 @@ class Reader:
                 yield self._removal(item, error.reason, str(error))
                 continue
             for raw in conversations:
-                yield self._row(item, raw)
+                yield self._row(item, raw, shape)
         if not num_recognised:
             raise _unknown_format(path, met)
 
-    def _row(self, record: RawRecord, raw: RawDialogue) -> Dialogue | Removal:
+    def _row(self, record: RawRecord, raw: RawDialogue, shape: Format) -> Dialogue | Removal:
         self._count(raw.turns)
         try:
             turns, num_dropped = self._turns(raw)
@@ -140,7 +148,7 @@ class Reader:
         return Dialogue(
             id=identity,
             source=first_text(value, ("source",)) or self._source,
-            target=first_text(value, TARGET_KEYS) or self._dump.target,
+            target=(shape.names_target and first_text(value, TARGET_KEYS)) or self._dump.target,
             turns=turns,
             passport=passport,
         )

@@ -208,3 +208,16 @@ def test_batches_of_a_table_are_no_larger_than_a_record_may_be(tmp_path: Path) -
     assert len(rows) == 50
     narrow = columnar.columnar_batches(path, path.read_bytes()[:4], Limits(record_bytes=300_000))
     assert {batch.num_rows for batch in narrow} <= {1, 2, 3}
+
+
+def test_a_field_called_model_is_a_name_only_where_it_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "dump.jsonl"
+    text = "It was a dark and stormy night. She"
+    file.write_text(json.dumps({"human": "It was a dark and stormy night, then", "model": text}) + "\n")
+    (row,) = read_dump(file, DumpSource(target="t1"))
+    assert isinstance(row, Dialogue)
+    assert row.target == "t1"
+    file.write_text(json.dumps({"prompt": "Why?", "response": "Because.", "model": "m7"}) + "\n")
+    (named,) = read_dump(file, DumpSource(target="t1"))
+    assert isinstance(named, Dialogue)
+    assert named.target == "m7"
