@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.contracts.data_policy import DataPolicy
-from components.contracts.data_rows import BenchmarkLeakage, Overlap
+from components.contracts.data_rows import Overlap
 from components.contracts.rows import Dialogue, Prompt, Removal, TaskItem
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 PROMPTS = ""
 """The benchmark's name of a held-out prompt."""
-STUDY_BLEU = 20.0
 
 
 class HeldOut(NamedTuple):
@@ -76,25 +75,6 @@ def leaked_prompts(prompts: Sequence[Prompt], rows: Sequence[Overlap]) -> tuple[
         else:
             clean.append(prompt)
     return clean, leaked
-
-
-def by_benchmark(rows: Iterable[Overlap]) -> dict[str, BenchmarkLeakage]:
-    """Counts for each benchmark, and for the held-out prompts under an empty name."""
-    groups: dict[str, list[Overlap]] = {}
-    for row in rows:
-        groups.setdefault(row.benchmark, []).append(row)
-    return {
-        name: BenchmarkLeakage(
-            benchmark=name,
-            n=len(group),
-            dirty=sum(row.dirty for row in group),
-            bleu_mean=sum(row.bleu for row in group) / len(group),
-            bleu_above_20=sum(row.bleu > STUDY_BLEU for row in group),
-            ngram8_found=sum((row.ngram8 or 0.0) > 0.0 for row in group),
-            ngram13_found=sum((row.ngram13 or 0.0) > 0.0 for row in group),
-        )
-        for name, group in groups.items()
-    }
 
 
 def limits_on_record(limits: DataPolicy) -> Mapping[str, float]:

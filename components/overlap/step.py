@@ -13,10 +13,10 @@ from components.contracts.bind import Metrics
 from components.contracts.data_policy import DataPolicy
 from components.contracts.data_rows import Overlap, QueryNeighbour
 from components.contracts.errors import TouchstoneError
+from components.contracts.leakage import count_leakage
 from components.contracts.ports import Folder, Input, Nothing, Output, disk_errors
 from components.contracts.rows import Dialogue, Prompt, Removal, Support, TaskItem
 from components.overlap.leakage import (
-    by_benchmark,
     held_out,
     leaked_prompts,
     limits_on_record,
@@ -105,7 +105,7 @@ def measure_overlap(
         index.save(folder)
     rows = overlap_rows(searched, index.results(), limits)
     clean, out = leaked_prompts(prompts, rows[len(rows) - len(prompts) :])
-    counts = by_benchmark(rows)
+    counts = {row.benchmark: row for row in count_leakage(rows)}
     mean, num_queries = _diversity(folder, earlier, neighbours, params)
     notes = {
         "thresholds": limits_on_record(limits),

@@ -5,62 +5,24 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from components.contracts.data_rows import (
-    BenchmarkLeakage,
     CategoryReview,
     DataFigures,
     Overlap,
     QueryNeighbour,
 )
+from components.contracts.leakage import count_leakage
 from components.contracts.rows import Removal
 from components.validate.category_shares import category_shares
 from components.validate.table import DialogueTable
 from components.validate.tables import MAX_UNSCORED_SHARE, Tables
 from components.validate.toxicity import TOXIC_FROM
 
-STUDY_PROMPT_BLEU = 20.0
-"""The study's limit for held-out prompts, counted for every benchmark beside the policy's own rule."""
 NOT_SEARCHED = "not measured: the data were not searched (touchstone data overlap; port overlap)"
 NOT_COMPARED = "not measured: queries were not compared (touchstone data overlap; port neighbours)"
 NOTHING_HELD_OUT = "not measured: neither held-out prompts nor test items were given"
 NO_ITEMS = "not measured: the search found no held-out prompts or test items"
-
-
-@dataclass
-class _Leaks:
-    n: int = 0
-    dirty: int = 0
-    bleu: float = 0.0
-    above: int = 0
-    ngram8: int = 0
-    ngram13: int = 0
-
-
-def benchmark_leakage(overlap: Iterable[Overlap]) -> list[BenchmarkLeakage]:
-    """One row for each benchmark in the order of their names, the held-out prompts (no name) last."""
-    found: dict[str, _Leaks] = {}
-    for row in overlap:
-        leaks = found.setdefault(row.benchmark, _Leaks())
-        leaks.n += 1
-        leaks.dirty += row.dirty
-        leaks.bleu += row.bleu
-        leaks.above += row.bleu > STUDY_PROMPT_BLEU
-        leaks.ngram8 += bool(row.ngram8)
-        leaks.ngram13 += bool(row.ngram13)
-    return [
-        BenchmarkLeakage(
-            benchmark=name,
-            n=leaks.n,
-            dirty=leaks.dirty,
-            bleu_mean=leaks.bleu / leaks.n,
-            bleu_above_20=leaks.above,
-            ngram8_found=leaks.ngram8,
-            ngram13_found=leaks.ngram13,
-        )
-        for name, leaks in sorted(found.items(), key=lambda entry: (not entry[0], entry[0]))
-    ]
 
 
 def measure(
@@ -77,7 +39,7 @@ def measure(
         TouchstoneError: a reviewed query is not in the data.
     """
     unmeasured: dict[str, str] = {}
-    leakage = [] if overlap is None else benchmark_leakage(overlap)
+    leakage = [] if overlap is None else count_leakage(overlap)
     if not leakage:
         unmeasured["leakage"] = NOT_SEARCHED if overlap is None else NO_ITEMS
     nearest = array("d", (row.bleu for row in neighbours or ()))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from components.contracts.data_rows import BenchmarkLeakage, Overlap, QueryNeighbour
+from components.contracts.leakage import count_leakage
 from components.contracts.rows import Passport, Removal
-from components.validate.figures import benchmark_leakage, data_figures, measure, toxic_share
+from components.validate.figures import data_figures, measure, toxic_share
 from components.validate.table import DialogueTable, tabulate
 from components.validate.toxicity import TOXIC_FROM, ToxicityMeter
 from tests.unit.validate.data_for_tests import dialogue
@@ -32,7 +33,7 @@ def test_leakage_is_counted_by_benchmark_with_the_held_out_prompts_last() -> Non
         found("b3", "nq", 100.0, 1.0, 1.0, True),
         found("a1", "mmlu", 0.0, None, None, False),
     ]
-    mmlu, nq, prompts = benchmark_leakage(rows)
+    mmlu, nq, prompts = count_leakage(rows)
     assert [one.benchmark for one in (mmlu, nq, prompts)] == ["mmlu", "nq", ""]
     assert nq == BenchmarkLeakage(
         benchmark="nq", n=3, dirty=2, bleu_mean=47.0, bleu_above_20=2, ngram8_found=2, ngram13_found=1
