@@ -6,28 +6,21 @@ shows in the result. A small dump never starts a process.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import string
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import NamedTuple
 
-from components.contracts.errors import TouchstoneError
-from components.contracts.processes import die_with_parent
 from components.contracts.rows import Dialogue, Removal
 from components.ingest.cleaning_rules import CleaningRules
 from components.ingest.language import detect_language, load_detector
 from components.ingest.near_duplicates import signature
 from components.ingest.queries import content_rank, query_key, removal, stable_rank
 from components.ingest.redaction import redact
+from components.ingest.worker_processes import WorkerProcesses
 
 BATCH_BYTES = 1 << 19
-BATCHES_IN_FLIGHT = 4
-"""For each process: enough that none waits, few enough that memory stays bounded."""
 INVISIBLE = string.whitespace + "\u00a0\u00ad\u200b\u200c\u200d\u2060\ufeff"
 """Chat pages leave a zero-width space where a reply never came."""
 MAX_WORKERS = 8
@@ -97,24 +90,9 @@ def clean_rows(
         return
     # Loaded before the fork, so that its tables are shared; forked before reading begins, while there are no threads.
     load_detector()
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent) as pool:
-        try:
-            pool.submit(os.getpid).result()
-            waiting: deque[Future[list[Cleaned]]] = deque()
-            for batch in _batches(rows):
-                waiting.append(pool.submit(work, batch))
-                if len(waiting) >= BATCHES_IN_FLIGHT * workers:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        except BrokenProcessPool as error:
-            raise TouchstoneError(
-                "a process that cleans dialogues was killed, most likely for want of memory",
-                remedy="give the step more memory, or set workers to 1",
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with WorkerProcesses(work, workers) as processes:
+        for done in processes.results(_batches(rows)):
+            yield from done
 
 
 def default_workers() -> int:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from components.contracts.compiled import kernel
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
@@ -85,8 +86,18 @@ def _blocks(starts: Ints) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-@numba.njit(nogil=True)
-def _join(words, word_starts, sets, starts, firsts, first_starts, order, num_slots, threshold):  # type: ignore[no-untyped-def]
+@kernel
+def _join(
+    words: Hashes,
+    word_starts: Ints,
+    sets: Hashes,
+    starts: Ints,
+    firsts: Slots,
+    first_starts: Ints,
+    order: Ints,
+    num_slots: int,
+    threshold: float,
+) -> Ints:
     like = np.full(len(starts) - 1, -1, np.int64)
     # A slot's entries are linked lists: queries by their rarest word, and by each of their first words.
     by_rarest, next_by_rarest = np.full(num_slots, -1, np.int32), np.full(len(like), -1, np.int32)
@@ -119,8 +130,10 @@ def _join(words, word_starts, sets, starts, firsts, first_starts, order, num_slo
     return like
 
 
-@numba.njit(nogil=True)
-def _alike(words, word_starts, sets, starts, one, other, threshold):  # type: ignore[no-untyped-def]
+@kernel
+def _alike(
+    words: Hashes, word_starts: Ints, sets: Hashes, starts: Ints, one: int, other: int, threshold: float
+) -> bool:
     sizes = starts[one + 1] - starts[one], starts[other + 1] - starts[other]
     if min(sizes) < threshold * max(sizes) - 1e-9:
         return False
@@ -128,11 +141,11 @@ def _alike(words, word_starts, sets, starts, one, other, threshold):  # type: ig
     if not _share(words, word_starts, one, other, min(num_words)):
         return False
     need = np.int64(np.ceil(threshold / (1.0 + threshold) * (sizes[0] + sizes[1]) - 1e-9))
-    return _share(sets, starts, one, other, need)
+    return _share(sets, starts, one, other, int(need))
 
 
-@numba.njit(nogil=True)
-def _share(elements, starts, one, other, need):  # type: ignore[no-untyped-def]
+@kernel
+def _share(elements: Hashes, starts: Ints, one: int, other: int, need: int) -> bool:
     # Whether two sorted sets have so many elements in common; ends as soon as they cannot.
     i, end_i, j, end_j = starts[one], starts[one + 1], starts[other], starts[other + 1]
     shared = 0

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.overlap.compiled import Floats, inlined, kernel
+from components.contracts.compiled import Floats, inlined, kernel
 
 MAX_ORDER = 4
 _LOG_100 = math.log(100.0)

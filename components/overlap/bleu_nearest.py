@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.contracts.compiled import Ints
 from components.overlap.bleu import MAX_ORDER, sentence_bleu
-from components.overlap.compiled import Ints
 from components.overlap.item_index import build_item_index
 from components.overlap.nearest import search
 from components.overlap.tokens import buffer, prepared

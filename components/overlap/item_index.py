@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.contracts.compiled import Floats, Ints, Shorts, kernel
 from components.overlap.bleu import MAX_ORDER, log_table
-from components.overlap.compiled import Floats, Ints, Shorts, kernel
 from components.overlap.tables import FREE, Vocabulary, build_vocabulary, empty_slots, enter_pair, pair_key
 from components.overlap.tokens import all_tokens, buffer, prepared
 

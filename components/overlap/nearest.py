@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.contracts.compiled import Bytes, Ints, Shorts, inlined, kernel
 from components.overlap.bleu import MAX_ORDER, log_bleu
-from components.overlap.compiled import Bytes, Ints, Shorts, inlined, kernel
 from components.overlap.item_index import ItemIndex
 from components.overlap.tables import FREE, find_pair, find_word, pair_key
 from components.overlap.tokens import Buffer, scan

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Ints, inlined, kernel
+from components.contracts.compiled import Bytes, Ints, inlined, kernel
 
 FREE = -1
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Ints, inlined, kernel
+from components.contracts.compiled import Bytes, Ints, inlined, kernel
 
 _OTHER, _DIGIT, _SPACE, _MARK, _STOP, _DASH, _LEAD = range(7)
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.contracts.compiled import Bools, Floats, Ints, Shorts, kernel
 from components.overlap.bleu import MAX_ORDER, highest_log_bleu, log_bleu
-from components.overlap.compiled import Bools, Floats, Ints, Shorts, kernel
 from components.overlap.item_index import ItemIndex
 from components.overlap.tables import FREE
 

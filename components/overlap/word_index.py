@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Floats, Ints, inlined, kernel
+from components.contracts.compiled import Bytes, Floats, Ints, inlined, kernel
 from components.overlap.tables import FREE, Vocabulary, build_vocabulary, num_slots
 from components.overlap.words import all_words, lowered, word_characters
 

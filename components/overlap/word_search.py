@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.overlap.compiled import Bools, Bytes, Floats, Ints, kernel
+from components.contracts.compiled import Bools, Bytes, Floats, Ints, kernel
 from components.overlap.tables import FREE, find_word
 from components.overlap.tokens import Buffer
 from components.overlap.word_index import Vectors, WordIndex, find_run, rolled

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from components.overlap.compiled import Bytes, Ints, inlined, kernel
+from components.contracts.compiled import Bytes, Ints, inlined, kernel
 from components.overlap.tokens import Buffer, buffer
 
 _UNICODE_END = 0x110000

@@ -1,8 +1,10 @@
 """Machine code made by numba, and where it is kept between runs.
 
 Kernels release the interpreter's lock and run in plain threads: steps are forks of a warm process, and numba's own
-threading layers do not survive a fork. Compiled code is kept in a folder named after the sources of this box, because
-numba looks only at the file of the function it loads and not at those of the functions called by it.
+threading layers do not survive a fork. Compiled code is kept in a folder named after the sources of a kernel's box,
+because numba looks only at the file of the function it loads and not at those of the functions called by it.
+
+Imported by kernels only: numba is no part of the core install.
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 F = TypeVar("F", bound=Callable[..., Any])
-BOX = Path(__file__).parent
 
 
 def inlined(function: F) -> F:
@@ -42,7 +43,7 @@ def kernel(function: F) -> F:
     # The setting belongs to the whole process; other users of numba keep theirs.
     settings: Any = numba.core.config
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = _cache_folder()
+    settings.CACHE_DIR = str(_cache_folder(Path(function.__code__.co_filename).parent))
     try:
         compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     finally:
@@ -51,24 +52,24 @@ def kernel(function: F) -> F:
 
 
 @cache
-def _cache_folder() -> str:
-    return str(_writable_folder(f"kernels-{_sources()}"))
+def _cache_folder(box: Path) -> Path:
+    return _writable_folder(box, f"kernels-{_sources(box)}")
 
 
-def _sources() -> str:
+def _sources(box: Path) -> str:
     found = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(BOX.glob("*.py")):
+    for path in sorted(box.glob("*.py")):
         found.update(path.read_bytes())
     return found.hexdigest()[:12]
 
 
-def _writable_folder(name: str) -> Path:
+def _writable_folder(box: Path, name: str) -> Path:
     """The user's NUMBA_CACHE_DIR; else beside the sources; else, as in a pod whose root is read-only, a private place.
 
     Compiled code is loaded without a check, so a folder below the shared temporary one must be ours alone.
     """
     given = os.environ.get("NUMBA_CACHE_DIR")
-    for base in [*([Path(given)] if given else []), BOX / "__pycache__"]:
+    for base in [*([Path(given)] if given else []), box / "__pycache__"]:
         folder = base / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
