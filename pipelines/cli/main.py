@@ -7,6 +7,7 @@ import sys
 import click
 
 from components.contracts.errors import TouchstoneError
+from pipelines.cli.extras import what_to_install
 from pipelines.cli.lazy_group import LazyGroup
 
 COMMANDS = {
@@ -53,5 +54,11 @@ def main() -> None:
     except TouchstoneError as error:
         click.echo(f"touchstone: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        told = what_to_install(error)
+        if told is None:
+            raise
+        click.echo(f"touchstone: {told}", err=True)
+        sys.exit(told.exit_code)
     # Outside standalone mode click returns the code of `ctx.exit` instead of exiting with it.
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,9 +1,12 @@
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from pipelines.cli.extras import EXTRAS, what_to_install
 from pipelines.cli.main import COMMANDS, cli
 
 HEAVY = ("torch", "transformers", "kfp", "great_expectations", "scipy", "sklearn", "numpy")
@@ -44,3 +47,24 @@ def test_a_users_failure_prints_its_message_without_traceback() -> None:
     assert done.returncode == 2
     assert "no step called stile" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("package", "extra"), [("lingua", "data"), ("numba.core", "data"), ("openai", "api")])
+def test_a_package_of_an_extra_that_is_missing_is_told_with_what_to_type(package: str, extra: str) -> None:
+    found = what_to_install(ModuleNotFoundError(name=package))
+    assert found is not None
+    assert f"[{extra}]" in found.remedy
+
+
+def test_a_missing_module_of_ours_keeps_its_traceback() -> None:
+    assert what_to_install(ModuleNotFoundError(name="components.nowhere")) is None
+
+
+def test_every_extra_that_is_named_exists_and_names_its_package_or_what_brings_it() -> None:
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    known = extras["optional-dependencies"]
+    brought = {"httpx2": "openai", "pyarrow": "datasets", "lingua": "lingua-language-detector"}
+    brought |= {"profanity_check": "alt-profanity-check", "stdnum": "python-stdnum"}
+    for package, extra in EXTRAS.items():
+        name = brought.get(package, package.replace("_", "-"))
+        assert any(line.startswith(name) for line in known[extra]), package
