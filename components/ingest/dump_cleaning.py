@@ -12,8 +12,10 @@ from components.contracts.ports import Output
 from components.contracts.rows import Dialogue, Removal
 from components.ingest.cleaning import clean_rows, default_workers
 from components.ingest.cleaning_rules import CleaningRules
-from components.ingest.dumps import Tally, open_dump, read_dump
+from components.ingest.dumps import open_dump
 from components.ingest.language import check_languages
+from components.ingest.reading.readers import read_dump
+from components.ingest.reading.tally import Tally
 from components.ingest.spool import Spool
 
 if TYPE_CHECKING:

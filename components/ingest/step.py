@@ -14,8 +14,9 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Checkpoint, Input, Nothing, Output
 from components.contracts.rows import Completion, Dialogue, IsoDate, Passport, Removal, Terms, Turn
 from components.ingest.cleaning_rules import CleaningRules
-from components.ingest.dumps import Dump, Limits
+from components.ingest.dumps import Dump
 from components.ingest.queries import drop_duplicates, in_subset_order, removal
+from components.ingest.reading.sources import Limits
 
 
 class Params(BaseModel):

@@ -16,7 +16,7 @@ from components.collect.scores import read_scores
 from components.contracts import canonical
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.rows import Dialogue, Removal, Role, SupportClaim
-from components.ingest.readers import read_dialogues
+from components.ingest.reading.readers import read_dialogues
 from pipelines.audit.request import AuditRequest, ScoreRole
 from pipelines.audit.roles import (
     refuse_one_file_in_two_roles,

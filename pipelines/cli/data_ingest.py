@@ -53,7 +53,7 @@ def ingest(
     """
     from pydantic import ValidationError
 
-    from components.ingest.dumps import DumpSource
+    from components.ingest.reading.sources import DumpSource
     from pipelines.data.ingestion import ingest_files, merged_params
 
     try:

@@ -17,8 +17,11 @@ from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Output, disk_errors
 from components.contracts.rows import Dialogue
 from components.contracts.yaml_documents import read_mapping
-from components.ingest.dumps import DAMAGED, Dump, DumpSource, read_dump, watching, write_dump
-from components.ingest.hub import PREFIX, read_address, write_split
+from components.ingest.dumps import Dump, write_dump
+from components.ingest.reading.hub import PREFIX, read_address, write_split
+from components.ingest.reading.readers import read_dump
+from components.ingest.reading.sources import DAMAGED, DumpSource
+from components.ingest.reading.tally import watching
 
 TRIED_ROWS = 10_000
 PARTS = ("dump", "removed", "dialogues")

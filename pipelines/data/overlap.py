@@ -17,7 +17,8 @@ from components.contracts.data_rows import BenchmarkLeakage, Overlap
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, disk_errors, write_rows
 from components.contracts.rows import Dialogue, Prompt, Row, TaskItem
-from components.ingest.dumps import DAMAGED, DumpSource, read_dump
+from components.ingest.reading.readers import read_dump
+from components.ingest.reading.sources import DAMAGED, DumpSource
 from components.overlap.step import OverlapState, measure_overlap
 from components.report.policy import load_policy
 from pipelines.data.artifacts import folder_of

@@ -28,8 +28,9 @@ from markdown_it import MarkdownIt
 from components.contracts import bind, environment
 from components.contracts.ports import Input, Output
 from components.contracts.rows import Dialogue, Removal
-from components.ingest.dumps import Dump, DumpSource, open_dump, write_dump
+from components.ingest.dumps import Dump, open_dump, write_dump
 from components.ingest.language import load_detector
+from components.ingest.reading.sources import DumpSource
 from components.ingest.step import ingest_dumps
 
 SAMPLE = "sharegpt-sample/sharegpt_sample.jsonl.gz"

@@ -13,8 +13,10 @@ from markdown_it import MarkdownIt
 
 from components.contracts.environment import data_folder
 from components.contracts.rows import Dialogue
-from components.ingest.dumps import DumpSource, Tally, read_dump
-from components.ingest.html import replies_to_markdown
+from components.ingest.reading.html import replies_to_markdown
+from components.ingest.reading.readers import read_dump
+from components.ingest.reading.sources import DumpSource
+from components.ingest.reading.tally import Tally
 
 DATA = data_folder(Path(__file__).parents[3] / "shared" / "data")
 SHAREGPT = DATA / "sharegpt-sample" / "sharegpt_sample.jsonl.gz"

@@ -11,7 +11,8 @@ import pytest
 from components.contracts import bind, environment
 from components.contracts.ports import Input, Output
 from components.contracts.rows import Dialogue, Removal
-from components.ingest.dumps import Dump, DumpSource, write_dump
+from components.ingest.dumps import Dump, write_dump
+from components.ingest.reading.sources import DumpSource
 from components.ingest.step import ingest_dumps, subset
 
 DATA = environment.data_folder(Path(__file__).parents[3] / "shared" / "data")

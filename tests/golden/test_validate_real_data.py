@@ -20,7 +20,8 @@ from components.contracts.data_rows import CategoryReview, DataFigures
 from components.contracts.ports import Input, Output, write_rows
 from components.contracts.rows import Dialogue, GateCheck, Prompt, TaskItem
 from components.contracts.yaml_documents import read_mapping
-from components.ingest.dumps import Dump, DumpSource, write_dump
+from components.ingest.dumps import Dump, write_dump
+from components.ingest.reading.sources import DumpSource
 from components.ingest.step import ingest_dumps
 from components.validate.categories import classify
 from components.validate.step import validate

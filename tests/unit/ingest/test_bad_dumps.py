@@ -15,9 +15,10 @@ import zstandard
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Dialogue, Removal
-from components.ingest import json_stream, readers
-from components.ingest.dumps import DumpSource, Limits, Tally, read_dump
-from components.ingest.readers import read_dialogues
+from components.ingest.reading import json_stream, readers
+from components.ingest.reading.readers import read_dialogues, read_dump
+from components.ingest.reading.sources import DumpSource, Limits
+from components.ingest.reading.tally import Tally
 
 SOURCE = DumpSource(target="t")
 SMALL = Limits(record_bytes=1 << 16, skipped_bytes=1 << 22, turns=100)

@@ -16,8 +16,9 @@ from components.contracts.ports import Input, Output
 from components.contracts.rows import Dialogue, Removal, Turn
 from components.ingest.cleaning import clean, clean_rows
 from components.ingest.cleaning_rules import CleaningRules
-from components.ingest.dumps import Dump, DumpSource, write_dump
+from components.ingest.dumps import Dump, write_dump
 from components.ingest.queries import in_subset_order
+from components.ingest.reading.sources import DumpSource
 from components.ingest.spool import Spool
 from components.ingest.step import ingest_dumps
 

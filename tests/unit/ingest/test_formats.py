@@ -13,9 +13,10 @@ import pytest
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import write_rows
 from components.contracts.rows import Dialogue, Passport, Removal, Turn
-from components.ingest import columnar
-from components.ingest.dumps import DumpSource, Limits, read_dump
-from components.ingest.hub import read_address, write_split
+from components.ingest.reading import columnar
+from components.ingest.reading.hub import read_address, write_split
+from components.ingest.reading.readers import read_dump
+from components.ingest.reading.sources import DumpSource, Limits
 
 HI = [("user", "Hi"), ("assistant", "Hello")]
 SHAREGPT = {"id": "c1", "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from components.ingest.html import replies_to_markdown
+from components.ingest.reading.html import replies_to_markdown
 
 PAGE = '<div class="markdown prose w-full break-words dark:prose-invert dark">{}</div>'
 OPEN = '<div class="markdown prose">'

@@ -15,7 +15,7 @@ from components.contracts.environment import data_folder
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import write_rows
 from components.contracts.rows import Dialogue, Removal, Turn
-from components.ingest.readers import read_dialogues
+from components.ingest.reading.readers import read_dialogues
 
 DATA = data_folder(Path(__file__).parents[4] / "shared" / "data")
 

@@ -10,8 +10,9 @@ import pytest
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Dialogue, Removal
-from components.ingest import discord
-from components.ingest.dumps import DumpSource, read_dump
+from components.ingest.reading import discord
+from components.ingest.reading.readers import read_dump
+from components.ingest.reading.sources import DumpSource
 
 
 def _message(number: int, author: str, content: str, **more: Any) -> dict[str, Any]:

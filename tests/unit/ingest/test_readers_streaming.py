@@ -14,8 +14,12 @@ import pytest
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, Output
 from components.contracts.rows import Dialogue, Removal
-from components.ingest import dumps, known_ids, readers
-from components.ingest.dumps import Dump, DumpSource, open_dump, read_dump, watching, write_dump
+from components.ingest import dumps
+from components.ingest.dumps import Dump, open_dump, write_dump
+from components.ingest.reading import known_ids, readers
+from components.ingest.reading.readers import read_dump
+from components.ingest.reading.sources import DumpSource
+from components.ingest.reading.tally import watching
 
 TALK = {
     "conversations": [{"from": "human", "value": "What is it? " * 40}, {"from": "gpt", "value": "It is this. " * 80}]
@@ -53,7 +57,8 @@ def _grown(path: Path, form: str, num_bytes: int) -> Path:
 PEAK = """
 import resource, sys
 from pathlib import Path
-from components.ingest.dumps import DumpSource, read_dump
+from components.ingest.reading.readers import read_dump
+from components.ingest.reading.sources import DumpSource
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 count = sum(1 for _ in read_dump(Path(sys.argv[1]), DumpSource()))
 print(count, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from components.ingest.dumps import DAMAGED
+from components.ingest.reading.sources import DAMAGED
 
 RAW_CHARS = 4_000
 TO_MEND = "; fetch or write the file again to have the rest"

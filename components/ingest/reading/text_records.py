@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from components.contracts import files
-from components.ingest.dumps import Limits
-from components.ingest.raw_records import Item, RawRecord, Unreadable, bad_byte, damaged, shown
-from components.ingest.unpack import BROKEN_STREAM
+from components.ingest.reading.raw_records import Item, RawRecord, Unreadable, bad_byte, damaged, shown
+from components.ingest.reading.sources import Limits
+from components.ingest.reading.unpack import BROKEN_STREAM
 
 UTF8_BOM = b"\xef\xbb\xbf"
 SKIP_BYTES = 1 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components.contracts import files
 from components.contracts.errors import TouchstoneError
-from components.ingest.raw_records import Item, RawRecord, Unreadable, shown
+from components.ingest.reading.raw_records import Item, RawRecord, Unreadable, shown
 
 WINDOW_MESSAGES = 10_000
 """So many of the last messages of people can be referred to."""

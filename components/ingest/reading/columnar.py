@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contracts.errors import TouchstoneError
-from components.ingest.dumps import Limits
-from components.ingest.raw_records import Item, RawRecord, damaged
+from components.ingest.reading.raw_records import Item, RawRecord, damaged
+from components.ingest.reading.sources import Limits
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]

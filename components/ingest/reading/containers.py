@@ -10,13 +10,13 @@ from typing import Literal
 from components.contracts import files
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.text_lines import FOREIGN_MAGIC, reading
-from components.ingest.columnar import columnar_records, is_columnar
-from components.ingest.discord import exchanges
-from components.ingest.dumps import DumpSource, Limits
-from components.ingest.json_stream import Window, array_records, member_records, object_records
-from components.ingest.raw_records import Item, RawRecord
-from components.ingest.text_records import DELIMITERS, UTF8_BOM, csv_records, jsonl_records
-from components.ingest.unpack import Unpacked, unpacked
+from components.ingest.reading.columnar import columnar_records, is_columnar
+from components.ingest.reading.discord import exchanges
+from components.ingest.reading.json_stream import Window, array_records, member_records, object_records
+from components.ingest.reading.raw_records import Item, RawRecord
+from components.ingest.reading.sources import DumpSource, Limits
+from components.ingest.reading.text_records import DELIMITERS, UTF8_BOM, csv_records, jsonl_records
+from components.ingest.reading.unpack import Unpacked, unpacked
 
 Kind = Literal["JSON array", "JSON objects", "JSONL", "Discord export", "CSV", "YAML"]
 

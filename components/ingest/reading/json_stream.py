@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from components.contracts import files
-from components.ingest.dumps import Limits
-from components.ingest.raw_records import RAW_CHARS, Item, RawRecord, Unreadable, damaged, shown
-from components.ingest.unpack import BROKEN_STREAM
+from components.ingest.reading.raw_records import RAW_CHARS, Item, RawRecord, Unreadable, damaged, shown
+from components.ingest.reading.sources import Limits
+from components.ingest.reading.unpack import BROKEN_STREAM
 
 WINDOW_BYTES = 1 << 20
 # The longest thing that a cut in the middle turns into another error than "unterminated string": \ud83d\ude00.

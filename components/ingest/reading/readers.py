@@ -14,9 +14,8 @@ from components.contracts import files
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input
 from components.contracts.rows import Dialogue, Passport, Removal
-from components.ingest.containers import container_records
-from components.ingest.dumps import DAMAGED, UNKNOWN_TARGET, DumpSource, Limits, Tally, read_dump, report, source_name
-from components.ingest.formats import (
+from components.ingest.reading.containers import container_records
+from components.ingest.reading.formats import (
     Format,
     MalformedRecord,
     RawDialogue,
@@ -25,10 +24,12 @@ from components.ingest.formats import (
     find_format,
     speaker_of,
 )
-from components.ingest.html import replies_to_markdown
-from components.ingest.known_ids import KnownIds
-from components.ingest.raw_records import RAW_CHARS, TO_MEND, RawRecord, Unreadable
-from components.ingest.turns import Alternating, Unusable, read_turns
+from components.ingest.reading.html import replies_to_markdown
+from components.ingest.reading.known_ids import KnownIds
+from components.ingest.reading.raw_records import RAW_CHARS, TO_MEND, RawRecord, Unreadable
+from components.ingest.reading.sources import DAMAGED, LIMITS, UNKNOWN_TARGET, DumpSource, Limits, source_name
+from components.ingest.reading.tally import Tally, report
+from components.ingest.reading.turns import Alternating, Unusable, read_turns
 
 ID_KEYS = ("id", "ID", "conversation_id", "dialogue_id")
 TARGET_KEYS = ("target", "model", "generator")
@@ -37,6 +38,28 @@ NOTHING_READ = frozenset({"malformed", "too_long", DAMAGED})
 PATIENCE_RECORDS = 10_000
 """A file of which so many records belong to no known format, and none before them does, is not read on."""
 REPORT_EVERY = 256
+
+
+def read_dump(
+    path: Path, source: DumpSource, limits: Limits = LIMITS, *, tally: Tally | None = None, marks_ids: bool = True
+) -> Iterator[Dialogue | Removal]:
+    """Every conversation of a file once, in the file's order, as a dialogue or as a removal with its reason.
+
+    Args:
+        path: A file of any accepted format, plain, gzip or zstd; told by content.
+        source: What is known of it.
+        limits: Bounds on the size of a record.
+        tally: Filled on the way, for warnings about the file as a whole.
+        marks_ids: Whether ids are made unique within the file: of two contents under one id the second gets a mark.
+            False where the caller sees the whole and marks both, so that their order does not matter.
+
+    A removal of reason `damaged` stands for the rest of a file that cannot be read: an
+    unknown number of conversations.
+
+    Raises:
+        TouchstoneError: the file cannot be opened, or nothing in it is a record of any accepted format.
+    """
+    yield from Reader(source, limits, tally or Tally(), marks_ids=marks_ids).read(path)
 
 
 def read_dialogues(path: Path, *, target: str = UNKNOWN_TARGET) -> tuple[list[Dialogue], list[Removal]]:

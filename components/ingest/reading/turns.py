@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from components.contracts.rows import Speaker, Turn
-from components.ingest.formats import RawTurn, speaker_of
+from components.ingest.reading.formats import RawTurn, speaker_of
 
 
 class Unusable(Exception):
