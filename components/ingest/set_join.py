@@ -22,6 +22,7 @@ from components.contracts.compiled import kernel
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 Slots = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.int32 | np.int64]
 
 BLOCK_ELEMENTS = 1 << 22
 MIN_SLOT_BITS, MAX_SLOT_BITS = 12, 25
@@ -49,7 +50,11 @@ def join(words: Sets, shingles: Sets, order: Ints, threshold: float) -> Ints:
     bits = min(MAX_SLOT_BITS, max(MIN_SLOT_BITS, len(words.elements).bit_length()))
     most_lacking = np.floor((1.0 - threshold) * np.diff(shingles.starts) + ROUNDING).astype(np.int64) + FIRST_WORDS
     firsts = _first_words(words, np.minimum(most_lacking + 1, np.diff(words.starts)), 64 - bits)
-    found: Ints = _join(*words, *shingles, *firsts, order, 1 << bits, threshold)
+    # Lists of places: half as large while 32 bits can name one, which they can up to some sixty million queries.
+    place: type[np.int32] | type[np.int64] = np.int32 if len(firsts[0]) < 1 << 31 else np.int64
+    by_first: Places = np.full(1 << bits, -1, place)
+    next_by_first: Places = np.empty(len(firsts[0]), place)
+    found: Ints = _join(*words, *shingles, *firsts, order, by_first, next_by_first, threshold)
     return found
 
 
@@ -95,13 +100,13 @@ def _join(
     firsts: Slots,
     first_starts: Ints,
     order: Ints,
-    num_slots: int,
+    by_first: Places,
+    next_by_first: Places,
     threshold: float,
 ) -> Ints:
     like = np.full(len(starts) - 1, -1, np.int64)
     # A slot's entries are linked lists: queries by their rarest word, and by each of their first words.
-    by_rarest, next_by_rarest = np.full(num_slots, -1, np.int32), np.full(len(like), -1, np.int32)
-    by_first, next_by_first = np.full(num_slots, -1, np.int64), np.empty(len(firsts), np.int64)
+    by_rarest, next_by_rarest = np.full(len(by_first), -1, np.int32), np.full(len(like), -1, np.int32)
     owners = np.empty(len(firsts), np.int32)
     for one in order:
         begin, end = first_starts[one], first_starts[one + 1]
