@@ -11,7 +11,6 @@ def prepare_judging(
     reference: dsl.Input[dsl.Dataset],
     requests: dsl.Output[dsl.Dataset],
     params: dict,
-    prompts: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Ask the judge's checkpoint how likely each answer is."""
     from components.contracts import bind
@@ -28,7 +27,6 @@ def judge_likelihood(
     judgments: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
-    prompts: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Prefer the answer the judge finds more likely."""
     from components.contracts import bind

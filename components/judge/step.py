@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import Input, Nothing, Output
-from components.contracts.rows import ChoiceScore, Completion, Judgment, Prompt, Request
+from components.contracts.ports import Input, Output
+from components.contracts.rows import ChoiceScore, Completion, Judgment, Request
 
 CANDIDATE, REFERENCE = "candidate:", "reference:"
 
@@ -47,18 +47,16 @@ def prepare_judging(
     *,
     candidate: Input[Completion],
     reference: Input[Completion],
-    prompts: Input[Prompt] = Nothing(Prompt),  # noqa: B008 - a frozen value that says "nothing given"
     requests: Output[Request],
     params: AskParams,
 ) -> Metrics:
     """One likelihood request per answer of either side, for `generate` to answer with the judge's checkpoint.
 
-    The instruction comes from the reference's row, so both sides are read after the same words. Where `prompts` are
-    given, only answers to these are judged: held-out prompts that the imitation data repeat are not among them.
+    The instruction comes from the reference's row, so both sides are read after the same words.
     """
-    theirs = _by_prompt(reference, prompts)
+    theirs = _by_prompt(reference)
     made: list[Request] = []
-    for mark, side in ((CANDIDATE, _by_prompt(candidate, prompts)), (REFERENCE, theirs)):
+    for mark, side in ((CANDIDATE, _by_prompt(candidate)), (REFERENCE, theirs)):
         for prompt_id, row in side.items():
             if row.text.strip() and prompt_id in theirs:
                 before = params.template.format(prompt=theirs[prompt_id].prompt)
@@ -72,16 +70,15 @@ def judge_likelihood(
     candidate: Input[Completion],
     reference: Input[Completion],
     choice_scores: Input[ChoiceScore],
-    prompts: Input[Prompt] = Nothing(Prompt),  # noqa: B008
     judgments: Output[Judgment],
     params: Params,
 ) -> Metrics:
-    """Compare mean log-probability per token, prompt by prompt; where `prompts` are given, on these alone.
+    """Compare mean log-probability per token, prompt by prompt.
 
     Raises:
         TouchstoneError: the two sides have no prompt in common.
     """
-    ours, theirs = _by_prompt(candidate, prompts), _by_prompt(reference, prompts)
+    ours, theirs = _by_prompt(candidate), _by_prompt(reference)
     shared = [prompt_id for prompt_id in theirs if prompt_id in ours]
     if not shared:
         raise TouchstoneError(
@@ -94,15 +91,12 @@ def judge_likelihood(
     return _shares(rows)
 
 
-def _by_prompt(port: Input[Completion], prompts: Input[Prompt]) -> dict[str, Completion]:
+def _by_prompt(port: Input[Completion]) -> dict[str, Completion]:
     rows = port.rows()
     found = {row.prompt_id: row for row in rows}
     if len(found) < len(rows):
         raise TouchstoneError(f"{port.path} answers a prompt twice", expected="one answer per prompt")
-    if isinstance(prompts, Nothing):
-        return found
-    kept = {row.id for row in prompts.iter_rows()}
-    return {prompt_id: row for prompt_id, row in found.items() if prompt_id in kept}
+    return found
 
 
 def _judge(ours: Completion, theirs: Completion, weighed: Mapping[str, ChoiceScore], params: Params) -> Judgment:

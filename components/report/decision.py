@@ -23,7 +23,7 @@ from components.contracts.rows import (
 from components.contracts.verdict import PooledSets, StyleResult, Verdict
 from components.report.benchmark_results import Evidence, assess
 from components.report.closeness import measured_style, no_style, printed_style
-from components.report.imitation_data import data_remarks, data_result
+from components.report.imitation_data import data_remarks, data_result, leaked_prompts, leaked_remarks
 from components.report.joining import PARTS, ItemTable, Part, tables
 from components.report.policy import Policy
 from components.report.preference import preferences
@@ -75,7 +75,8 @@ def decide(
         claims: Declarations that go before a measurement of support.
         figures: What is known of each set of imitation data.
         checks: The data-quality gate's.
-        overlap: How near the imitation data come to each item.
+        overlap: How near the imitation data come to each item and prompt; prompts that they repeat count neither in
+            style nor in preference.
         policy: The rules; `study` unless given.
         support_threshold: The threshold that belongs to `support`; the policy's unless given.
         models: Role -> name; read from the rows unless given.
@@ -93,7 +94,11 @@ def decide(
         "imitator": list(imitator_scores),
         "target": list(target_scores),
     }
-    profiles, cells, printed = list(profiles), list(published_style), _by_benchmark(published)
+    overlap = list(overlap)
+    leaked = leaked_prompts(overlap, policy)
+    profiles = [row for row in profiles if row.prompt_id not in leaked]
+    judgments = [row for row in judgments if row.prompt_id not in leaked]
+    cells, printed = list(published_style), _by_benchmark(published)
     joined = {table.benchmark: table for table in tables(scores, min_matched=min_matched)}
     order = list(dict.fromkeys([*joined, *printed]))
     covered = coverage(order, measured=support, claims=claims, policy=policy, threshold=support_threshold)
@@ -101,7 +106,11 @@ def decide(
     found = {**_names(scores, profiles, printed), **(models or {})}
     style = _style(profiles, cells, policy, resamples, seed)
     court = Court(assess(evidence, policy), style, policy)
-    remarks = [*_style_remarks(profiles, cells, style), *_join_remarks(joined, printed)]
+    remarks = [
+        *leaked_remarks(leaked, policy),
+        *_style_remarks(profiles, cells, style),
+        *_join_remarks(joined, printed),
+    ]
     data = data_result(figures, checks, overlap, joined, policy)
     liked = preferences(judgments, models=found, alpha=policy.alpha, resamples=resamples, seed=seed)
     return _rounded(

@@ -50,6 +50,19 @@ def is_leaked(row: Overlap, policy: Policy) -> bool:
     return policy.data.counts_as_leaked(row.benchmark, row.bleu, row.ngram8, row.ngram13)
 
 
+def leaked_prompts(overlap: Iterable[Overlap], policy: Policy) -> frozenset[str]:
+    """Ids of held-out prompts that are no test of anything: a training text says the same (method section 1)."""
+    return frozenset(row.item_id for row in overlap if not row.benchmark and is_leaked(row, policy))
+
+
+def leaked_remarks(leaked: frozenset[str], policy: Policy) -> list[str]:
+    """That prompts were left out, when any were."""
+    if not leaked:
+        return []
+    limit = f"BLEU above {policy.data.prompt_bleu:g}"
+    return [f"{len(leaked)} prompts repeat a training text ({limit}): left out of style and preference."]
+
+
 def clean_dirty(table: ItemTable, dirty: Mapping[str, bool], *, alpha: float) -> CleanDirty:
     """One benchmark's change on clean and on leaked items, with the paired, clustered intervals of method section 5.
 

@@ -13,7 +13,6 @@ def style(
     target_second: dsl.Input[dsl.Dataset],
     profiles: dsl.Output[dsl.Dataset],
     params: dict,
-    prompts: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Set every output's surface style beside the target's."""
     from components.contracts import bind

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import Input, Nothing, Output
-from components.contracts.rows import Completion, Prompt, Role, StyleProfile
+from components.contracts.ports import Input, Output
+from components.contracts.rows import Completion, Role, StyleProfile
 from components.style.english import is_english
 from components.style.structure import has_list, has_summary
 from components.style.tone import authoritative
@@ -37,13 +37,10 @@ def style(
     imitator: Input[Completion],
     target: Input[Completion],
     target_second: Input[Completion],
-    prompts: Input[Prompt] = Nothing(Prompt),  # noqa: B008 - a frozen value that says "nothing given"
     profiles: Output[StyleProfile],
     params: Params,
 ) -> Metrics:
     """Profile every output against the target's first sample on the same prompt. An empty `target_second` = none.
-
-    Where `prompts` are given, only these count: held-out prompts that the imitation data repeat are not among them.
 
     Raises:
         TouchstoneError: a prompt answered twice by one role, or a role that answered too few of the target's prompts.
@@ -56,9 +53,6 @@ def style(
     }
     if not by_role["target_second"]:
         del by_role["target_second"]
-    if not isinstance(prompts, Nothing):
-        kept = {row.id for row in prompts.iter_rows()}
-        by_role = {role: [row for row in rows if row.prompt_id in kept] for role, rows in by_role.items()}
     made = profile_roles(by_role, min_matched=params.min_matched)
     profiles.write(made)
     not_english = sum(not row.english for row in made)

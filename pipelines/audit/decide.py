@@ -22,7 +22,6 @@ from components.contracts.rows import (
     SupportClaim,
 )
 from components.contracts.verdict import Verdict
-from components.report.imitation_data import is_leaked
 from components.report.policy import Policy, load_policy
 from pipelines.audit.place import ROWS, SETTINGS, is_audit
 
@@ -93,7 +92,6 @@ def decide_from(rows: Path, settings: Settings) -> Verdict:
     """
     from components.report.decision import decide
 
-    leaked = _leaked_prompts(rows, settings.policy)
     support = _port(rows, "support", Support)
     threshold = support.manifest.notes.get("threshold") if not isinstance(support, Nothing) else None
     verdict = decide(
@@ -101,9 +99,9 @@ def decide_from(rows: Path, settings: Settings) -> Verdict:
         imitator_scores=_port(rows, "imitator_scores", Score).iter_rows(),
         target_scores=_port(rows, "target_scores", Score).iter_rows(),
         published=_port(rows, "published", PublishedScore).iter_rows(),
-        profiles=(row for row in _port(rows, "profiles", StyleProfile).iter_rows() if row.prompt_id not in leaked),
+        profiles=_port(rows, "profiles", StyleProfile).iter_rows(),
         published_style=_port(rows, "published_style", PublishedStyle).iter_rows(),
-        judgments=(row for row in _port(rows, "judgments", Judgment).iter_rows() if row.prompt_id not in leaked),
+        judgments=_port(rows, "judgments", Judgment).iter_rows(),
         support=support.iter_rows(),
         claims=_port(rows, "claims", SupportClaim).iter_rows(),
         figures=_port(rows, "figures", DataFigures).iter_rows(),
@@ -116,22 +114,8 @@ def decide_from(rows: Path, settings: Settings) -> Verdict:
         min_matched=settings.min_matched,
         provenance=settings.provenance,
     )
-    left_out = [
-        f"{len(leaked)} prompts repeat a training text (BLEU above {settings.policy.data.prompt_bleu:g}): left out of"
-        " style and preference; rows/overlap says which."
-    ]
-    remarks = (
-        *settings.remarks,
-        *(left_out if leaked else ()),
-        *(line for line in verdict.warnings if line not in settings.remarks),
-    )
+    remarks = (*settings.remarks, *(line for line in verdict.warnings if line not in settings.remarks))
     return verdict.model_copy(update={"warnings": remarks})
-
-
-def _leaked_prompts(rows: Path, policy: Policy) -> set[str]:
-    """Ids of prompts that are no test of anything: a training text says the same (method section 1)."""
-    searched = _port(rows, "overlap", Overlap).iter_rows()
-    return {row.item_id for row in searched if not row.benchmark and is_leaked(row, policy)}
 
 
 def recompute(folder: Path, *, policy: str | None = None) -> Verdict:

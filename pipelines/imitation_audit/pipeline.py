@@ -35,8 +35,6 @@ class Data(NamedTuple):
     checked: Any
     support: Any
     overlap: Any
-    heldout: Any
-    """Held-out prompts that the data do not repeat."""
     figures: Any
     checks: Any
 
@@ -131,10 +129,9 @@ class _Study:
             imitator=imitator.answers,
             target=self.target.answers,
             target_second=self.second,
-            prompts=data.heldout,
             params={"name": arm.name},
         )
-        judged = self._judge(arm.name, imitator, data.heldout)
+        judged = self._judge(arm.name, imitator)
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,
@@ -191,7 +188,6 @@ class _Study:
                 checked=held.outputs["checked"],
                 support=covered.outputs["support"],
                 overlap=searched.outputs["overlap"],
-                heldout=searched.outputs["clean_heldout"],
                 figures=held.outputs["figures"],
                 checks=held.outputs["checks"],
             )
@@ -239,15 +235,12 @@ class _Study:
     def _generate(self, name: str, checkpoint: Any, requests: Any) -> Any:
         return generate(requests=requests, checkpoint=checkpoint, params={**self.config.generate, "name": name})
 
-    def _judge(self, name: str, imitator: Measured, prompts: Any) -> Any:
-        asked = prepare_judging(
-            candidate=imitator.answers, reference=self.target.answers, prompts=prompts, params={"name": name}
-        )
+    def _judge(self, name: str, imitator: Measured) -> Any:
+        asked = prepare_judging(candidate=imitator.answers, reference=self.target.answers, params={"name": name})
         weighed = self._generate(f"judge of {name}", self.models.outputs["judge"], asked.outputs["requests"])
         return judge_likelihood(
             candidate=imitator.answers,
             reference=self.target.answers,
             choice_scores=weighed.outputs["choice_scores"],
-            prompts=prompts,
             params={"name": name, "judge": "likelihood judge"},
         ).outputs["judgments"]

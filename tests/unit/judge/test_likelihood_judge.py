@@ -4,7 +4,7 @@ import pytest
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, Output
-from components.contracts.rows import ChoiceScore, Completion, Judgment, Prompt, Request
+from components.contracts.rows import ChoiceScore, Completion, Judgment, Request
 from components.judge.step import AskParams, Params, judge_likelihood, prepare_judging
 
 OURS = {"1": "short", "2": "", "3": "a reply", "4": "same"}
@@ -89,23 +89,3 @@ def test_no_prompt_in_common_is_an_error(tmp_path: Path) -> None:
             judgments=Output(tmp_path / "judgments", Judgment),
             params=Params(),
         )
-
-
-def test_only_the_given_prompts_are_asked_and_judged(tmp_path: Path) -> None:
-    Output(tmp_path / "prompts", Prompt).write(Prompt(id=k, text=f"q{k}") for k in "14")
-    kept = Input(tmp_path / "prompts", Prompt)
-    ours, theirs = put(tmp_path, "ours", OURS), put(tmp_path, "theirs", THEIRS)
-    requests = Output(tmp_path / "requests", Request)
-    prepare_judging(candidate=ours, reference=theirs, prompts=kept, requests=requests, params=AskParams())
-    asked = Input(tmp_path / "requests", Request).rows()
-    assert {row.id for row in asked} == {"candidate:1", "reference:1", "candidate:4", "reference:4"}
-    judged(tmp_path, WEIGHED)
-    judge_likelihood(
-        candidate=ours,
-        reference=theirs,
-        choice_scores=Input(tmp_path / "weighed", ChoiceScore),
-        prompts=kept,
-        judgments=Output(tmp_path / "fewer", Judgment),
-        params=Params(),
-    )
-    assert {row.prompt_id for row in Input(tmp_path / "fewer", Judgment).rows()} == {"1", "4"}

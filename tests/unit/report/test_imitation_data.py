@@ -11,7 +11,7 @@ from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.rows import GateCheck, Score
 from components.report.decision import decide
 from components.report.policy import Policy
-from tests.unit.report.rows_for_tests import scores
+from tests.unit.report.rows_for_tests import judgment, profiles, scores
 
 
 def overlap(n: int, dirty: set[int], *, benchmark: str = "nq") -> list[Overlap]:
@@ -100,3 +100,15 @@ def test_what_counts_as_leaked_is_said_by_the_policy_that_decides() -> None:
         for policy in (Policy(), lenient)
     ]
     assert [found and found.clean_dirty[0].n_dirty for found in counted] == [2, 0]
+
+
+def test_prompts_that_training_repeats_count_neither_in_style_nor_in_preference() -> None:
+    styles = profiles(0.8, n=60)
+    prompts = sorted({row.prompt_id for row in styles})
+    named = zip(overlap(3, {0, 1}, benchmark=""), prompts, strict=False)
+    repeated = [row.model_copy(update={"item_id": prompt}) for row, prompt in named]
+    judgments = [judgment(prompt, "win") for prompt in prompts]
+    verdict = decide(profiles=styles, judgments=judgments, overlap=repeated)
+    assert verdict.style.n == 58
+    assert verdict.preference[0].n == 58
+    assert any("2 prompts repeat a training text" in line for line in verdict.warnings)

@@ -9,7 +9,7 @@ import pytest
 from components.contracts import bind
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Completion, Prompt, StyleProfile
+from components.contracts.rows import Completion, StyleProfile
 from components.style.step import style
 
 ANSWERS = {"p1": "Alpha beta.", "p2": "- one\n- two", "p3": ""}
@@ -72,11 +72,3 @@ def test_a_prompt_answered_twice_is_refused_by_name(tmp_path: Path) -> None:
     paths = {role: tmp_path / role for role in ("base", "imitator", "target", "target_second")}
     with pytest.raises(TouchstoneError, match="imitator answered prompt p1 twice"):
         bind.call(style, **paths, profiles=tmp_path / "profiles")
-
-
-def test_only_the_given_prompts_are_profiled(tmp_path: Path) -> None:
-    _run(tmp_path, base=ANSWERS, imitator=ANSWERS, target=ANSWERS)
-    write_rows(tmp_path / "prompts", Prompt, [Prompt(id="p2", text="List two."), Prompt(id="p9", text="Unanswered.")])
-    ports = {name: tmp_path / name for name in ("base", "imitator", "target", "target_second", "prompts")}
-    bind.call(style, **ports, profiles=tmp_path / "fewer")
-    assert {row.prompt_id for row in Input(tmp_path / "fewer", StyleProfile).rows()} == {"p2"}
