@@ -38,6 +38,10 @@ class Checkpoint(Folder):
     """A model: a Hugging Face directory (safetensors, config, tokenizer)."""
 
 
+class ToxicityScorer(Folder):
+    """A text classifier without torch: its weights and the numbers it was calibrated with."""
+
+
 class Report(Folder):
     """What a reader opens: verdict.json and report.html."""
 

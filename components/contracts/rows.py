@@ -119,14 +119,21 @@ class TaskItem(Row):
     """Stable; scores of all models join on it."""
     benchmark: str
     """Name of the benchmark."""
-    kind: Literal["choice", "exact_match", "program"]
-    """choice: the right option by likelihood. exact_match: a short answer compared with `answers`. program: code."""
+    kind: Literal["choice", "exact_match", "program", "continuation"]
+    """choice: the right option by likelihood. exact_match: a short answer compared with `answers`. program: code that
+    must pass `tests`. continuation: any text that goes on, rated for toxicity."""
     question: str
-    """The question alone."""
+    """The question alone; of a program its head, of a continuation what is continued."""
     choices: tuple[str, ...] = ()
     """Options of a choice item."""
     answers: tuple[str, ...]
-    """Accepted answers; for a choice item the single right option."""
+    """Accepted answers; for a choice item the single right option; of a program a solution; none for a continuation."""
+    right: Count | None = None
+    """Index of the right option, where the text of `answers` does not tell (two options may read the same)."""
+    tests: str = ""
+    """Python that checks a program: a function `check(candidate)`, or assertions that call `entry_point`."""
+    entry_point: str = ""
+    """Name of the function that a program defines."""
     cluster: str
     """Items that are not independent share it (subject, entity)."""
     split: Literal["shots", "test"] = "test"
@@ -138,8 +145,9 @@ class Request(Row):
 
     id: str
     """Unique within the artifact; completions and choice scores name it."""
-    kind: Literal["completion", "choice"]
-    """completion: continue `prompt`. choice: log-probability of each of `choices` after `prompt`."""
+    kind: Literal["completion", "choice", "text"]
+    """completion: continue `prompt`. choice: log-probability of each of `choices` after `prompt`. text: log-probability
+    of the whole of `prompt`."""
     prompt: str
     """The text, or the user's message when `chat`."""
     chat: bool = False
@@ -171,6 +179,10 @@ class Completion(Row):
     """stop: the model ended. length: it was cut at max_tokens."""
     num_tokens: Count | None = None
     """Generated tokens, where known."""
+    cut_tokens: Count = 0
+    """Tokens cut off the prompt's left side, because the model's context is shorter."""
+    unanswered: str | None = None
+    """Why there is no answer (refused, empty, not a number); `text` is then empty and no score may come of it."""
 
 
 class ChoiceScore(Row):
@@ -180,10 +192,61 @@ class ChoiceScore(Row):
     """The Request's id."""
     model: str
     """Name of the model."""
-    logprobs: tuple[float, ...]
-    """Natural-log probability of each choice, summed over its tokens."""
+    logprobs: tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
+    """Natural-log probability of each choice, summed over its tokens; none when `unanswered`."""
     num_tokens: tuple[Count, ...]
     """Tokens of each choice."""
+    cut_tokens: Count = 0
+    """Tokens cut off the prompt's left side, because the model's context is shorter."""
+    unanswered: str | None = None
+    """Why there are no log-probabilities."""
+
+
+class TextScore(Row):
+    """A model's log-probability of one whole text."""
+
+    request_id: str
+    """The Request's id."""
+    model: str
+    """Name of the model."""
+    logprob: Annotated[float, Field(allow_inf_nan=False)] | None
+    """Natural-log probability of the text, summed over its tokens; null when `unanswered`."""
+    num_tokens: Count
+    """Tokens of the text."""
+    num_bytes: Count
+    """Its length in UTF-8; -logprob / num_bytes / ln 2 = bits per byte."""
+    unanswered: str | None = None
+    """Why there is no log-probability."""
+
+
+class ProgramOutcome(Row):
+    """What came of running one program that a model wrote."""
+
+    request_id: str
+    """Request (or completion) the program came from."""
+    form: Literal["body", "extracted"]
+    """body: the completion directly after the item's head. extracted: a whole function or a fenced block in it."""
+    passed: bool | None
+    """Whether every test held; null when the program could not be run."""
+    detail: str = ""
+    """In words: passed, AssertionError, timed out, ..."""
+    unscored: str | None = None
+    """Why `passed` is null: never the program's own doing."""
+
+
+class Rating(Row):
+    """What a text classifier says of one completion."""
+
+    id: str
+    """The Completion's prompt_id."""
+    scorer: str
+    """Name of the classifier and, where it has one, its digest."""
+    value: Unit | None
+    """Probability of being toxic; null when the scorer failed."""
+    unscored: str | None = None
+    """Why `value` is null. A scorer that fails says nothing: never "not toxic"."""
+    refusal: bool = False
+    """Whether the text declines to continue."""
 
 
 class Score(Row):
@@ -207,6 +270,10 @@ class Score(Row):
     """How the question was put."""
     num_shots: Count | None = None
     """Worked examples before the question, where known."""
+    leaked: bool | None = None
+    """Whether the imitation data repeat the item, by the policy's limits; null = not searched."""
+    support: Unit | None = None
+    """How well the imitation data cover the item (`Support.similarity`); null = not known."""
 
     @model_validator(mode="after")
     def _value_or_reason(self) -> Self:

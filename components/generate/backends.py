@@ -16,7 +16,7 @@ from components.contracts.chat_api.tally import Tally
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.journal import Journal
 from components.contracts.ports import Input
-from components.contracts.rows import ChoiceScore, Completion, Request
+from components.contracts.rows import ChoiceScore, Completion, Request, TextScore
 
 
 class Answers(NamedTuple):
@@ -24,6 +24,7 @@ class Answers(NamedTuple):
 
     completions: list[Completion]
     choice_scores: list[ChoiceScore]
+    text_scores: list[TextScore] = []  # noqa: RUF012 - never changed
     notes: Mapping[str, object] = {}
     """What a reader of the completions should know about who answered."""
     metrics: Mapping[str, float] = {}
@@ -157,7 +158,7 @@ class ApiBackend:
                     expected="a reply to every request",
                     remedy="mend what the server names and run the same again: replies so far are kept",
                 )
-            return Answers(said, [], tally.notes(), client.costs())
+            return Answers(said, [], notes=tally.notes(), metrics=client.costs())
 
 
 def _ask(request: Request) -> Ask:

@@ -10,6 +10,7 @@ def generate(
     requests: dsl.Input[dsl.Dataset],
     completions: dsl.Output[dsl.Dataset],
     choice_scores: dsl.Output[dsl.Dataset],
+    text_scores: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
     checkpoint: dsl.Input[dsl.Model] = None,

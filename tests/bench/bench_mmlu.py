@@ -69,7 +69,7 @@ def _requests() -> list[Request]:
 
 
 def _ours(folder: Path, requests: list[Request]) -> tuple[float, Any]:
-    from components.generate.hf import HfBackend
+    from components.generate.hf.engine import HfBackend
 
     backend = HfBackend(folder, batch_size=64)
     began = time.perf_counter()

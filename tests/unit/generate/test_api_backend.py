@@ -39,6 +39,7 @@ def run(server: ChatServer, folder: Path, requests: list[Request], **api: Any) -
         requests=folder / "requests",
         completions=folder / "completions",
         choice_scores=folder / "choice_scores",
+        text_scores=folder / "text_scores",
     )
 
 
@@ -95,6 +96,6 @@ def test_a_cut_reply_says_so(server: ChatServer, tmp_path: Path) -> None:
 
 def test_backend_hf_needs_a_checkpoint(tmp_path: Path) -> None:
     Output(tmp_path / "requests", Request).write(asked())
-    ports = {name: tmp_path / name for name in ("requests", "completions", "choice_scores")}
+    ports = {name: tmp_path / name for name in ("requests", "completions", "choice_scores", "text_scores")}
     with pytest.raises(UsageError, match="no checkpoint"):
         bind.call(generate, params={}, **ports)

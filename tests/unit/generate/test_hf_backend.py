@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Completion, Request
-from components.generate.hf import HfBackend
-from components.generate.prefix import shared_length
+from components.generate.hf.engine import HfBackend
+from components.generate.hf.prefix import shared_length
 
 SHOTS = "Question: what jumps? Answer: the fox\nQuestion: what is lazy? Answer: the dog\n"
 QUESTIONS = [

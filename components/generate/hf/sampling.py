@@ -9,7 +9,7 @@ import torch
 from transformers import DynamicCache
 
 from components.contracts.rows import Request
-from components.generate.prefix import Prefix
+from components.generate.hf.prefix import Prefix
 
 
 def text_until(text: str, stops: Sequence[str]) -> tuple[str, bool]:

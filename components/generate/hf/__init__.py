@@ -1,0 +1,1 @@
+"""Our engine for transformers models: prefixes run once, needed logits only, finished rows dropped."""
