@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from components.contracts.data_rows import DataFigures
-from components.contracts.rows import GateCheck
+from components.contracts.rows import Channel, GateCheck, PromptStyle
 
 VerdictWord = Literal["CAPABILITY", "LOCAL", "STYLE_ONLY", "REGRESSION", "INCONCLUSIVE"]
 BenchmarkLabel = Literal["gained", "nothing", "regressed", "cannot tell", "gap not measurable", "unusable"]
@@ -227,6 +227,59 @@ class DataResult(_Part):
     """One entry for each benchmark whose items were searched for."""
 
 
+class Reading(_Part):
+    """One benchmark's change when questions are put and answers are read in one way."""
+
+    benchmark: str
+    """Name of the benchmark."""
+    base_style: PromptStyle
+    """How the base was asked."""
+    imitator_style: PromptStyle
+    """How the imitator was asked."""
+    channel: Channel
+    """How answers were read, of both alike."""
+    headline: bool
+    """Whether this is the reading that the verdict uses."""
+    n: int
+    """Items with a score of both, among those of the headline."""
+    unscored: int
+    """Items of the headline that one of them has no score for in this reading."""
+    base: float | None
+    """Mean score."""
+    imitator: float | None
+    """Mean score."""
+    delta: float | None
+    """imitator - base."""
+    delta_ci: Interval | None
+    """Its paired, clustered interval."""
+    reason: str | None = None
+    """Why a number is null."""
+
+
+class FormatLoss(_Part):
+    """One benchmark's change under the strict rule, taken apart: knowledge + form = strict, item by item.
+
+    Knowledge is the change of the extracted reading, form that of strict - extracted (method section 2.8).
+    """
+
+    benchmark: str
+    """Name of the benchmark."""
+    n: int
+    """Items with both readings of both models."""
+    strict: float | None
+    """Change under the strict rule."""
+    strict_ci: Interval | None
+    """Its interval."""
+    knowledge: float | None
+    """Change when the answer is looked for inside the reply."""
+    knowledge_ci: Interval | None
+    """Its interval."""
+    form: float | None
+    """What is left: points won or lost by the form of replies alone."""
+    form_ci: Interval | None
+    """Its interval."""
+
+
 class Verdict(_Part):
     """Everything the report says."""
 
@@ -256,6 +309,10 @@ class Verdict(_Part):
     """One row a source."""
     data: DataResult | None = None
     """The imitation data; null when nothing about them was given."""
+    readings: tuple[Reading, ...] = ()
+    """Every way in which questions were put and answers read, where there are several."""
+    format_loss: tuple[FormatLoss, ...] = ()
+    """Where answers were read strictly and leniently: how much of a change is form."""
     warnings: tuple[str, ...] = ()
     """What a reader must know before believing a number."""
     provenance: dict[str, object]

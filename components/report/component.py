@@ -27,6 +27,8 @@ def report(
     base_scores: dsl.Input[dsl.Dataset] = None,
     imitator_scores: dsl.Input[dsl.Dataset] = None,
     target_scores: dsl.Input[dsl.Dataset] = None,
+    base_variants: dsl.Input[dsl.Dataset] = None,
+    imitator_variants: dsl.Input[dsl.Dataset] = None,
     published: dsl.Input[dsl.Dataset] = None,
     profiles: dsl.Input[dsl.Dataset] = None,
     published_style: dsl.Input[dsl.Dataset] = None,

@@ -27,6 +27,7 @@ from components.report.imitation_data import data_remarks, data_result, leaked_p
 from components.report.joining import PARTS, ItemTable, Part, tables
 from components.report.policy import Policy
 from components.report.preference import preferences
+from components.report.readings import format_remarks, other_readings
 from components.report.rules import Court
 from components.report.sentences import SUPPORT_REMEDY, reason, would_change
 from components.report.support_sets import coverage
@@ -44,6 +45,8 @@ def decide(
     base_scores: Iterable[Score] = (),
     imitator_scores: Iterable[Score] = (),
     target_scores: Iterable[Score] = (),
+    base_variants: Iterable[Score] = (),
+    imitator_variants: Iterable[Score] = (),
     published: Iterable[PublishedScore] = (),
     profiles: Iterable[StyleProfile] = (),
     published_style: Iterable[PublishedStyle] = (),
@@ -67,6 +70,8 @@ def decide(
         base_scores: Item scores of the base, any number of benchmarks; joined with the others by item id.
         imitator_scores: Item scores of the imitator.
         target_scores: Item scores of the target; items it lacks only reduce the gap's sample.
+        base_variants: The base's scores in other prompt styles and channels; they decide nothing.
+        imitator_variants: The imitator's.
         published: Numbers for models without item scores.
         profiles: Style of every output beside the target's.
         published_style: A printed style table, used when no profiles are given.
@@ -112,13 +117,24 @@ def decide(
         *_join_remarks(joined, printed),
     ]
     data = data_result(figures, checks, overlap, joined, policy)
+    readings, losses = other_readings(
+        scores, {"base": base_variants, "imitator": imitator_variants}, joined, alpha=policy.alpha
+    )
     liked = preferences(judgments, models=found, alpha=policy.alpha, resamples=resamples, seed=seed)
     return _rounded(
         verdict_of(court).model_copy(
             update={
                 "preference": liked,
                 "data": data,
-                "warnings": (*_court_remarks(court), *remarks, *data_remarks(data), CHECKPOINT_NOTE),
+                "readings": readings,
+                "format_loss": losses,
+                "warnings": (
+                    *_court_remarks(court),
+                    *remarks,
+                    *format_remarks(losses),
+                    *data_remarks(data),
+                    CHECKPOINT_NOTE,
+                ),
                 "provenance": {
                     **(provenance or {}),
                     "models": found,

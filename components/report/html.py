@@ -32,6 +32,7 @@ from components.report.page_inputs import (
     StudyClaim,
     StudyEntry,
 )
+from components.report.reading_sheets import reading_sheets
 from components.report.sheets import Sheet, pooled_sheet, preference_sheet, scores_sheet, style_sheet, tests_sheet
 from components.report.study_view import study_sheet
 from components.report.wording import (
@@ -174,7 +175,7 @@ def _sheets(verdict: Verdict) -> list[Sheet]:
         sheets.append(style_sheet(verdict))
     if verdict.preference:
         sheets.append(preference_sheet(verdict))
-    return sheets
+    return [*sheets, *reading_sheets(verdict)]
 
 
 def interval_level(limits: PolicyLimits) -> str:

@@ -49,6 +49,8 @@ class ItemTable:
     """What a reader must know."""
     items: tuple[str, ...] = ()
     """(n,) ids, in the order of `values`."""
+    channel: Channel = "strict"
+    """How the answers were read."""
 
     def only(self, kept: Bools) -> ItemTable:
         """The table of some of its items.
@@ -109,6 +111,7 @@ def _table(benchmark: str, rows: Mapping[Part, Sequence[Score]], min_matched: fl
         num_shots=shots.pop() if len(shots) == 1 else None,
         remarks=tuple(remarks),
         items=tuple(items),
+        channel=channel,
     )
 
 

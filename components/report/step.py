@@ -56,6 +56,8 @@ def report(
     base_scores: Input[Score] = Nothing(Score),  # noqa: B008 - a frozen value that says "nothing given"
     imitator_scores: Input[Score] = Nothing(Score),  # noqa: B008
     target_scores: Input[Score] = Nothing(Score),  # noqa: B008
+    base_variants: Input[Score] = Nothing(Score),  # noqa: B008
+    imitator_variants: Input[Score] = Nothing(Score),  # noqa: B008
     published: Input[PublishedScore] = Nothing(PublishedScore),  # noqa: B008
     profiles: Input[StyleProfile] = Nothing(StyleProfile),  # noqa: B008
     published_style: Input[PublishedStyle] = Nothing(PublishedStyle),  # noqa: B008
@@ -83,6 +85,8 @@ def report(
         base_scores=base_scores.iter_rows(),
         imitator_scores=imitator_scores.iter_rows(),
         target_scores=target_scores.iter_rows(),
+        base_variants=base_variants.iter_rows(),
+        imitator_variants=imitator_variants.iter_rows(),
         published=published.iter_rows(),
         profiles=profiles.iter_rows(),
         published_style=published_style.iter_rows(),

@@ -98,6 +98,8 @@ def decide_from(rows: Path, settings: Settings) -> Verdict:
         base_scores=_port(rows, "base_scores", Score).iter_rows(),
         imitator_scores=_port(rows, "imitator_scores", Score).iter_rows(),
         target_scores=_port(rows, "target_scores", Score).iter_rows(),
+        base_variants=_port(rows, "base_variants", Score).iter_rows(),
+        imitator_variants=_port(rows, "imitator_variants", Score).iter_rows(),
         published=_port(rows, "published", PublishedScore).iter_rows(),
         profiles=_port(rows, "profiles", StyleProfile).iter_rows(),
         published_style=_port(rows, "published_style", PublishedStyle).iter_rows(),

@@ -43,6 +43,7 @@ class Measured(NamedTuple):
     """What a model said, scored."""
 
     scores: Any
+    variants: Any
     answers: Any
 
 
@@ -136,6 +137,8 @@ class _Study:
             base_scores=base.scores,
             imitator_scores=imitator.scores,
             target_scores=self.target.scores,
+            base_variants=base.variants,
+            imitator_variants=imitator.variants,
             profiles=styled.outputs["profiles"],
             judgments=judged,
             support=data.support,
@@ -222,7 +225,7 @@ class _Study:
             params={**asking, "name": name},
             seed=self.dials.seed,
         )
-        return Measured(scored.outputs["scores"], scored.outputs["answers"])
+        return Measured(scored.outputs["scores"], scored.outputs["variants"], scored.outputs["answers"])
 
     def _asking(self, way: str) -> dict[str, Any]:
         tuned = {**self.config.questions, **self.config.chat}

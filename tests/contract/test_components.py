@@ -15,7 +15,7 @@ from pipelines import catalog
 
 ROOT = Path(str(components.__file__)).parent
 WRAPPERS = sorted(ROOT.glob("*/component.py"))
-MAX_WRAPPER_LINES = 25
+MAX_BODY_LINES = 8
 
 
 def wrapper(name: str) -> Any:
@@ -74,8 +74,9 @@ def test_wrappers_are_thin_and_free_of_postponed_annotations(path: Path) -> None
     tree = ast.parse(path.read_text())
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
+            # Its ports, whatever their number, and a call.
             assert node.end_lineno is not None
-            assert node.end_lineno - node.lineno < MAX_WRAPPER_LINES, node.name
+            assert node.end_lineno - node.body[0].lineno < MAX_BODY_LINES, node.name
     # kfp reads the annotations of a component at run time; as strings they break it.
     assert "from __future__ import annotations" not in path.read_text()
 
