@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.collect.joins import Join, join, named, words
@@ -15,8 +15,9 @@ from components.collect.score_file import ScoreFile
 from components.collect.scores import read_scores
 from components.contracts import canonical
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.rows import Dialogue, Removal, Role, SupportClaim
+from components.contracts.rows import Dialogue, Removal, Role, Score, SupportClaim, TaskItem
 from components.ingest.reading.readers import read_dialogues
+from pipelines.audit.evaluations import items_of, variants_of
 from pipelines.audit.request import AuditRequest, ScoreRole
 from pipelines.audit.roles import (
     refuse_one_file_in_two_roles,
@@ -43,6 +44,10 @@ class Gathered:
     remarks: tuple[str, ...]
     files: Mapping[str, list[dict[str, object]]]
     """Role or option -> name and digest of each file."""
+    variants: Mapping[ScoreRole, list[Score]] = field(default_factory=dict)
+    """Scores in other prompt styles and channels, of roles given as evaluations."""
+    items: tuple[TaskItem, ...] = ()
+    """Their questions."""
 
     @property
     def benchmarks(self) -> list[str]:
@@ -87,6 +92,8 @@ def gather(request: AuditRequest) -> Gathered:
         tuple(joins),
         (),
         _describe_files(request),
+        {role: variants_of(place) for role, place in request.evaluations.items()},
+        tuple({item.id: item for place in request.evaluations.values() for item in items_of(place)}.values()),
     )
     claims = _claims(request, published, made.benchmarks)
     remarks = tuple(_remarks(made))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from components.contracts import files
 from components.contracts.errors import UsageError
 from components.contracts.rows import Role
+from pipelines.audit.evaluations import expanded
 
 ScoreRole = Literal["base", "imitator", "target"]
 SCORE_ROLES: tuple[ScoreRole, ...] = get_args(ScoreRole)
@@ -46,6 +47,8 @@ class AuditRequest(BaseModel):
     """A second sample of the target: the ceiling of style."""
     scores: dict[ScoreRole, tuple[ScoreSource, ...]] = {}
     """Item scores: role -> files."""
+    evaluations: dict[ScoreRole, Path] = {}
+    """Roles that were given as what `touchstone evaluate` wrote; filled in from the roles themselves."""
     judgments: tuple[Path, ...] = ()
     """Who preferred which output."""
     published: Path | None = None
@@ -126,7 +129,7 @@ def make_request(values: Mapping[str, object], *, where: str) -> AuditRequest:
         UsageError: an impossible value, or too little to compare.
     """
     try:
-        return AuditRequest.model_validate(values)
+        return AuditRequest.model_validate(expanded(values, {role: role in SCORE_ROLES for role in OUTPUT_ROLES}))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if part != "function-after")

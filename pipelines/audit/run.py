@@ -74,6 +74,7 @@ def _write(rows: Path, found: Gathered) -> None:
     ports: dict[str, Sequence[Row]] = {
         **{f"{role}_outputs": entry.completions for role, entry in found.outputs.items()},
         **{f"{role}_scores": file.scores for role, file in found.scores.items()},
+        **{f"{role}_variants": rows for role, rows in found.variants.items()},
         "published": _preferring_typed(published, found),
         "published_style": found.published.style,
         "claims": found.claims,
@@ -95,8 +96,9 @@ def _preferring_typed(rows: Iterable[PublishedScore], found: Gathered) -> list[P
 
 
 def _items(found: Gathered) -> list[TaskItem]:
-    """Questions of all items, from whichever log holds them."""
+    """Questions of all items, from whichever log or evaluation holds them."""
     items = {(item.benchmark, item.id): item for file in found.scores.values() for item in file.items}
+    items |= {(item.benchmark, item.id): item for item in found.items}
     return list(items.values())
 
 
