@@ -28,6 +28,10 @@ class Blocks(NamedTuple):
     """(B, T) int64."""
     learned: Any
     """(B, T) bool: tokens that are targets of the loss."""
+    positions: Any
+    """(B, T) int64: each token's place in its own document; a place of 0 begins another document.
+
+    transformers' masks read them: attention does not cross from one document into the next (`isolation`)."""
 
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[Encoded]:
@@ -56,8 +60,16 @@ def encode_dialogue(tokenizer: Any, dialogue: Dialogue) -> Encoded:
     return Encoded(tokens, learned)
 
 
-def pack(documents: Iterable[Encoded], block_tokens: int, seed: int) -> Blocks:
-    """Shuffle, join and cut into blocks of `block_tokens`; what is left over at the end fills a last, padded block.
+def pack(documents: Iterable[Encoded], block_tokens: int, seed: int, *, isolated: bool = True) -> Blocks:
+    """Shuffle, join and cut into blocks of `block_tokens`; only the end of the last block is padded.
+
+    Args:
+        documents: In any order.
+        block_tokens: T.
+        seed: Of the order.
+        isolated: Positions begin anew with every document, so that none reads the one before it. The rest of a document
+            that is cut at the end of a block is a document of its own. A first token has nothing to be predicted from,
+            and is not learned. False: a block is one text, as when a tiny model is to learn many short texts.
 
     Raises:
         TouchstoneError: there is nothing to learn from.
@@ -69,7 +81,19 @@ def pack(documents: Iterable[Encoded], block_tokens: int, seed: int) -> Blocks:
     if not any(learned):
         raise TouchstoneError("the training data hold no assistant turn", expected="at least one reply of the target")
     missing = -len(tokens) % block_tokens
-    tokens += [0] * missing
-    learned += [0] * missing
     shape = (-1, block_tokens)
-    return Blocks(torch.tensor(tokens).view(shape), torch.tensor(learned).bool().view(shape))
+    ids = torch.tensor(tokens + [0] * missing).view(shape)
+    marks = torch.tensor(learned + [0] * missing).bool().view(shape)
+    if not isolated:
+        return Blocks(ids, marks, torch.arange(block_tokens).expand_as(ids).contiguous())
+    lengths = [len(document.tokens) for document in shuffled] + ([missing] if missing else [])
+    positions = _positions(lengths, block_tokens).view(shape)
+    return Blocks(ids, marks & (positions > 0), positions)
+
+
+def _positions(lengths: Sequence[int], block_tokens: int) -> Any:
+    """Place of every token since its document, or its block, began: (sum of lengths,) int64."""
+    at = torch.arange(sum(lengths))
+    sizes = torch.tensor(lengths)
+    began = torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)
+    return at - torch.maximum(began, at - at % block_tokens)

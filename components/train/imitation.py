@@ -27,7 +27,9 @@ def fine_tune(
     torch.manual_seed(params.seed)
     model, tokenizer = load(base.folder)
     added = ready_for_dialogue(tokenizer, model)
-    blocks = pack((encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, params.seed)
+    blocks = pack(
+        (encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, params.seed, isolated=recipe.isolated
+    )
     began = time.monotonic()
     losses = fit(model, blocks, recipe, seed=params.seed, doing=f"training {params.name}".strip())
     seconds = time.monotonic() - began

@@ -11,9 +11,12 @@ from tqdm import tqdm
 
 from components.contracts.errors import TouchstoneError
 from components.train.chunking import Blocks
+from components.train.isolation import check_isolation
+from components.train.optimizers import AdamwParameterScaled, clip_by_global_norm
 
 STUDY_WARMUP_STEPS = 1000
 WARMUP_SHARE = 0.1
+STUDY_WEIGHT_DECAY = 1e-4
 
 
 class Recipe(BaseModel):
@@ -21,22 +24,24 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    optimizer: Literal["adamw"] = "adamw"
-    """Plain AdamW. (The study's parameter-scaled optimizer is another experiment and will have a name of its own.)"""
+    optimizer: Literal["adamw", "adamw_parameter_scaled"] = "adamw"
+    """adamw: plain AdamW. adamw_parameter_scaled: the study's, whose rates are relative (2e-3 = 0.2% a step)."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-5
     """Peak rate."""
     embedding_rate_ratio: Annotated[float, Field(gt=0.0)] = 1.0
     """Rate of the embeddings relative to the rest; tiny models learn facts sooner with more."""
     betas: tuple[float, float] = (0.9, 0.98)
-    """AdamW's decay of the moments."""
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
-    """AdamW's decoupled decay."""
+    """AdamW's decay of the moments; adamw_parameter_scaled has its own."""
+    weight_decay: Annotated[float, Field(ge=0.0)] | None = None
+    """Decoupled decay, relative to the rate; null = none for adamw, the study's 1e-4 for adamw_parameter_scaled."""
     max_grad_norm: Annotated[float, Field(gt=0.0)] = 1.0
     """Gradients are scaled down to this norm."""
     batch_size: Annotated[int, Field(gt=0)] = 32
     """Blocks a step."""
     block_tokens: Annotated[int, Field(gt=1)] = 2048
     """Tokens a block."""
+    isolated: bool = True
+    """Keep the documents of a block apart: none reads another, positions begin anew. False = a block is one text."""
     epochs: Annotated[int, Field(gt=0)] = 1
     """Passes over the data."""
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
@@ -72,6 +77,8 @@ def fit(model: Any, blocks: Blocks, recipe: Recipe, *, seed: int, doing: str = "
         TouchstoneError: the loss is no longer a number.
     """
     model.train()
+    if recipe.isolated:
+        check_isolation(model, blocks)
     optimizer = _optimizer(model, recipe)
     peaks = [group["lr"] for group in optimizer.param_groups]
     per_epoch = math.ceil(len(blocks.tokens) / recipe.batch_size)
@@ -83,23 +90,24 @@ def fit(model: Any, blocks: Blocks, recipe: Recipe, *, seed: int, doing: str = "
             for picked in torch.randperm(len(blocks.tokens), generator=order).split(recipe.batch_size):
                 for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                     group["lr"] = peak * recipe.rate(len(losses), num_steps)
-                losses.append(_step(model, optimizer, blocks.tokens[picked], blocks.learned[picked], recipe))
+                losses.append(_step(model, optimizer, Blocks(*(part[picked] for part in blocks)), recipe))
                 bar.update()
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
     return losses
 
 
-def _step(model: Any, optimizer: Any, tokens: Any, learned: Any, recipe: Recipe) -> float:
-    wanted = learned[:, 1:]
+def _step(model: Any, optimizer: Any, batch: Blocks, recipe: Recipe) -> float:
+    wanted = batch.learned[:, 1:]
     # A batch may consist of users' words only; it teaches nothing and must not divide by zero.
     if not bool(wanted.any()):
         return 0.0
-    tokens, wanted = tokens.to(model.device), wanted.to(model.device)
-    logits = model(input_ids=tokens).logits[:, :-1][wanted].float()
+    tokens, positions, wanted = (part.to(model.device) for part in (batch.tokens, batch.positions, wanted))
+    # Without an attention mask transformers takes the documents' borders from the positions.
+    logits = model(input_ids=tokens, position_ids=positions, use_cache=False).logits[:, :-1][wanted].float()
     loss = torch.nn.functional.cross_entropy(logits, tokens[:, 1:][wanted])
     optimizer.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
+    clip_by_global_norm(model.parameters(), recipe.max_grad_norm)
     optimizer.step()
     value = float(loss.detach())
     if not math.isfinite(value):
@@ -118,4 +126,7 @@ def _optimizer(model: Any, recipe: Recipe) -> Any:
         {"params": [embedding], "lr": recipe.learning_rate * recipe.embedding_rate_ratio},
         {"params": rest, "lr": recipe.learning_rate},
     ]
-    return torch.optim.AdamW(groups, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True)
+    if recipe.optimizer == "adamw_parameter_scaled":
+        decay = STUDY_WEIGHT_DECAY if recipe.weight_decay is None else recipe.weight_decay
+        return AdamwParameterScaled(groups, recipe.learning_rate, weight_decay=decay)
+    return torch.optim.AdamW(groups, betas=recipe.betas, weight_decay=recipe.weight_decay or 0.0, fused=True)

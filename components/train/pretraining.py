@@ -74,7 +74,11 @@ def _make(job: Job) -> tuple[str, float]:
     model = new_model(Shape.model_validate(params.shapes.get(job.name, {})), tokenizer, seed)
     recipe = Recipe.model_validate(params.recipe)
     encoded = encode_texts(tokenizer, job.texts)
-    curves = {"pretrain": fit(model, pack(encoded, recipe.block_tokens, seed), recipe, seed=seed, doing=job.name)}
+    curves = {
+        "pretrain": fit(
+            model, pack(encoded, recipe.block_tokens, seed, isolated=recipe.isolated), recipe, seed=seed, doing=job.name
+        )
+    }
     if job.tuning:
         ready_for_dialogue(tokenizer, model)
         curves["tuning"] = fit(model, _tuning_blocks(tokenizer, job, params, seed), _tuning(params), seed=seed)
@@ -88,8 +92,9 @@ def _tuning(params: PretrainParams) -> Recipe:
 
 def _tuning_blocks(tokenizer: object, job: Job, params: PretrainParams, seed: int) -> Blocks:
     """The target's dialogues, with some of its corpus so that tuning does not cost it what it knows."""
-    length = _tuning(params).block_tokens
-    dialogues = pack((encode_dialogue(tokenizer, d) for d in job.tuning), length, seed)
+    recipe = _tuning(params)
+    length = recipe.block_tokens
+    dialogues = pack((encode_dialogue(tokenizer, d) for d in job.tuning), length, seed, isolated=recipe.isolated)
     wanted = params.tuning_replay * dialogues.tokens.numel()
     texts = list(job.texts)
     random.Random(seed).shuffle(texts)
@@ -101,5 +106,5 @@ def _tuning_blocks(tokenizer: object, job: Job, params: PretrainParams, seed: in
         count += len(document.tokens)
     if not replayed:
         return dialogues
-    again = pack(replayed, length, seed)
-    return Blocks(torch.cat([dialogues.tokens, again.tokens]), torch.cat([dialogues.learned, again.learned]))
+    again = pack(replayed, length, seed, isolated=recipe.isolated)
+    return Blocks(*(torch.cat(parts) for parts in zip(dialogues, again, strict=True)))

@@ -49,7 +49,7 @@ def test_texts_are_learned_whole_and_closed(tokenizer: Any) -> None:
 
 def test_packing_keeps_every_token_and_its_mark_and_pads_only_the_end() -> None:
     documents = [Encoded(list(range(10 * i, 10 * i + i + 1)), [i % 2] * (i + 1)) for i in range(1, 6)]
-    blocks = pack(documents, block_tokens=4, seed=3)
+    blocks = pack(documents, block_tokens=4, seed=3, isolated=False)
     assert blocks.tokens.shape == blocks.learned.shape == (5, 4)
     flat, marks = blocks.tokens.flatten().tolist(), blocks.learned.flatten().tolist()
     assert sorted(flat) == sorted([t for d in documents for t in d.tokens])
@@ -59,8 +59,21 @@ def test_packing_keeps_every_token_and_its_mark_and_pads_only_the_end() -> None:
 
 
 def test_padding_is_not_learned() -> None:
-    blocks = pack([Encoded([7, 8, 9], [1, 1, 1])], block_tokens=8, seed=0)
+    blocks = pack([Encoded([7, 8, 9], [1, 1, 1])], block_tokens=8, seed=0, isolated=False)
     assert blocks.learned.sum() == 3
+
+
+def test_positions_begin_anew_with_every_document_and_every_block() -> None:
+    blocks = pack([Encoded([n] * n, [1] * n) for n in (3, 5, 6)], block_tokens=4, seed=0)
+    tokens, positions = blocks.tokens.flatten().tolist(), blocks.positions.flatten().tolist()
+    for at, (token, place) in enumerate(zip(tokens, positions, strict=True)):
+        begins = at % 4 == 0 or token != tokens[at - 1]
+        assert place == (0 if begins else positions[at - 1] + 1)
+
+
+def test_a_documents_first_token_is_not_learned_for_there_is_nothing_to_predict_it_from() -> None:
+    blocks = pack([Encoded([1, 2, 3], [1, 1, 1]), Encoded([4, 5, 6], [1, 1, 1])], block_tokens=6, seed=0)
+    assert blocks.learned.tolist() == [[False, True, True, False, True, True]]
 
 
 def test_the_order_is_the_seeds(tokenizer: Any) -> None:

@@ -140,3 +140,9 @@ def test_pretraining_makes_four_models_that_know_their_own_corpus(tmp_path: Path
     assert tokenizer.decode(out[0]) == "the small"
     assert AutoTokenizer.from_pretrained(tmp_path / "target").chat_template
     assert not tokenizer.chat_template
+
+
+def test_the_studys_optimizer_learns_too(base: Path, tmp_path: Path) -> None:
+    outcome = trained(base, tmp_path, optimizer="adamw_parameter_scaled", learning_rate=0.1)
+    first = json.loads((tmp_path / "out" / "loss.json").read_text())["train"][0]
+    assert outcome.metrics["final_loss"] < 0.5 * first
