@@ -1,0 +1,367 @@
+"""The box that holds the tests: it sends calls to the program box and judges what comes back.
+
+    python -c SCRIPT fd:3           control connection to the program box; token and programs come on standard input
+    python -c SCRIPT socket:NAME    the same by an abstract socket; token and programs come from the environment
+
+Results go to standard output, one line each that begins with the token: a line without it says nothing. The tests of
+each program run in a process of their own, which knows no other item.
+"""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import contextlib
+import gc
+import importlib
+import itertools
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from components.benchmark.sandbox.boxes.plain_values import (
+    DoesNotCross,
+    Malformed,
+    Packer,
+    copy_back,
+    receive,
+    send,
+    unpack,
+)
+
+SECONDS_TO_CONNECT = 60.0
+SECONDS_TO_CLEAR = 20.0
+"""How long the program box may take to end a program and clear up after it."""
+VERIFIER_MEMORY_BYTES = 2 << 30
+WORKED_WITH = (
+    "collections contextlib copy datetime decimal fractions functools hashlib itertools json math operator random re "
+    "statistics string typing"
+).split()
+
+Result = dict[str, Any]
+
+
+class ProgramFailed(BaseException):
+    """The program ended, broke off, or did not keep to the rules: no test may go on, and none can catch this."""
+
+
+class ProgramRaised(Exception):
+    """An exception of the program that Python does not know."""
+
+
+class ItemBroken(BaseException):
+    """The item's own code fails before the program is called: it says nothing about the program."""
+
+
+class BoxLost(Exception):
+    """The program box does not answer."""
+
+
+def main(place: str) -> None:
+    """Judge every program that is given, one after another; ends early when the program box is lost."""
+    token, jobs = given(place)
+    control = connected(place)
+    for name in WORKED_WITH:
+        importlib.import_module(name)
+    os.chdir("/tmp")
+    gc.collect()
+    gc.freeze()
+    out = sys.stdout
+
+    def tell(result: Result) -> None:
+        out.write(f"{token} {json.dumps(result)}\n")
+        out.flush()
+
+    try:
+        control.settimeout(SECONDS_TO_CONNECT)
+        if control.recv(64) != b"here":
+            raise BoxLost
+        tell({"ready": True})
+        for job in jobs:
+            tell({"key": job["key"], "began": True})
+            tell({"key": job["key"], **judged(control, job)})
+    except (BoxLost, OSError) as error:
+        tell({"lost": f"{type(error).__name__}: {error}"})
+
+
+def given(place: str) -> tuple[str, Iterator[dict[str, Any]]]:
+    """The token, and the programs as they come."""
+    if place.startswith("fd:"):
+        lines = iter(sys.stdin)
+        return next(lines).strip(), map(json.loads, lines)
+    count = int(os.environ["TOUCHSTONE_BATCH_PARTS"])
+    text = "".join(os.environ[f"TOUCHSTONE_BATCH_{number}"] for number in range(count))
+    token = os.environ["TOUCHSTONE_TOKEN"]
+    os.environ.clear()
+    batch = json.loads(zlib.decompress(base64.b64decode(text)))
+    return token, ({**batch["items"][job["item"]], **batch["limits"], **job} for job in batch["programs"])
+
+
+def connected(place: str) -> socket.socket:
+    """The control connection to the program box, which may start later than this one."""
+    kind, _, name = place.partition(":")
+    if kind == "fd":
+        return socket.socket(fileno=int(name))
+    deadline = time.monotonic() + SECONDS_TO_CONNECT
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            connection.connect("\0" + name)
+            return connection
+        except OSError:
+            connection.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def judged(control: socket.socket, job: dict[str, Any]) -> Result:
+    """Have one program started, tested and ended.
+
+    Raises:
+        BoxLost: the program box does not answer.
+    """
+    began = time.monotonic()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        limits = json.dumps({name: job[name] for name in ("seconds", "memory_bytes", "resources")})
+        socket.send_fds(control, [limits.encode()], [theirs.fileno()])
+        theirs.close()
+        told, telling = os.pipe()
+        tester = os.fork()
+        if tester == 0:
+            try:
+                control.close()
+                os.close(told)
+                os.write(telling, json.dumps(tested(ours, job)).encode())
+            finally:
+                os._exit(0)
+        os.close(telling)
+        try:
+            result = heard(told, began + job["seconds"])
+        finally:
+            os.close(told)
+            os.kill(tester, signal.SIGKILL)
+            os.waitpid(tester, 0)
+    return explained(result, ended(control), job)
+
+
+def heard(told: int, deadline: float) -> Result:
+    """What the testing process reports, within its time."""
+    text = b""
+    waiting = select.poll()
+    waiting.register(told, select.POLLIN)
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not waiting.poll(left * 1000):
+            return {"passed": False, "detail": "timed out"}
+        part = os.read(told, 1 << 16)
+        if not part:
+            break
+        text += part
+    if not text:
+        return {"passed": False, "detail": "its answers took more than the tests' memory or time"}
+    result: Result = json.loads(text)
+    return result
+
+
+def ended(control: socket.socket) -> dict[str, Any]:
+    """Have the program ended; what the box saw of it.
+
+    Raises:
+        BoxLost: it does not answer.
+    """
+    control.settimeout(SECONDS_TO_CLEAR)
+    try:
+        control.send(b"end")
+        answer = control.recv(4096)
+    except OSError as error:
+        raise BoxLost(str(error)) from error
+    if not answer:
+        raise BoxLost("it ended")
+    said: dict[str, Any] = json.loads(answer)
+    return said
+
+
+def explained(result: Result, said: dict[str, Any], job: dict[str, Any]) -> Result:
+    """The result, with the box's reason for a program that broke off."""
+    if result["passed"] is not False or not result.pop("broke_off", False):
+        return result
+    status = said.get("status")
+    if said.get("over") == "memory":
+        return {**result, "detail": f"used more than {job['memory_bytes'] >> 20} MiB of memory"}
+    if isinstance(status, int) and status < 0 and status != -signal.SIGKILL:
+        with contextlib.suppress(ValueError):
+            return {**result, "detail": f"ended by {signal.Signals(-status).name}"}
+    return result
+
+
+def tested(connection: socket.socket, job: dict[str, Any]) -> Result:
+    """In the testing process: the verdict on one program."""
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    for name, value in (("RLIMIT_AS", VERIFIER_MEMORY_BYTES), ("RLIMIT_CORE", 0)):
+        resource.setrlimit(getattr(resource, name), (value, value))
+    calls = Calls(connection, job["entry_point"])
+    try:
+        calls.load(job["source"])
+        check(calls, job)
+    except ItemBroken as error:
+        return {"passed": None, "detail": str(error)}
+    except BaseException as error:
+        calls.failure = calls.failure or error
+    if calls.unsupported:
+        return {"passed": None, "detail": f"the tests hand the program {calls.unsupported}, which cannot cross"}
+    if calls.failure is None:
+        return {"passed": True, "detail": "passed"}
+    broke_off = isinstance(calls.failure, ProgramFailed)
+    return {"passed": False, "detail": calls.described(), "broke_off": broke_off}
+
+
+class Calls:
+    """The program as its tests see it: a function whose work is done elsewhere.
+
+    Args:
+        connection: To the program's process.
+        entry_point: Its name.
+    """
+
+    def __init__(self, connection: socket.socket, entry_point: str) -> None:
+        self._connection = connection
+        self._numbers = itertools.count()
+        self.failure: BaseException | None = None
+        """Why the program has failed, whatever the tests make of it."""
+        self.unsupported = ""
+        """What cannot be handed to the program."""
+        self.begun = False
+
+        def candidate(*arguments: Any, **named: Any) -> Any:
+            return self._call(arguments, named)
+
+        candidate.__name__ = candidate.__qualname__ = entry_point
+        self.candidate = candidate
+
+    def load(self, source: str) -> None:
+        """Send the source.
+
+        Raises:
+            ProgramFailed: it cannot be loaded.
+        """
+        answer = self._exchange([source, self.candidate.__name__])
+        if answer != ["loaded"]:
+            names, message = answer[1:] if len(answer) == 3 else ([], "")
+            raise self._failed(f"does not load: {_named(names)}{': ' + str(message) if message else ''}"[:300])
+
+    def described(self) -> str:
+        """The failure in words."""
+        if isinstance(self.failure, ProgramFailed):
+            return str(self.failure)
+        message = " ".join(str(self.failure).split())
+        return f"{type(self.failure).__name__}{': ' + message if message else ''}"[:300]
+
+    def _call(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if self.failure is not None:
+            raise self.failure
+        self.begun = True
+        given = (list(arguments), named)
+        try:
+            packed = Packer(others=False).pack(given)
+        except DoesNotCross as error:
+            self.unsupported = str(error)
+            raise self._failed("was not called") from None
+        # Not guessable: an answer cannot be sent before its question.
+        number = f"{next(self._numbers)}.{os.urandom(8).hex()}"
+        answer = self._exchange([number, packed])
+        if len(answer) < 4 or answer[0] != number or answer[1] not in ("value", "raised"):
+            raise self._failed("answered a call that was not made")
+        try:
+            if answer[-1] is not None:
+                copy_back(given, unpack(answer[-1]))
+            if answer[1] == "value":
+                return unpack(answer[2])
+        except Malformed:
+            raise self._failed("answered what cannot be read") from None
+        raise _raised(answer[2], answer[3])
+
+    def _exchange(self, message: Any) -> list[Any]:
+        try:
+            if select.select([self._connection], [], [], 0)[0] and self._connection.recv(1, socket.MSG_PEEK):
+                raise self._failed("answered a call that was not made")
+            send(self._connection, message)
+            answer = receive(self._connection)
+        except (OSError, EOFError):
+            raise self._failed("ended before its tests did") from None
+        except (Malformed, DoesNotCross) as error:
+            raise self._failed(f"answered what cannot be read ({error})") from None
+        if not isinstance(answer, list):
+            raise self._failed("answered what cannot be read")
+        return answer
+
+    def _failed(self, why: str) -> ProgramFailed:
+        self.failure = ProgramFailed(why)
+        return self.failure
+
+
+def _named(names: Any) -> str:
+    return str(names[0])[:100] if isinstance(names, list) and names else "Exception"
+
+
+def _raised(names: Any, message: Any) -> BaseException:
+    """The exception that the program raised, as the nearest class that Python has too."""
+    for name in names if isinstance(names, list) else ():
+        kind = getattr(builtins, str(name), None)
+        if isinstance(kind, type) and issubclass(kind, BaseException):
+            if _named(names) != name and kind in (Exception, BaseException):
+                break
+            with contextlib.suppress(Exception):
+                return kind(str(message)[:500])
+    return ProgramRaised(f"{_named(names)}: {str(message)[:500]}")
+
+
+def check(calls: Calls, job: dict[str, Any]) -> None:
+    """Run an item's tests: a function `check(candidate)`, or statements that call the entry point.
+
+    Raises:
+        ItemBroken: the item's own code fails before the program is called.
+        BaseException: whatever a test raises.
+    """
+    space: dict[str, Any] = {"__name__": "tests"}
+    name = job["entry_point"]
+    try:
+        exec(compile(_head(job["head"], name), "<head>", "exec"), space)
+        space[name] = calls.candidate
+        if name != "check":
+            space.pop("check", None)
+        exec(compile(job["tests"], "<tests>", "exec"), space)
+        if name != "check" and callable(space.get("check")):
+            space["check"](calls.candidate)
+    except BaseException as error:
+        if not calls.begun:
+            raise ItemBroken(f"the item's own code fails: {type(error).__name__}: {error}"[:300]) from None
+        raise
+    if not calls.begun:
+        raise ItemBroken("the item's tests never call the program")
+
+
+def _head(head: str, entry_point: str) -> str:
+    """The head where it stands alone; else what comes before the function it leaves open."""
+    try:
+        compile(head, "<head>", "exec")
+    except SyntaxError:
+        lines = head.split("\n")
+        opened = [at for at, line in enumerate(lines) if line.startswith((f"def {entry_point}", "class ", "@"))]
+        return "\n".join(lines[: opened[-1]]) if opened else ""
+    return head
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
