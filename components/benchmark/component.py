@@ -12,6 +12,7 @@ def prepare(
     requests: dsl.Output[dsl.Dataset],
     params: dict,
     seed: int = 0,
+    base_completions: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Turn benchmark items and held-out prompts into requests."""
     from components.benchmark import step
@@ -31,6 +32,11 @@ def score(
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
     seed: int = 0,
+    policy: dict = {},  # noqa: B006  # kfp reads the default; nothing changes it
+    outcomes: dsl.Input[dsl.Dataset] = None,
+    ratings: dsl.Input[dsl.Dataset] = None,
+    overlap: dsl.Input[dsl.Dataset] = None,
+    support: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Score a model's answers, item by item."""
     from components.benchmark import step

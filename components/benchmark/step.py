@@ -2,84 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable, Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from components.benchmark.prompting import STYLE_MARK, Template, item_requests
-from components.benchmark.scoring import Recorded, choose_headline, in_selection, item_scores
+from components.benchmark.asking import Params
+from components.benchmark.gold_or_own import weighed_requests
+from components.benchmark.prompting import STYLE_MARK, item_requests
+from components.benchmark.score_metrics import benchmark_metrics
+from components.benchmark.scoring import Recorded, choose_headline, headline_channel, in_selection, item_scores
 from components.contracts.bind import Metrics
+from components.contracts.data_rows import Overlap
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import Input, Output
+from components.contracts.ports import Input, Nothing, Output
 from components.contracts.rows import (
     ChoiceScore,
     Completion,
+    ProgramOutcome,
     Prompt,
-    PromptStyle,
+    Rating,
     Request,
     Score,
+    Support,
     TaskItem,
 )
 
+__all__ = ["Params", "prepare", "score"]
 HELDOUT_MARK = "heldout:"
 
 
-class Params(BaseModel):
-    """How questions are put. `prepare` and `score` must be given the same."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    name: str = ""
-    """Name of the model that answers; shown in folder names and progress."""
-    templates: Mapping[str, Template] = Field(default_factory=dict)
-    """Benchmark -> template; others use the default of their kind (5 shots; 3 for exact match)."""
-    styles: tuple[PromptStyle, ...] = ("raw",)
-    """raw: the bare prompt. chat: inside the checkpoint's chat template. A base has no template."""
-    selection_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    """Share of items set aside, for every model alike, to choose each model's prompt style."""
-    match_channel: Literal["strict", "extracted"] = "extracted"
-    """How the headline reads exact-match answers. strict, with the stock stop rule, costs a chatty model points for
-    its style alone; it is kept among the variants."""
-    heldout_chat: bool = False
-    """Put held-out prompts through the chat template: for tuned models, not for bases."""
-    heldout_template: str = "{prompt}"
-    """What a model without chat template is given; {prompt} is filled in."""
-    heldout_max_tokens: Annotated[int, Field(gt=0)] = 1024
-    """Longest answer to a held-out prompt."""
-    heldout_stop: tuple[str, ...] = ()
-    """A raw answer to a held-out prompt ends before any of these."""
-    heldout_temperature: Annotated[float, Field(ge=0.0)] = 0.7
-    """Temperature on held-out prompts."""
-    with_items: bool = True
-    """False: only the held-out prompts (a second sample of the target)."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Another seed gives another sample on the held-out prompts."""
-
-    @model_validator(mode="after")
-    def _something_to_choose_on(self) -> Self:
-        if len(self.styles) > 1 and self.selection_share == 0:
-            raise ValueError("two prompt styles need a selection_share to choose between them")
-        return self
-
-    def template(self, benchmark: Sequence[TaskItem]) -> Template:
-        """The template of a benchmark."""
-        default = Template() if benchmark[0].kind == "choice" else Template(num_shots=3)
-        return self.templates.get(benchmark[0].benchmark, default)
-
-
-def prepare(*, items: Input[TaskItem], heldout: Input[Prompt], requests: Output[Request], params: Params) -> Metrics:
+def prepare(
+    *,
+    items: Input[TaskItem],
+    heldout: Input[Prompt],
+    base_completions: Input[Completion] = Nothing(Completion),  # noqa: B008 - a frozen value that says "nothing given"
+    requests: Output[Request],
+    params: Params,
+) -> Metrics:
     """Requests for every test item in every style, and one per held-out prompt.
+
+    With `base_completions` (the base's answers to the same items) also one choice request for each exact-match item:
+    its answers against the base's own reply (`gold_or_own`).
 
     Raises:
         TouchstoneError: an item's id occurs twice, or a benchmark has too few worked examples.
     """
     made: list[Request] = []
-    if params.with_items:
-        for group in _by_benchmark(items.rows()).values():
-            made += item_requests(group, params.template(group), params.styles, params.seed)
+    notes: dict[str, object] = {}
+    base = {row.prompt_id: row for row in base_completions.iter_rows()}
+    for benchmark, group in _by_benchmark(items.rows()).items() if params.with_items else ():
+        template = params.template(group)
+        notes[f"template_{benchmark}"] = template.digest
+        asked = item_requests(group, template, params.styles, params.seed)
+        made += asked
+        if base:
+            made += weighed_requests(asked, group, template, params.styles, base)
     made += [_heldout(prompt, number, params) for number, prompt in enumerate(heldout.rows())]
-    requests.write(made)
+    requests.write(made, notes=notes)
     return {"requests": float(len(made))}
 
 
@@ -88,33 +65,56 @@ def score(
     items: Input[TaskItem],
     completions: Input[Completion],
     choice_scores: Input[ChoiceScore],
+    outcomes: Input[ProgramOutcome] = Nothing(ProgramOutcome),  # noqa: B008
+    ratings: Input[Rating] = Nothing(Rating),  # noqa: B008
+    overlap: Input[Overlap] = Nothing(Overlap),  # noqa: B008
+    support: Input[Support] = Nothing(Support),  # noqa: B008
     scores: Output[Score],
     variants: Output[Score],
     answers: Output[Completion],
     params: Params,
 ) -> Metrics:
-    """Score every item; `scores` holds the headline of each, `variants` all others, `answers` the held-out outputs."""
+    """Score every item; `scores` holds the headline of each, `variants` all others, `answers` the held-out outputs.
+
+    `scores` notes how each benchmark was asked and read (`headline_NAME`, `template_NAME`). A held-out prompt without
+    an answer is counted and left out of `answers`.
+
+    Raises:
+        TouchstoneError: an item's id occurs twice.
+        UsageError: a template's headline is a reading that it does not ask for.
+    """
     recorded = Recorded(
-        {row.prompt_id: row for row in completions.rows()}, {row.request_id: row for row in choice_scores.rows()}
+        said={row.prompt_id: row for row in completions.iter_rows()},
+        weighed={row.request_id: row for row in choice_scores.iter_rows()},
+        outcomes={(row.request_id, row.form): row for row in outcomes.iter_rows()},
+        ratings={row.id: row for row in ratings.iter_rows()},
+        leaked=_leaked(overlap.iter_rows(), params),
+        support={(row.benchmark, row.item_id): row.similarity for row in support.iter_rows()},
     )
     headline: list[Score] = []
     others: list[Score] = []
     metrics: dict[str, float] = {}
+    notes: dict[str, object] = {}
     for benchmark, group in _by_benchmark(items.rows()).items() if params.with_items else ():
-        template = params.template(group)
-        tests = [item for item in group if item.split == "test"]
-        rows = [row for item in tests for row in item_scores(item, template, params.styles, recorded, params.name)]
-        chosen = choose_headline(rows, params.selection_share, params.match_channel)
+        template, tests = params.template(group), [item for item in group if item.split == "test"]
+        if not tests:
+            continue
+        rows = item_scores(tests, template, params.styles, recorded, params.name)
+        channel = headline_channel(tests[0].kind, template, params.match_channel)
+        chosen = choose_headline(rows, params.selection_share, channel)
         for row in rows:
             is_headline = (row.prompt_style, row.channel) == chosen
             aside = in_selection(row.item_id, params.selection_share)
             (headline if is_headline and not aside else others).append(row)
         values = [r.value for r in headline if r.benchmark == benchmark and r.value is not None]
         metrics[f"{benchmark}_mean"] = sum(values) / len(values) if values else 0.0
-    scores.write(headline)
+        metrics |= benchmark_metrics(tests, template, rows, recorded, chosen, params.selection_share)
+        notes |= {f"headline_{benchmark}": ", ".join(chosen), f"template_{benchmark}": template.digest}
+    scores.write(headline, notes=notes)
     variants.write(others)
-    answers.write(_answers(recorded.said))
-    return metrics
+    told = _answers(recorded.said)
+    answers.write(row for row in told if row.unanswered is None)
+    return {**metrics, "heldout_unanswered": float(sum(row.unanswered is not None for row in told))}
 
 
 def _by_benchmark(items: Sequence[TaskItem]) -> dict[str, list[TaskItem]]:
@@ -126,6 +126,16 @@ def _by_benchmark(items: Sequence[TaskItem]) -> dict[str, list[TaskItem]]:
         seen.add(item.id)
         groups.setdefault(item.benchmark, []).append(item)
     return groups
+
+
+def _leaked(overlap: Iterable[Overlap], params: Params) -> dict[tuple[str, str], bool]:
+    """What counts as leaked is decided by this run's policy, whatever policy the search was made under."""
+    limits = params.limits
+    return {
+        (row.benchmark, row.item_id): limits.counts_as_leaked(row.benchmark, row.bleu, row.ngram8, row.ngram13)
+        for row in overlap
+        if row.benchmark
+    }
 
 
 def _heldout(prompt: Prompt, number: int, params: Params) -> Request:

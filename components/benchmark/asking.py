@@ -1,0 +1,74 @@
+"""The parameters of `prepare` and `score`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from components.benchmark.prompting import Template, check_placeholders
+from components.benchmark.standard_tasks import standard_templates
+from components.contracts.data_policy import DataPolicy
+from components.contracts.rows import PromptStyle, TaskItem
+
+
+class Params(BaseModel):
+    """How questions are put. `prepare` and `score` must be given the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """Name of the model that answers; shown in folder names and progress."""
+    templates: Mapping[str, Template] = Field(default_factory=dict)
+    """Benchmark -> template. Others use the standard task of their name (mmlu, nq_open, humaneval, realtoxicity), else
+    the default of their kind (5 shots; 3 for exact match, none for programs and continuations)."""
+    styles: tuple[PromptStyle, ...] = ("raw",)
+    """raw: the bare prompt. chat: inside the checkpoint's chat template. A base has no template."""
+    selection_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of items set aside, for every model alike, to choose each model's prompt style."""
+    match_channel: Literal["strict", "extracted"] = "extracted"
+    """How the headline reads exact-match answers and programs. strict, with the stock stop rule, costs a chatty model
+    points for its style alone; it is kept among the variants."""
+    policy: dict[str, object] = Field(default_factory=dict)
+    """The run's policy; only its key `data` is read here: what counts as leaked."""
+    heldout_chat: bool = False
+    """Put held-out prompts through the chat template: for tuned models, not for bases."""
+    heldout_template: str = "{prompt}"
+    """What a model without chat template is given; {prompt} is filled in."""
+    heldout_max_tokens: Annotated[int, Field(gt=0)] = 1024
+    """Longest answer to a held-out prompt."""
+    heldout_stop: tuple[str, ...] = ()
+    """A raw answer to a held-out prompt ends before any of these."""
+    heldout_temperature: Annotated[float, Field(ge=0.0)] = 0.7
+    """Temperature on held-out prompts."""
+    with_items: bool = True
+    """False: only the held-out prompts (a second sample of the target)."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed gives another sample on the held-out prompts."""
+
+    @model_validator(mode="after")
+    def _something_to_choose_on(self) -> Self:
+        if len(self.styles) > 1 and self.selection_share == 0:
+            raise ValueError("two prompt styles need a selection_share to choose between them")
+        # Refused with the other parameters, before anything is read.
+        assert self.limits
+        check_placeholders("heldout_template", self.heldout_template, frozenset({"prompt"}))
+        return self
+
+    @property
+    def limits(self) -> DataPolicy:
+        """The data part of the policy."""
+        return DataPolicy.model_validate(self.policy.get("data") or {})
+
+    def template(self, benchmark: Sequence[TaskItem]) -> Template:
+        """The template of a benchmark."""
+        name, kind = benchmark[0].benchmark, benchmark[0].kind
+        given = self.templates.get(name) or standard_templates().get(name)
+        if given is not None:
+            return given
+        if kind == "program":
+            return standard_templates()["humaneval"]
+        if kind == "continuation":
+            return standard_templates()["realtoxicity"]
+        return Template() if kind == "choice" else Template(num_shots=3)
