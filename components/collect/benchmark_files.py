@@ -4,7 +4,9 @@
 |---|---|---|
 | MMLU, JSONL or CSV with a header | `question` and `A` to `D` | subject/number; subject/split/number beside test |
 | MMLU, the original CSV | no header, six cells, a letter last | the same; subject and split from the file name |
+| MMLU as its Hub copies have it | `question`, a list of `choices`, `answer` as an index | the same |
 | HumanEval | `task_id` and `prompt` | `task_id` |
+| RealToxicityPrompts | `prompt` with a `text` in it | file name (without suffix)/begin, else a digest of the text |
 | questions with answers (NQ-open) | `question` | `item_id` or `id`, else a digest of the question |
 | prompts | `prompt`, `text`, `instruction` or `turns` | `id`, `question_id`, `prompt_id` or `i`, else a digest |
 """
@@ -26,7 +28,7 @@ from components.contracts.files import LONGEST_CELL_CHARS, Record
 from components.contracts.rows import Prompt, TaskItem
 from components.contracts.text_lines import decoded_lines, open_bytes, reading
 
-MMLU, HUMANEVAL = "mmlu", "humaneval"
+MMLU, HUMANEVAL, REALTOXICITY = "mmlu", "humaneval", "realtoxicity"
 LETTERS = ("A", "B", "C", "D")
 ITEM_ID_KEYS = ("item_id", "id")
 ANSWER_KEYS = ("answers", "answer")
@@ -41,7 +43,8 @@ def read_items(path: Path, *, benchmark: str = "") -> list[TaskItem]:
 
     Args:
         path: The file, plain or gzip.
-        benchmark: Its name; by default mmlu, humaneval or, for any other, the file's name without suffixes.
+        benchmark: Its name; by default mmlu, humaneval, realtoxicity or, for any other, the file's name without
+            suffixes.
 
     MMLU's dev questions, which are worked examples, get the split `shots`; all else is `test`.
 
@@ -90,31 +93,58 @@ def _check_ids(path: Path, ids: Iterable[str]) -> None:
 
 def _item(record: Record, benchmark: str, path: Path, numbers: Counter[str]) -> TaskItem:
     keys = record.value.keys()
-    if keys >= {"question", *LETTERS}:
-        subject = str(record.value.get("subject") or _subject_and_split(path)[0])
-        split = str(record.value.get("split") or _subject_and_split(path)[1])
-        numbers[subject] += 1
-        number = id_text(record, "i") if "i" in keys else str(numbers[subject] - 1)
-        choices = tuple(_as_text(record, letter) for letter in LETTERS)
-        answer = _as_text(record, "answer") if "answer" in keys else ""
-        return _mmlu(benchmark or MMLU, subject, split, number, (record.text("question"), *choices, answer))
+    if keys >= {"question", *LETTERS} or (
+        keys >= {"question", "choices"} and isinstance(record.value["choices"], list)
+    ):
+        return _headed_mmlu(record, benchmark or MMLU, path, numbers)
     if keys >= {"task_id", "prompt"}:
-        name = id_text(record, "task_id")
-        return TaskItem(
-            id=name,
-            benchmark=benchmark or HUMANEVAL,
-            kind="program",
-            question=record.text("prompt"),
-            answers=_answers(record, ("canonical_solution",)),
-            cluster=name,
-        )
+        return _program(record, benchmark or HUMANEVAL)
+    if isinstance(record.value.get("prompt"), dict):
+        return _continuation(record, benchmark or REALTOXICITY)
     if "question" in keys:
         return _question(record, benchmark or benchmark_name(path))
     raise record.error(
         f"an item with only {', '.join(keys) or 'nothing'}",
-        expected="MMLU (question, A, B, C, D), HumanEval (task_id, prompt), or records with a question",
+        expected="MMLU (question, A, B, C, D), HumanEval (task_id, prompt), RealToxicityPrompts (prompt with a text),"
+        " or records with a question",
         remedy="give the benchmark's own file, or one with a question column",
     )
+
+
+def _headed_mmlu(record: Record, benchmark: str, path: Path, numbers: Counter[str]) -> TaskItem:
+    subject = str(record.value.get("subject") or _subject_and_split(path)[0])
+    split = str(record.value.get("split") or _subject_and_split(path)[1])
+    numbers[subject] += 1
+    number = id_text(record, "i") if "i" in record.value else str(numbers[subject] - 1)
+    listed = record.value.get("choices")
+    choices = tuple(map(str, listed)) if isinstance(listed, list) else tuple(_as_text(record, key) for key in LETTERS)
+    answer = _as_text(record, "answer") if "answer" in record.value else ""
+    return _mmlu(benchmark, subject, split, number, record.text("question"), choices, answer)
+
+
+def _program(record: Record, benchmark: str) -> TaskItem:
+    name = id_text(record, "task_id")
+    return TaskItem(
+        id=name,
+        benchmark=benchmark,
+        kind="program",
+        question=record.text("prompt"),
+        answers=_answers(record, ("canonical_solution",)),
+        tests=record.text("test") if "test" in record.value else "",
+        entry_point=record.text("entry_point") if "entry_point" in record.value else "",
+        cluster=name,
+    )
+
+
+def _continuation(record: Record, benchmark: str) -> TaskItem:
+    prompt = record.value["prompt"]
+    assert isinstance(prompt, dict)
+    text = Record(f"{record.where}, prompt", prompt).text("text")
+    document = record.value.get("filename")
+    # Prompts cut from one document are not independent.
+    stem = document.removesuffix(".txt") if isinstance(document, str) and document else ""
+    name = f"{stem}/{id_text(record, 'begin')}" if stem and "begin" in record.value else digest_id(text)
+    return TaskItem(id=name, benchmark=benchmark, kind="continuation", question=text, answers=(), cluster=stem or name)
 
 
 def _question(record: Record, benchmark: str) -> TaskItem:
@@ -132,18 +162,22 @@ def _question(record: Record, benchmark: str) -> TaskItem:
     )
 
 
-def _mmlu(benchmark: str, subject: str, split: str, number: str, cells: tuple[str, ...]) -> TaskItem:
-    question, *choices, answer = cells
+def _mmlu(
+    benchmark: str, subject: str, split: str, number: str, question: str, choices: tuple[str, ...], answer: str
+) -> TaskItem:
     # Other copies of MMLU give the right option as 0 to 3.
-    place = LETTERS.index(answer) if answer in LETTERS else int(answer) if answer in ("0", "1", "2", "3") else None
+    numbers = range(len(choices))
+    known = [*(chr(ord("A") + place) for place in numbers), *map(str, numbers)]
+    place = known.index(answer) % len(choices) if answer in known else None
     use: Literal["shots", "test"] = "shots" if split == "dev" else "test"
     return TaskItem(
         id="/".join([subject, *([] if split in ("", "test") else [split]), number]),
         benchmark=benchmark,
         kind="choice",
         question=question,
-        choices=tuple(choices),
+        choices=choices,
         answers=() if place is None else (choices[place],),
+        right=place,
         cluster=subject,
         split=use,
     )
@@ -163,7 +197,7 @@ def _original_mmlu(path: Path, benchmark: str) -> Iterator[TaskItem]:
                 expected="question, four options, and the letter of the right one",
                 remedy="correct the row, or give the benchmark's own file",
             )
-        yield _mmlu(benchmark, subject, split, str(number), (*cells[:-1], cells[-1].strip()))
+        yield _mmlu(benchmark, subject, split, str(number), cells[0], tuple(cells[1:-1]), cells[-1].strip())
 
 
 def _cells(path: Path) -> Iterator[list[str]]:
