@@ -200,6 +200,8 @@ class ChoiceScore(Row):
     """Tokens cut off the prompt's left side, because the model's context is shorter."""
     unanswered: str | None = None
     """Why there are no log-probabilities."""
+    request_digest: str = ""
+    """What was asked, as a digest of prompt and choices; empty = not recorded."""
 
 
 class TextScore(Row):
@@ -217,6 +219,8 @@ class TextScore(Row):
     """Its length in UTF-8; -logprob / num_bytes / ln 2 = bits per byte."""
     unanswered: str | None = None
     """Why there is no log-probability."""
+    request_digest: str = ""
+    """What was asked, as a digest of the text; empty = not recorded."""
 
 
 class ProgramOutcome(Row):
@@ -247,6 +251,8 @@ class Rating(Row):
     """Why `value` is null. A scorer that fails says nothing: never "not toxic"."""
     refusal: bool = False
     """Whether the text declines to continue."""
+    cut_tokens: Count = 0
+    """Tokens at the text's end that the scorer did not read, because it reads no longer ones."""
 
 
 class Score(Row):

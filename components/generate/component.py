@@ -1,4 +1,4 @@
-"""Kubeflow wrapper of the generate box."""
+"""Kubeflow wrappers of the generate box."""
 
 from kfp import dsl
 
@@ -14,9 +14,27 @@ def generate(
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
     checkpoint: dsl.Input[dsl.Model] = None,
+    recorded_completions: dsl.Input[dsl.Dataset] = None,
+    recorded_choice_scores: dsl.Input[dsl.Dataset] = None,
+    recorded_text_scores: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Answer requests with a checkpoint or a server."""
     from components.contracts import bind
     from components.generate import step
 
     bind.run_task(step.generate, locals())
+
+
+@dsl.component(base_image=images.GENERATE, install_kfp_package=False)
+def classify(
+    completions: dsl.Input[dsl.Dataset],
+    checkpoint: dsl.Input[dsl.Model],
+    ratings: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Rate completions with a text classifier."""
+    from components.contracts import bind
+    from components.generate import step
+
+    bind.run_task(step.classify, locals())

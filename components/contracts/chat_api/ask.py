@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -64,6 +64,9 @@ class Ask:
     """Replies wanted."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the request (`logprobs`, `top_logprobs`, `echo`, ...); the raw reply keeps what they bring."""
+    kept: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+    """What of a raw reply is kept, in the form of a reply: for those that mostly repeat the request. Raises NotAReply
+    for one that lacks what it needs."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ Ending = Literal["complete", "budget"]
 
 FAILURES_BEFORE_ANY_REPLY = 3
 """Requests that may fail, each for good, before a server that never answered is given up."""
+MOST_BEFORE_ANY_REPLY = 32
+"""The same where the caller tolerates some."""
 FAILURES_IN_A_ROW = 10
 """The same for a server that did answer."""
 
@@ -64,7 +66,9 @@ class _Task:
 class ChatClient:
     """A model behind an OpenAI-compatible server. Use as a context manager, one thread at a time."""
 
-    def __init__(self, target: ApiTarget, journal: Journal, *, seed: int = 0, clock: Clock | None = None) -> None:
+    def __init__(
+        self, target: ApiTarget, journal: Journal, *, seed: int = 0, clock: Clock | None = None, tolerated: int = 0
+    ) -> None:
         """Continue what the journal holds.
 
         Args:
@@ -72,6 +76,8 @@ class ChatClient:
             journal: Where replies are kept.
             seed: Of the jitter of pauses.
             clock: Time; the machine's when nothing is given.
+            tolerated: Requests without reply that the caller can do with: so many in a row are no sign of a server
+                that answers nothing (where it never answered: at most 32).
 
         Raises:
             UsageError: no server, no model, or an impossible key.
@@ -82,6 +88,7 @@ class ChatClient:
         self.counts = Counts()
         self.accounts = Accounts(target, journal)
         self._seed = seed
+        self._tolerated = tolerated
         clock = clock or SystemClock()
         self._wire = _wire(target, clock)
         draw = random.Random(seed)
@@ -233,7 +240,10 @@ class ChatClient:
         with self._lock:
             self._failures[task.wording.key] = Failure(message)
             self._failed_in_a_row += 1
-            limit = FAILURES_IN_A_ROW if self.num_kept else FAILURES_BEFORE_ANY_REPLY
+            if self.num_kept:
+                limit = max(FAILURES_IN_A_ROW, self._tolerated + 1)
+            else:
+                limit = max(FAILURES_BEFORE_ANY_REPLY, min(self._tolerated, MOST_BEFORE_ANY_REPLY) + 1)
             if self._failed_in_a_row < limit:
                 return
             raise TouchstoneError(

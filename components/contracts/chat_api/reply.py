@@ -24,6 +24,8 @@ class Choice:
     text: str
     finish_reason: str
     """stop, length, content_filter, ...: the server's word."""
+    absent: str = ""
+    """Why there is no text at all, in words; empty = there is one, which a model that ends at once makes empty."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,13 @@ class Reply:
             finish = "stop" if choice.finish_reason == "stop" else "length"
         num_tokens = self.usage.completion if self.usage and len(self.choices) == 1 else None
         return Completion(
-            prompt_id=prompt_id, model=model, prompt=prompt, text=choice.text, finish=finish, num_tokens=num_tokens
+            prompt_id=prompt_id,
+            model=model,
+            prompt=prompt,
+            text=choice.text,
+            finish=finish,
+            num_tokens=num_tokens,
+            unanswered=choice.absent or None,
         )
 
 
@@ -117,11 +125,25 @@ def _choice(found: object) -> Choice:
         raise NotAReply("a choice without finish_reason: it was cut off")
     message = found.get("message")
     text = message.get("content") if isinstance(message, dict) else found.get("text")
-    if text is None and isinstance(message, dict):
-        text = ""  # a model that refuses, or calls a tool, has no content
+    absent = ""
+    if not text and reason == "content_filter":
+        text, absent = "", "the server withheld the text: content_filter"
+    elif text is None and isinstance(message, dict):
+        text, absent = "", _absence(message, reason)
     if not isinstance(text, str):
         raise NotAReply(f"a choice without text: {show(found)}")
-    return Choice(without_lone_surrogates(text), without_lone_surrogates(reason))
+    return Choice(without_lone_surrogates(text), without_lone_surrogates(reason), without_lone_surrogates(absent))
+
+
+def _absence(message: Mapping[str, Any], reason: str) -> str:
+    """Why a message has no content; empty when the model just did not get to it."""
+    refusal = message.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        return f"refused: {show(refusal)}"
+    if message.get("tool_calls") or message.get("function_call"):
+        return "the model called a tool instead of answering"
+    # A reasoning model that was cut while it thought: it answered, and all that it said was cut.
+    return "" if reason == "length" else f"the reply has no content ({reason})"
 
 
 def _text(value: object) -> str:

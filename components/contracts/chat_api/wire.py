@@ -56,7 +56,7 @@ class Wire:
             with self._problems(), self._response(wording) as response:
                 raw = self._body(response, until)
                 read_reply(raw, wording.ask.n)
-                return raw
+                return wording.ask.kept(raw)
         except NotAReply as problem:
             raise TryAgain(self._clean(str(problem)), lost=True) from problem
 

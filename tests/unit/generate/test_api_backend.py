@@ -30,12 +30,14 @@ def asked(number: int = 6, **changes: Any) -> list[Request]:
     return [Request(id=str(i), prompt=f"hello {i}", **given) for i in range(number)]
 
 
-def run(server: ChatServer, folder: Path, requests: list[Request], **api: Any) -> bind.Outcome:
+def run(
+    server: ChatServer, folder: Path, requests: list[Request], max_unanswered: float = 0.02, **api: Any
+) -> bind.Outcome:
     Output(folder / "requests", Request).write(requests)
     target = {"base_url": server.url, "model": "m", "timeout_seconds": 10, **api}
     return bind.call(
         generate,
-        params={"backend": "api", "name": "target", "api": target},
+        params={"backend": "api", "name": "target", "api": target, "max_unanswered": max_unanswered},
         requests=folder / "requests",
         completions=folder / "completions",
         choice_scores=folder / "choice_scores",
@@ -58,7 +60,7 @@ def test_requests_are_answered_by_the_server_in_their_order(server: ChatServer, 
 
 def test_choices_are_refused_before_anything_is_paid(server: ChatServer, tmp_path: Path) -> None:
     choice = Request(id="c", kind="choice", prompt="2+2=", choices=(" 4", " 5"))
-    with pytest.raises(UsageError, match="request c asks for the likelihood of choices"):
+    with pytest.raises(UsageError, match="request c asks for the likelihood of given text"):
         run(server, tmp_path, [*asked(), choice])
     assert server.asked == []
 
@@ -87,11 +89,59 @@ def test_a_request_that_is_refused_is_named(server: ChatServer, tmp_path: Path) 
 
 def test_a_cut_reply_says_so(server: ChatServer, tmp_path: Path) -> None:
     cut = {"choices": [{"message": {"content": "so"}, "finish_reason": "length"}]}
-    odd = {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}
-    server.script = lambda a: Answer(body=cut if a.text == "hello 0" else odd)
-    assert run(server, tmp_path, asked(2)).metrics["cut_at_max_tokens"] == 1
+    thinking = {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}
+    server.script = lambda a: Answer(body=cut if a.text == "hello 0" else thinking)
+    assert run(server, tmp_path, asked(2)).metrics["cut_at_max_tokens"] == 2
     rows = Input(tmp_path / "completions", Completion).rows()
-    assert [(row.text, row.finish, row.num_tokens) for row in rows] == [("so", "length", None), ("", "unknown", None)]
+    assert [(row.text, row.finish, row.unanswered) for row in rows] == [("so", "length", None), ("", "length", None)]
+
+
+NO_TEXT: dict[str, tuple[dict[str, Any], str]] = {
+    "content_filter": ({"content": None}, "the server withheld the text: content_filter"),
+    "stop": ({"content": None}, "the reply has no content (stop)"),
+    "tool_calls": ({"content": None, "tool_calls": [{}]}, "the model called a tool instead of answering"),
+    "refusal": ({"content": None, "refusal": "I cannot"}, 'refused: "I cannot"'),
+}
+
+
+@pytest.mark.parametrize("reason", NO_TEXT)
+def test_a_reply_without_text_is_a_row_with_the_reason(server: ChatServer, tmp_path: Path, reason: str) -> None:
+    message, why = NO_TEXT[reason]
+    body = {"choices": [{"message": message, "finish_reason": reason}]}
+    server.script = lambda a: Answer(body=body) if a.text == "hello 3" else Answer()
+    outcome = run(server, tmp_path, asked(), max_unanswered=0.2)
+    row = Input(tmp_path / "completions", Completion).rows()[3]
+    assert (row.text, row.unanswered) == ("", why)
+    assert outcome.metrics["unanswered"] == 1
+
+
+def test_a_model_that_ends_at_once_has_answered(server: ChatServer, tmp_path: Path) -> None:
+    server.script = lambda a: Answer(text="")
+    assert run(server, tmp_path, asked(2)).metrics["unanswered"] == 0
+    assert [row.unanswered for row in Input(tmp_path / "completions", Completion).rows()] == [None, None]
+
+
+def test_refused_requests_are_rows_with_the_reason_up_to_a_share(server: ChatServer, tmp_path: Path) -> None:
+    numbers = {*range(11), 60}
+    refused = {f"hello {i}" for i in numbers}
+    policy = Answer(400, {"error": {"message": "content policy"}})
+    server.script = lambda a: policy if a.text in refused else Answer()
+    with pytest.raises(TouchstoneError, match=r"12 of 120 requests have no reply; first 0: .*content policy"):
+        run(server, tmp_path, asked(120), max_unanswered=0.0999, concurrency=4)
+    # More in a row than make a server look broken, and first of all: what is tolerated is no sign of that.
+    run(server, tmp_path, asked(120), max_unanswered=0.1, concurrency=4)
+    rows = Input(tmp_path / "completions", Completion).rows()
+    assert {int(row.prompt_id) for row in rows if "content policy" in str(row.unanswered)} == numbers
+    assert sum(row.unanswered is None for row in rows) == 108
+    # Replies were kept over the failed call: only the refused ones were sent twice.
+    assert len(server.asked) == 120 + 12
+
+
+def test_a_reply_that_is_billed_and_lost_each_time_is_a_row_with_the_reason(server: ChatServer, tmp_path: Path) -> None:
+    server.script = lambda a: Answer(missing_bytes=5) if a.text == "hello 5" else Answer()
+    outcome = run(server, tmp_path, asked(), max_unanswered=0.2, max_attempts=1)
+    assert "no reply in 1 attempts" in str(Input(tmp_path / "completions", Completion).rows()[5].unanswered)
+    assert outcome.metrics["lost_tokens"] > 0
 
 
 def test_backend_hf_needs_a_checkpoint(tmp_path: Path) -> None:
