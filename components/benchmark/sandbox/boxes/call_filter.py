@@ -1,4 +1,4 @@
-"""A seccomp filter for the process that runs a model's program: the system calls no honest program needs.
+"""A seccomp filter for the processes that run a model's program: without the system calls no honest program needs.
 
 It stands behind the namespaces: should one of them have a hole, the call to use it is missing. It also keeps a program
 from troubling the box it shares a user with (limits, priority, affinity), and from memory that no limit counts.
@@ -92,11 +92,13 @@ class _Instructions(ctypes.Structure):
 
 
 def install(code: bytes) -> None:
-    """Put the filter over this process and all it starts; it cannot be taken off.
+    """Put the filter over this process and all it starts; it cannot be taken off. No code: nothing is done.
 
     Raises:
         OSError: the kernel refuses it.
     """
+    if not code:
+        return
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     instructions = _Instructions(len(code) // 8, code)
     if prctl(38, 1, 0, 0, 0) or prctl(22, 2, ctypes.byref(instructions), 0, 0):

@@ -8,12 +8,12 @@ o = whatever else. Subclasses cross as their base: what a program says about its
 
 from __future__ import annotations
 
-import decimal
-import fractions
+import importlib
 import itertools
 import json
 import math
 import socket
+import sys
 from typing import Any
 
 MAX_DEPTH = 60
@@ -90,8 +90,9 @@ class Packer:
         if depth > MAX_DEPTH or self._left < 0:
             raise DoesNotCross("a value that is too deep or too large")
         for base in kind.__mro__:
-            if base in _TAGS:
-                return self._tagged(_TAGS[base], value, depth + 1)
+            tag = _TAGS.get(base) or _imported(base)
+            if tag:
+                return self._tagged(tag, value, depth + 1)
         return self._other(value, depth + 1)
 
     def _tagged(self, tag: str, value: Any, depth: int) -> Any:
@@ -110,7 +111,7 @@ class Packer:
         if tag in "bB":
             return [tag, bytes(value).hex()]
         if tag == "D":
-            return [tag, decimal.Decimal.__str__(value)]
+            return [tag, str(value)]
         if tag == "F":
             return [tag, hex(value.numerator), hex(value.denominator)]
         return [tag, hex(value.start), hex(value.stop), hex(value.step)]
@@ -145,8 +146,16 @@ _BASES: dict[str, Any] = {"l": list, "t": tuple, "s": set, "z": frozenset}
 _TAGS: dict[type, str] = {
     **{kind: tag for tag, kind in _BASES.items()},
     **{dict: "d", str: "str", int: "i", float: "f", complex: "c", bytes: "b", bytearray: "B"},
-    **{decimal.Decimal: "D", fractions.Fraction: "F", range: "r"},
+    range: "r",
 }
+
+
+def _imported(kind: type) -> str:
+    """The tag of a type that is only there when its module is: to import it for its own sake makes every fork dearer."""
+    for module, name, tag in (("decimal", "Decimal", "D"), ("fractions", "Fraction", "F")):
+        if kind is getattr(sys.modules.get(module), name, None):
+            return tag
+    return ""
 
 
 def unpack(packed: Any) -> Any:
@@ -192,8 +201,8 @@ _SCALARS: dict[str, Any] = {
     "c": lambda real, imaginary: complex(float(real), float(imaginary)),
     "b": bytes.fromhex,
     "B": bytearray.fromhex,
-    "D": decimal.Decimal,
-    "F": lambda over, under: fractions.Fraction(_whole(over), _whole(under)),
+    "D": lambda text: importlib.import_module("decimal").Decimal(text),
+    "F": lambda over, under: importlib.import_module("fractions").Fraction(_whole(over), _whole(under)),
     "r": lambda start, stop, step: range(_whole(start), _whole(stop), _whole(step)),
 }
 

@@ -33,18 +33,49 @@ WATCH_SECONDS = 0.05
 SECONDS_MORE = 5.0
 """How long past its time a program may live when nobody ends it."""
 PAGE_BYTES = resource.getpagesize()
-WORKED_WITH = (
-    "array bisect cmath collections collections.abc contextlib copy dataclasses datetime decimal enum fractions "
-    "functools hashlib heapq inspect itertools json math operator random re statistics string sys time typing"
-).split()
-"""What programs import: read once here, so that a fork has it."""
+WORKED_WITH = "bisect collections copy functools heapq itertools math operator random re string typing".split()
+"""What many programs import, read once here so that a fork has it. Large modules are left out: each makes every fork
+slower, and is read by the few programs that want it."""
+FAMILIAR = """
+from typing import Dict, List, Optional, Tuple
+import math, re
+class Pair:
+    def __init__(self, left: int = 0) -> None:
+        self.left, self._right = left, None
+    @property
+    def right(self):
+        return self._right
+def helper(*args: int, **named) -> Optional[Tuple[int, ...]]:
+    return tuple(sorted(args, key=lambda x: (-x, str(x)), reverse=True)) or None
+def familiar(numbers: List[float], text: str = "") -> Dict[str, int]:
+    '''Uses the syntax and the functions that programs use.'''
+    counts, total, seen = {}, 0, set()
+    for at, value in enumerate(numbers):
+        if value < 0 and not at % 2 or value is None:
+            continue
+        elif isinstance(value, (int, float)) and value != 1:
+            total += round(abs(value) ** 2 // 1)
+        seen.add(value)
+    while total > 10:
+        total -= max(1, int(math.sqrt(total)))
+    try:
+        for word in text.lower().strip().split(" "):
+            counts[word] = counts.get(word, 0) + sum(ord(c) for c in word if c.isalpha())
+        assert all(v >= 0 for v in counts.values()), f"{counts!r} {total:>3}"
+        int("x")
+    except (ValueError, KeyError) as error:
+        counts["".join(reversed(str(error)[:3]))] = len(list(zip(range(3), [x for x in seen][::-1])))
+    finally:
+        helper(*map(int, "312"), name=Pair().right)
+    return {k: v for k, v in counts.items() if k}
+"""
+"""A program with what programs are made of, loaded and called once before any other."""
 
 
 def main(place: str) -> None:
     """Serve one control connection to its end."""
     control = connected(place)
     prepared()
-    code = compiled()
     control.send(b"here")
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
@@ -56,7 +87,7 @@ def main(place: str) -> None:
         child = os.fork()
         if child == 0:
             try:
-                run(socket.socket(fileno=descriptors[0]), control, limits, code)
+                run(socket.socket(fileno=descriptors[0]), control, limits)
             finally:
                 os._exit(0)
         os.close(descriptors[0])
@@ -96,8 +127,23 @@ def prepared() -> None:
     os.close(nothing)
     os.environ.clear()
     os.chdir("/tmp")
+    warmed()
+    # Inherited: to put it over each child anew would cost more than all the rest of starting one.
+    install(compiled())
     gc.collect()
     gc.freeze()  # collections in a child would touch, and so copy, every page
+
+
+def warmed() -> None:
+    """Do once what every child does: what the interpreter sets up for it is then there before the fork."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        send(ours, [FAMILIAR, "familiar"])
+        send(ours, ["0", Packer(others=False).pack(([[3, 1.5, -2], "a b"], {}))])
+        ours.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(EOFError):
+            serve(theirs)
+    sys.modules.pop("program", None)
 
 
 def watched(control: socket.socket, child: int, limits: dict[str, Any]) -> dict[str, Any] | None:
@@ -170,18 +216,16 @@ def clear(folder: str) -> None:
             os.rmdir(entry.path)  # noqa: PTH106
 
 
-def run(connection: socket.socket, control: socket.socket, limits: dict[str, Any], code: bytes) -> None:
+def run(connection: socket.socket, control: socket.socket, limits: dict[str, Any]) -> None:
     """In the child: lock it in, load the program, answer calls until nobody asks."""
     control.close()
-    os.setsid()
+    os.setpgid(0, 0)
     os.closerange(3, connection.fileno())
     os.closerange(connection.fileno() + 1, 4096)
     for name, value in limits["resources"].items():
         resource.setrlimit(getattr(resource, name), (value, value))
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
-    if code:
-        install(code)
     serve(connection)
 
 

@@ -3,8 +3,8 @@
     python -c SCRIPT fd:3           control connection to the program box; token and programs come on standard input
     python -c SCRIPT socket:NAME    the same by an abstract socket; token and programs come from the environment
 
-Results go to standard output, one line each that begins with the token: a line without it says nothing. The tests of
-each program run in a process of their own, which knows no other item.
+Results go to standard output, one line each that begins with the token: a line without it says nothing. Tests run in a
+process beside, which is replaced when it does not answer in time.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main(place: str) -> None:
     os.chdir("/tmp")
     gc.collect()
     gc.freeze()
-    out = sys.stdout
+    out, tester = sys.stdout, Tester()
 
     def tell(result: Result) -> None:
         out.write(f"{token} {json.dumps(result)}\n")
@@ -87,7 +87,7 @@ def main(place: str) -> None:
         tell({"ready": True})
         for job in jobs:
             tell({"key": job["key"], "began": True})
-            tell({"key": job["key"], **judged(control, job)})
+            tell({"key": job["key"], **judged(control, tester, job)})
     except (BoxLost, OSError) as error:
         tell({"lost": f"{type(error).__name__}: {error}"})
 
@@ -123,54 +123,84 @@ def connected(place: str) -> socket.socket:
             time.sleep(0.05)
 
 
-def judged(control: socket.socket, job: dict[str, Any]) -> Result:
+def judged(control: socket.socket, tester: Tester, job: dict[str, Any]) -> Result:
     """Have one program started, tested and ended.
 
     Raises:
         BoxLost: the program box does not answer.
     """
-    began = time.monotonic()
+    deadline = time.monotonic() + job["seconds"]
     ours, theirs = socket.socketpair()
     with ours, theirs:
         limits = json.dumps({name: job[name] for name in ("seconds", "memory_bytes", "resources")})
         socket.send_fds(control, [limits.encode()], [theirs.fileno()])
         theirs.close()
-        told, telling = os.pipe()
-        tester = os.fork()
-        if tester == 0:
-            try:
-                control.close()
-                os.close(told)
-                os.write(telling, json.dumps(tested(ours, job)).encode())
-            finally:
-                os._exit(0)
-        os.close(telling)
-        try:
-            result = heard(told, began + job["seconds"])
-        finally:
-            os.close(told)
-            os.kill(tester, signal.SIGKILL)
-            os.waitpid(tester, 0)
+        result = tester.test(ours, job, deadline)
     return explained(result, ended(control), job)
 
 
-def heard(told: int, deadline: float) -> Result:
-    """What the testing process reports, within its time."""
-    text = b""
-    waiting = select.poll()
-    waiting.register(told, select.POLLIN)
+class Tester:
+    """The process that runs tests: a new one whenever it does not answer in time.
+
+    What programs answer is decoded there, and only there. The token is not needed there, and is not there.
+    """
+
+    def __init__(self) -> None:
+        self._process = 0
+        self._line: socket.socket | None = None
+
+    def test(self, connection: socket.socket, job: dict[str, Any], deadline: float) -> Result:
+        """Have the program at the other end of `connection` tested."""
+        if self._line is None:
+            self._start()
+        assert self._line is not None
+        try:
+            socket.send_fds(self._line, [b"job"], [connection.fileno()])
+            send(self._line, {name: job[name] for name in ("head", "tests", "entry_point", "source")})
+            if select.select([self._line], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                result: Result = receive(self._line)
+                return result
+        except DoesNotCross:
+            self._end()
+            return {"passed": None, "detail": "the program and its tests are longer than a message may be"}
+        except (OSError, EOFError):
+            self._end()
+            return {"passed": False, "detail": "its answers took more than the tests' memory"}
+        self._end()
+        return {"passed": False, "detail": "timed out"}
+
+    def _start(self) -> None:
+        self._line, theirs = socket.socketpair()
+        with theirs:
+            self._process = os.fork()
+            if self._process == 0:
+                try:
+                    self._line.close()
+                    work(theirs)
+                finally:
+                    os._exit(0)
+
+    def _end(self) -> None:
+        assert self._line is not None
+        os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+        self._line.close()
+        self._line = None
+
+
+def work(line: socket.socket) -> None:
+    """In the testing process: test one program after another."""
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    for name, value in (("RLIMIT_AS", VERIFIER_MEMORY_BYTES), ("RLIMIT_CORE", 0)):
+        resource.setrlimit(getattr(resource, name), (value, value))
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not waiting.poll(left * 1000):
-            return {"passed": False, "detail": "timed out"}
-        part = os.read(told, 1 << 16)
-        if not part:
-            break
-        text += part
-    if not text:
-        return {"passed": False, "detail": "its answers took more than the tests' memory or time"}
-    result: Result = json.loads(text)
-    return result
+        message, descriptors, _, _ = socket.recv_fds(line, 3, 1)
+        if not message:
+            return
+        with socket.socket(fileno=descriptors[0]) as connection:
+            send(line, tested(connection, receive(line)))
 
 
 def ended(control: socket.socket) -> dict[str, Any]:
@@ -205,12 +235,7 @@ def explained(result: Result, said: dict[str, Any], job: dict[str, Any]) -> Resu
 
 
 def tested(connection: socket.socket, job: dict[str, Any]) -> Result:
-    """In the testing process: the verdict on one program."""
-    nothing = os.open("/dev/null", os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    for name, value in (("RLIMIT_AS", VERIFIER_MEMORY_BYTES), ("RLIMIT_CORE", 0)):
-        resource.setrlimit(getattr(resource, name), (value, value))
+    """The verdict on one program."""
     calls = Calls(connection, job["entry_point"])
     try:
         calls.load(job["source"])
