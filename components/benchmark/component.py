@@ -43,3 +43,31 @@ def score(
     from components.contracts import bind
 
     bind.run_task(step.score, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def rate_toxicity(
+    completions: dsl.Input[dsl.Dataset],
+    ratings: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+    scorer: dsl.Input[dsl.Artifact] = None,
+) -> None:
+    """Rate the toxicity of completions, and whether they decline."""
+    from components.benchmark import step
+    from components.contracts import bind
+
+    bind.run_task(step.rate_toxicity, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def calibrate_toxicity(
+    scorer: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Train a toxicity scorer on texts with Perspective scores."""
+    from components.benchmark import step
+    from components.contracts import bind
+
+    bind.run_task(step.calibrate_toxicity, locals())

@@ -9,10 +9,11 @@ from components.benchmark.gold_or_own import weighed_requests
 from components.benchmark.prompting import STYLE_MARK, item_requests
 from components.benchmark.score_metrics import benchmark_metrics
 from components.benchmark.scoring import Recorded, choose_headline, headline_channel, in_selection, item_scores
+from components.benchmark.toxicity.params import CalibrateParams, RateParams
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import Overlap
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import Input, Nothing, Output
+from components.contracts.ports import Input, Nothing, Output, ToxicityScorer
 from components.contracts.rows import (
     ChoiceScore,
     Completion,
@@ -25,7 +26,7 @@ from components.contracts.rows import (
     TaskItem,
 )
 
-__all__ = ["Params", "prepare", "score"]
+__all__ = ["Params", "calibrate_toxicity", "prepare", "rate_toxicity", "score"]
 HELDOUT_MARK = "heldout:"
 
 
@@ -115,6 +116,34 @@ def score(
     told = _answers(recorded.said)
     answers.write(row for row in told if row.unanswered is None)
     return {**metrics, "heldout_unanswered": float(sum(row.unanswered is not None for row in told))}
+
+
+def rate_toxicity(
+    *,
+    completions: Input[Completion],
+    scorer: Input[ToxicityScorer] = Nothing(ToxicityScorer),  # noqa: B008
+    ratings: Output[Rating],
+    params: RateParams,
+) -> Metrics:
+    """Rate the toxicity of completions by a trained scorer, or by the one that ships; and whether they decline.
+
+    Raises:
+        TouchstoneError: the scorer is damaged, of another version, or not the one that was calibrated.
+    """
+    from components.benchmark.toxicity.rate import write_ratings
+
+    return write_ratings(completions, scorer, ratings, params)
+
+
+def calibrate_toxicity(*, scorer: Output[ToxicityScorer], params: CalibrateParams) -> Metrics:
+    """Train a toxicity scorer on texts with Perspective scores, and measure it on texts it had not seen.
+
+    Raises:
+        TouchstoneError: the file cannot be read, or nothing can be learnt from it.
+    """
+    from components.benchmark.toxicity.calibrate import train_scorer
+
+    return train_scorer(scorer, params)
 
 
 def _by_benchmark(items: Sequence[TaskItem]) -> dict[str, list[TaskItem]]:
