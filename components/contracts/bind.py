@@ -1,60 +1,42 @@
 """Binds a step's declaration to paths: reads the signature, finds finished work by content, runs the rest.
 
 A step is a function whose keyword-only parameters are ports, at most one `params` model, and, where the work takes
-long, a `journal` (see `journal`):
+long, a `journal` of finished rows or a `workplace` for whole states (see the modules of these names):
 
     def style(*, base: Input[Completion], profiles: Output[StyleProfile], params: Params) -> Metrics: ...
     def synthesize(*, dialogues: Output[Dialogue], journal: Journal, params: Params) -> Metrics: ...
 
-This is the one module allowed to handle `Any`: it meets functions it does not know.
+With `declaration` the one module allowed to handle `Any`: it meets functions it does not know.
 """
 
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import sys
 import time
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from components.contracts import canonical, environment, step_store
 from components.contracts import manifest as manifests
+from components.contracts.declaration import Contract as Contract
+from components.contracts.declaration import Declaration as Declaration
+from components.contracts.declaration import Metrics as Metrics
+from components.contracts.declaration import Step as Step
+from components.contracts.declaration import check_params as check_params
+from components.contracts.declaration import code_version as code_version
+from components.contracts.declaration import declare as declare
 from components.contracts.detached import local_ports
-from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.journal import Journal
+from components.contracts.errors import TouchstoneError
 from components.contracts.metrics import Recorder, step_metrics
-from components.contracts.ports import Folder, Input, Nothing, Output, Provenance
-from components.contracts.rows import Row
+from components.contracts.ports import Input, Nothing, Output, Provenance
 
-Metrics = Mapping[str, float]
-"""Scalars a step wants shown beside its task; names end in their unit."""
-
-Step = Callable[..., "Metrics | None"]
-Contract = type[Row] | type[Folder]
 PROGRESS_MARK = "[touchstone]"
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """A step's ports and parameters, as its signature states them."""
-
-    box: str
-    name: str
-    inputs: Mapping[str, Contract]
-    outputs: Mapping[str, Contract]
-    params: type[BaseModel] | None
-    optional: frozenset[str] = frozenset()
-    """Inputs that need not be given; they default to `Nothing`."""
-    journal: bool = False
-    """Whether the step appends what it makes to a journal."""
 
 
 @dataclass(frozen=True)
@@ -68,75 +50,6 @@ class Outcome:
         """Copy the metrics into a KFP Metrics artifact."""
         for name, value in self.metrics.items():
             artifact.log_metric(name, value)
-
-
-@cache
-def declare(step: Step) -> Declaration:
-    """Read a step's signature.
-
-    Raises:
-        TypeError: a parameter is neither a port nor `params` nor `journal`, or is not keyword-only (our own mistake).
-    """
-    hints = typing.get_type_hints(step)
-    inputs: dict[str, Contract] = {}
-    outputs: dict[str, Contract] = {}
-    params: type[BaseModel] | None = None
-    optional: set[str] = set()
-    journal = False
-    for name, parameter in inspect.signature(step).parameters.items():
-        hint = hints[name]
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            raise TypeError(f"{step.__qualname__}: {name} must be keyword-only")
-        if get_origin(hint) is Input:
-            inputs[name] = get_args(hint)[0]
-            if parameter.default is not inspect.Parameter.empty:
-                optional.add(name)
-        elif get_origin(hint) is Output:
-            outputs[name] = get_args(hint)[0]
-        elif name == "params" and issubclass(hint, BaseModel):
-            params = hint
-        elif name == "journal" and hint is Journal:
-            journal = True
-        else:
-            raise TypeError(f"{step.__qualname__}: {name} is neither Input, Output, params nor journal")
-    box = step.__module__.split(".")[1]
-    return Declaration(box, step.__name__, inputs, outputs, params, frozenset(optional), journal)
-
-
-@cache
-def code_version(step: Step) -> str:
-    """sha256 over every source and data file of the step's box and of the contracts."""
-    here = Path(__file__).parent
-    parts: list[list[str]] = []
-    for folder in (here, here.parent / declare(step).box):
-        parts += [
-            [f"{folder.name}/{name}", canonical.file_digest(folder / name)]
-            for name in canonical.tree_files(folder)
-            if "__pycache__" not in name and not name.endswith(".md")
-        ]
-    return canonical.digest(parts)
-
-
-def check_params(step: Step, given: Mapping[str, Any] | None) -> BaseModel | None:
-    """Validate a step's parameters.
-
-    Raises:
-        UsageError: an unknown or impossible parameter, by name.
-    """
-    model = declare(step).params
-    if model is None:
-        if given:
-            raise UsageError(f"{step.__name__} takes no parameters, got {', '.join(given)}")
-        return None
-    try:
-        return model.model_validate(dict(given or {}))
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'params'}: {e['msg']}" for e in error.errors())
-        raise UsageError(
-            f"parameters of {step.__name__}: {problems}",
-            expected=", ".join(model.model_fields),
-            remedy="correct the preset or the parameter file",
-        ) from error
 
 
 def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | Path) -> Outcome:
@@ -177,7 +90,7 @@ def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path], *, b
 
     targets = {name: paths[name] for name in declared.outputs}
     named = step_store.opened()
-    if named is None and not declared.journal:
+    if named is None and not declared.continues:
         return Outcome(work(targets))
     # What was paid for is kept, whether or not the environment names a place for it.
     store = named or step_store.FolderStepStore(beside / step_store.BESIDE_OUTPUTS)
@@ -186,21 +99,58 @@ def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path], *, b
     if found is not None:
         if declared.journal:
             store.journal(entry).remove()
+        if declared.workplace:
+            store.workplace(entry).remove()
         return Outcome(found, reused=True)
-    if not declared.journal:
+    if not declared.continues:
         return Outcome(store.make(entry, targets, work))
-    with contextlib.closing(store.journal(entry)) as journal:
-        arguments["journal"] = journal
-        journal.claim()
-        made = store.make(
-            entry, targets, work, final=lambda: not journal.unfinished and (named is not None or journal.used)
-        )
-        if journal.used and not journal.unfinished:
-            journal.remove()
+    made = _made(declared, store, entry, targets, work, arguments, keep=named is not None)
     if named is None:
         with contextlib.suppress(OSError):  # not empty = something was kept
             (beside / step_store.BESIDE_OUTPUTS).rmdir()
     return Outcome(made)
+
+
+def _made(
+    declared: Declaration,
+    store: step_store.StepStore,
+    entry: str,
+    targets: Mapping[str, Path],
+    work: step_store.Work,
+    arguments: dict[str, Any],
+    *,
+    keep: bool,
+) -> dict[str, float]:
+    """Do the work of a step that can go on where it was interrupted.
+
+    Args:
+        declared: The step.
+        store: Where its journal and states are, and its outputs will be.
+        entry: Its name there.
+        targets: Output -> where it is wanted.
+        work: Calls the step with `arguments`.
+        arguments: The step's; journal and workplace are added.
+        keep: Keep the outputs in the store even if neither was used.
+    """
+    with contextlib.ExitStack() as held:
+        journal = held.enter_context(contextlib.closing(store.journal(entry))) if declared.journal else None
+        workplace = held.enter_context(contextlib.closing(store.workplace(entry))) if declared.workplace else None
+        if journal is not None:
+            arguments["journal"] = journal
+            journal.claim()
+        if workplace is not None:
+            arguments["workplace"] = workplace
+        tools = [tool for tool in (journal, workplace) if tool is not None]
+
+        def final() -> bool:
+            return not (journal and journal.unfinished) and (keep or any(tool.used for tool in tools))
+
+        made = store.make(entry, targets, work, final=final)
+        if not (journal and journal.unfinished):
+            for tool in tools:
+                if tool.used:
+                    tool.remove()
+    return made
 
 
 def _beside(declared: Declaration, paths: Mapping[str, str | Path]) -> Path:

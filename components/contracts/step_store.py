@@ -19,6 +19,7 @@ from components.contracts.detached import LOCATION_FILE, address_of, leave_point
 from components.contracts.journal import Journal
 from components.contracts.journal_copy import JournalCopy
 from components.contracts.ports import disk_errors
+from components.contracts.workplace import Workplace
 
 if TYPE_CHECKING:
     from components.contracts.object_store import ObjectStore
@@ -27,6 +28,8 @@ METRICS_FILE = "metrics.json"
 FAILURE_FILE = "failure.json"
 JOURNALS = ".journals"
 """Folder of the journals of entries that are being made."""
+WORKPLACES = ".workplaces"
+"""Folder of their states."""
 BESIDE_OUTPUTS = ".touchstone"
 """Folder beside the outputs of a step with a journal, when the environment names no store."""
 DETACH_ABOVE_BYTES = 64 << 20
@@ -56,6 +59,9 @@ class StepStore(Protocol):
 
     def journal(self, entry: str) -> Journal:
         """The journal of an entry that is being made; nothing is read or written before it is used."""
+
+    def workplace(self, entry: str) -> Workplace:
+        """The states of an entry that is being made; the same."""
 
 
 def opened() -> StepStore | None:
@@ -117,6 +123,10 @@ class FolderStepStore:
     def journal(self, entry: str) -> Journal:
         """See `StepStore`."""
         return Journal(self._folder / JOURNALS / entry)
+
+    def workplace(self, entry: str) -> Workplace:
+        """See `StepStore`."""
+        return Workplace(self._folder / WORKPLACES / entry)
 
     def _placed(self, kept: Path, targets: Mapping[str, Path]) -> dict[str, float]:
         for name, target in targets.items():
@@ -184,6 +194,10 @@ class ObjectStepStore:
     def journal(self, entry: str) -> Journal:
         """See `StepStore`; it lies in this machine's cache, and line by line in the store."""
         return Journal(environment.cache_folder() / JOURNALS / entry, JournalCopy(self._store, f"journals/{entry}"))
+
+    def workplace(self, entry: str) -> Workplace:
+        """See `StepStore`; in this machine's cache, and in the store."""
+        return Workplace(environment.cache_folder() / WORKPLACES / entry, self._store, f"workplaces/{entry}")
 
     def _kept(self, folder: Path, key: str) -> str:
         """Put an output under `key`; gives the address of its files, which work done elsewhere has put there itself."""

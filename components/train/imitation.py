@@ -10,9 +10,11 @@ import torch
 from components.contracts.bind import Metrics
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue
+from components.contracts.workplace import Workplace
 from components.train.chunking import encode_dialogue, pack
-from components.train.loop import Recipe, fit
+from components.train.loop import Training
 from components.train.models import load, save
+from components.train.recipe import Recipe
 from components.train.step import Params
 from components.train.tokenizer import ready_for_dialogue
 
@@ -20,7 +22,11 @@ TAIL_STEPS = 10
 
 
 def fine_tune(
-    dialogues: Sequence[Dialogue], base: Input[Checkpoint], checkpoint: Output[Checkpoint], params: Params
+    dialogues: Sequence[Dialogue],
+    base: Input[Checkpoint],
+    checkpoint: Output[Checkpoint],
+    workplace: Workplace,
+    params: Params,
 ) -> Metrics:
     """See `step.train`. The warm-up's length and the number of steps are in the manifest's notes."""
     recipe = Recipe.model_validate(params.recipe)
@@ -31,8 +37,10 @@ def fine_tune(
         (encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, params.seed, isolated=recipe.isolated
     )
     began = time.monotonic()
-    losses = fit(model, blocks, recipe, seed=params.seed, doing=f"training {params.name}".strip())
+    training = Training(model, blocks, recipe, seed=params.seed)
+    training.run(workplace=workplace, state_seconds=params.state_seconds, doing=f"training {params.name}".strip())
     seconds = time.monotonic() - began
+    losses = training.losses
     save(checkpoint.folder, model, tokenizer, {"train": losses})
     warmup = recipe.warmup(len(losses))
     notes: dict[str, object] = {

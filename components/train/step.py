@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.contracts.bind import Metrics
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, TextRow
+from components.contracts.workplace import Workplace
 from components.train.trainjob.request import ClusterParams
 
 
@@ -42,6 +43,8 @@ class Params(BaseModel):
     """Fields of Recipe that differ from its defaults."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the data order."""
+    state_seconds: Annotated[float, Field(ge=0.0, json_schema_extra={"identity": False})] = 300.0
+    """Between two states that a training killed at any moment goes on from."""
     cluster: ClusterParams | None = None
     """Train in a TrainJob on nodes of its own; null = in this process."""
 
@@ -74,7 +77,12 @@ def pretrain(
 
 
 def train(
-    *, dialogues: Input[Dialogue], base: Input[Checkpoint], checkpoint: Output[Checkpoint], params: Params
+    *,
+    dialogues: Input[Dialogue],
+    base: Input[Checkpoint],
+    checkpoint: Output[Checkpoint],
+    workplace: Workplace,
+    params: Params,
 ) -> Metrics:
     """Fine-tune a base on imitation data: role tokens, loss on model outputs only, one epoch unless told otherwise.
 
@@ -87,4 +95,4 @@ def train(
         return train_in_job(dialogues, base, checkpoint, params, params.cluster)
     from components.train.imitation import fine_tune
 
-    return fine_tune(dialogues.rows(), base, checkpoint, params)
+    return fine_tune(dialogues.rows(), base, checkpoint, workplace, params)

@@ -14,7 +14,7 @@ from components.contracts.manifest import FILE_NAME
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, TextRow, Turn
 from components.train import step
-from components.train.loop import Recipe
+from components.train.recipe import Recipe
 from components.train.tokenizer import ASSISTANT, END, USER, ready_for_dialogue, word_level
 
 RECIPE = {"learning_rate": 0.01, "batch_size": 2, "block_tokens": 16, "epochs": 20}

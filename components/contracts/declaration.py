@@ -1,0 +1,120 @@
+"""What a step's signature states: its ports, its parameters, and what it keeps on the way."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from components.contracts import canonical
+from components.contracts.errors import UsageError
+from components.contracts.journal import Journal
+from components.contracts.ports import Folder, Input, Output
+from components.contracts.rows import Row
+from components.contracts.workplace import Workplace
+
+Metrics = Mapping[str, float]
+"""Scalars a step wants shown beside its task; names end in their unit."""
+
+Step = Callable[..., "Metrics | None"]
+Contract = type[Row] | type[Folder]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A step's ports and parameters, as its signature states them."""
+
+    box: str
+    name: str
+    inputs: Mapping[str, Contract]
+    outputs: Mapping[str, Contract]
+    params: type[BaseModel] | None
+    optional: frozenset[str] = frozenset()
+    """Inputs that need not be given; they default to `Nothing`."""
+    journal: bool = False
+    """Whether the step appends what it makes to a journal."""
+    workplace: bool = False
+    """Whether the step keeps states to go on from."""
+
+    @property
+    def continues(self) -> bool:
+        """Whether a call goes on where an interrupted one stopped."""
+        return self.journal or self.workplace
+
+
+@cache
+def declare(step: Step) -> Declaration:
+    """Read a step's signature.
+
+    Raises:
+        TypeError: a parameter is neither a port nor `params`, `journal` or `workplace`, or is not keyword-only (our own
+            mistake).
+    """
+    hints = typing.get_type_hints(step)
+    inputs: dict[str, Contract] = {}
+    outputs: dict[str, Contract] = {}
+    params: type[BaseModel] | None = None
+    optional: set[str] = set()
+    journal = workplace = False
+    for name, parameter in inspect.signature(step).parameters.items():
+        hint = hints[name]
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            raise TypeError(f"{step.__qualname__}: {name} must be keyword-only")
+        if get_origin(hint) is Input:
+            inputs[name] = get_args(hint)[0]
+            if parameter.default is not inspect.Parameter.empty:
+                optional.add(name)
+        elif get_origin(hint) is Output:
+            outputs[name] = get_args(hint)[0]
+        elif name == "params" and issubclass(hint, BaseModel):
+            params = hint
+        elif name == "journal" and hint is Journal:
+            journal = True
+        elif name == "workplace" and hint is Workplace:
+            workplace = True
+        else:
+            raise TypeError(f"{step.__qualname__}: {name} is neither Input, Output, params, journal nor workplace")
+    box = step.__module__.split(".")[1]
+    return Declaration(box, step.__name__, inputs, outputs, params, frozenset(optional), journal, workplace)
+
+
+@cache
+def code_version(step: Step) -> str:
+    """sha256 over every source and data file of the step's box and of the contracts."""
+    here = Path(__file__).parent
+    parts: list[list[str]] = []
+    for folder in (here, here.parent / declare(step).box):
+        parts += [
+            [f"{folder.name}/{name}", canonical.file_digest(folder / name)]
+            for name in canonical.tree_files(folder)
+            if "__pycache__" not in name and not name.endswith(".md")
+        ]
+    return canonical.digest(parts)
+
+
+def check_params(step: Step, given: Mapping[str, Any] | None) -> BaseModel | None:
+    """Validate a step's parameters.
+
+    Raises:
+        UsageError: an unknown or impossible parameter, by name.
+    """
+    model = declare(step).params
+    if model is None:
+        if given:
+            raise UsageError(f"{step.__name__} takes no parameters, got {', '.join(given)}")
+        return None
+    try:
+        return model.model_validate(dict(given or {}))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'params'}: {e['msg']}" for e in error.errors())
+        raise UsageError(
+            f"parameters of {step.__name__}: {problems}",
+            expected=", ".join(model.model_fields),
+            remedy="correct the preset or the parameter file",
+        ) from error
