@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils import logging
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.generate.hf.memory import is_out_of_memory
@@ -93,11 +95,14 @@ def skeleton(folder: Path | str, *, plain_chat: str = "") -> LoadedModel:
 
 @contextmanager
 def loading(folder: Path | str, expected: str) -> Iterator[None]:
-    """What transformers raises while it loads, in our terms.
+    """What transformers raises while it loads, in our terms; its progress bar only on a terminal.
 
     Raises:
         TouchstoneError: instead.
     """
+    quiet = not sys.stderr.isatty() and logging.is_progress_bar_enabled()
+    if quiet:
+        logging.disable_progress_bar()
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, MemoryError, SafetensorError) as error:
@@ -109,6 +114,9 @@ def loading(folder: Path | str, expected: str) -> Iterator[None]:
             expected=expected,
             remedy="merge the adapter into its base model and give the result" if adapter else "",
         ) from error
+    finally:
+        if quiet:
+            logging.enable_progress_bar()
 
 
 def check_weights(folder: Path | str, report: Any) -> None:

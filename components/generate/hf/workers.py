@@ -184,7 +184,10 @@ class Workers(Crew):
         )
 
     def _start(self, device: str, starts: int) -> _Worker:
-        context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
+        # A fork of this process could not use CUDA. A fork of a server that has imported torch, and done nothing with
+        # it, can; and it starts at once.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._spec, device), daemon=True)
         process.start()
