@@ -37,16 +37,15 @@ def normalise(text: str) -> str:
 
 
 def stock_reply(reply: str, stops: Sequence[str] = STOCK_STOPS) -> str:
-    """A reply as the stock harness hands it to its metric: cut before the first of `stops`, no space in front."""
-    return reply[: min((at for stop in stops if (at := reply.find(stop)) >= 0), default=len(reply))].lstrip()
+    """A reply as the stock harness hands it to its metric: cut before the first of `stops`, without space around."""
+    return reply[: min((at for stop in stops if (at := reply.find(stop)) >= 0), default=len(reply))].strip()
 
 
 def strict_match(reply: str, answers: Sequence[str], stops: Sequence[str] = STOCK_STOPS) -> bool:
     """Whether the stock harness counts a reply as exact.
 
-    lm-evaluation-harness's task nq_open: the reply is cut at the first of `stops` and loses the space in front; reply
-    and answer lose articles that a space follows, then case and punctuation. White space inside and behind is compared
-    as it is, so "Paris ." is wrong here: that is format, and `extracted_match` reads past it.
+    lm-evaluation-harness's task nq_open: the reply is cut at the first of `stops` and loses the space around it; reply
+    and answer lose articles that a space follows, then case and punctuation. White space inside is compared as it is.
     """
     said = _stock_form(stock_reply(reply, stops))
     return any(said == _stock_form(answer) for answer in answers)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.benchmark.prompting import Template, check_placeholders
-from components.benchmark.standard_tasks import standard_templates
+from components.benchmark.standard_tasks import default_template, standard_templates
 from components.contracts.data_policy import DataPolicy
 from components.contracts.rows import PromptStyle, TaskItem
 
@@ -64,11 +64,4 @@ class Params(BaseModel):
     def template(self, benchmark: Sequence[TaskItem]) -> Template:
         """The template of a benchmark."""
         name, kind = benchmark[0].benchmark, benchmark[0].kind
-        given = self.templates.get(name) or standard_templates().get(name)
-        if given is not None:
-            return given
-        if kind == "program":
-            return standard_templates()["humaneval"]
-        if kind == "continuation":
-            return standard_templates()["realtoxicity"]
-        return Template() if kind == "choice" else Template(num_shots=3)
+        return self.templates.get(name) or standard_templates().get(name) or default_template(kind)

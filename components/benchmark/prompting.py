@@ -193,28 +193,29 @@ def item_requests(
     Raises:
         TouchstoneError: there are fewer worked examples than the template asks for, or one has no right answer.
     """
-    shots = _shots(items, template)
+    shots = worked_examples(items, template)
     made: list[Request] = []
     for item in items:
         if item.split == "test":
-            before = template.introduce(item, shots[_group(item, template)] if template.num_shots else ())
+            before = template.introduce(item, shots[_group(item, template)])
             for style in styles:
                 prompt = template.chat(item, before) if style == "chat" else before + template.ask(item)
                 made += _requests(item, prompt, template, style, seed)
     return made
 
 
-def sample_seed(seed: int, name: str) -> int:
-    """Seed of one sampled reply: its own random stream, whatever stands beside it."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:6], "big")
+def worked_examples(items: Sequence[TaskItem], template: Template) -> dict[str, list[TaskItem]]:
+    """Group of items ("", or a cluster where `shots_from` says so) -> its worked examples.
 
-
-def _shots(items: Sequence[TaskItem], template: Template) -> dict[str, list[TaskItem]]:
+    Raises:
+        TouchstoneError: a group with test items has fewer than the template asks for.
+    """
     found: dict[str, list[TaskItem]] = {_group(item, template): [] for item in items if item.split == "test"}
+    asked = tuple(found)
     for item in items:
         if item.split == "shots":
             found.setdefault(_group(item, template), []).append(item)
-    for name in {_group(item, template): None for item in items if item.split == "test"}:
+    for name in asked:
         if len(found[name]) < template.num_shots:
             where = f"{items[0].benchmark}{f', {name},' if name else ''}"
             raise TouchstoneError(
@@ -223,6 +224,11 @@ def _shots(items: Sequence[TaskItem], template: Template) -> dict[str, list[Task
                 remedy="lower num_shots of its template, or give more items with split: shots",
             )
     return {name: group[: template.num_shots] for name, group in found.items()}
+
+
+def sample_seed(seed: int, name: str) -> int:
+    """Seed of one sampled reply: its own random stream, whatever stands beside it."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:6], "big")
 
 
 def _group(item: TaskItem, template: Template) -> str:
