@@ -1,30 +1,46 @@
-"""Log-probabilities of choices: each distinct input is read once, what a batch has in common once for all."""
+"""Log-probabilities of choices: what requests begin with is read once, and each distinct input once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Sequence
 
 import torch
 
 from components.contracts.rows import ChoiceScore, Request
+from components.generate.hf.can_share import longest_shared
 from components.generate.hf.checkpoint import LoadedModel
-from components.generate.hf.prefix import Prefix, run_prefix
-from components.generate.hf.tokens import Scored, check_length, scored_choices
-from components.generate.hf.work import Counts, Done, Unit
+from components.generate.hf.reading import Reader, branching, joined, whole
+from components.generate.hf.sharing import alike, even_parts
+from components.generate.hf.tokens import Scored, context_limit, scored_choices
+from components.generate.hf.work import Done, Unit
 
-ROWS = 256
+UNIT_REQUESTS = 512
+"""Requests of a unit at most: what a kill can lose."""
+WORTH_SHARING_CHARACTERS = 64
+WORTH_SHARING_TOKENS = 16
+"""A shorter common beginning is not worth a pass of its own."""
 
 
 def plan(loaded: LoadedModel, requests: Sequence[Request], positions: Sequence[int]) -> list[Unit]:
-    """Cut choice requests into units.
+    """Cut choice requests into units of requests that begin alike.
 
     Args:
         loaded: The model.
         requests: All requests of the run, of every kind.
         positions: Which of them are choice requests.
     """
-    return [Unit("choice", tuple(positions))] if positions else []
+    order = sorted(positions, key=lambda i: (requests[i].chat, requests[i].prompt, i))
+    units: list[list[int]] = []
+    for first, end, _ in alike([requests[i].prompt for i in order], WORTH_SHARING_CHARACTERS):
+        at = first
+        for size in even_parts(end - first, UNIT_REQUESTS):
+            # Small groups are run in one unit, each with its own prefix.
+            if not units or len(units[-1]) + size > UNIT_REQUESTS:
+                units.append([])
+            units[-1] += order[at : at + size]
+            at += size
+    return [Unit("choice", tuple(unit)) for unit in units]
 
 
 @torch.inference_mode()
@@ -36,65 +52,58 @@ def run(loaded: LoadedModel, requests: Sequence[Request], model: str, max_rows: 
         requests: Those of the unit, in its order.
         model: Name of the model in the answers.
         max_rows: Rows of a batch at most; 0 = as many as suits the device.
+
+    Raises:
+        TouchstoneError: a choice adds no token to its prompt, or a chat request finds no chat template.
     """
     scored = scored_choices(loaded, requests)
+    limit = context_limit(loaded)
+    fitting = [item for item in scored if len(item.continuation) <= limit]
+    reader = Reader(loaded, max_rows)
+    longest = longest_shared(loaded, max((len(item.read) for item in fitting), default=0))
+    _read_shared(reader, [item for item in fitting if len(item.read) <= longest])
+    single = [item for item in fitting if len(item.read) > longest]
+    reader.padded(joined(whole(item.context, (item.request, item.choice), item.continuation) for item in single))
+    reader.counts.input_tokens = sum(map(len, {item.read for item in fitting}))
+    by_request: list[list[Scored]] = [[] for _ in requests]
     for item in scored:
-        # The last token is predicted, never read.
-        check_length(loaded, len(item.tokens) - 1, requests[item.request])
-    # Keyed by what the model reads, which is everything but the last token: one-token choices (A, B, C, D) of an
-    # item become one row. Sorted, so that neighbours share their beginnings.
-    by_input: dict[tuple[int, ...], list[Scored]] = {}
+        by_request[item.request].append(item)
+    answers = [_answer(r, model, items, reader, limit) for r, items in zip(requests, by_request, strict=True)]
+    return Done(answers, reader.counts)
+
+
+def _read_shared(reader: Reader, scored: Sequence[Scored]) -> None:
+    """Read each group's common beginning once, each context once after it, and each choice after its context."""
+    by_context: dict[tuple[int, ...], list[Scored]] = {}
     for item in scored:
-        by_input.setdefault(item.tokens[:-1], []).append(item)
-    inputs, rows = sorted(by_input), max_rows or ROWS
-    logprobs: dict[tuple[int, int], float] = {}
-    for start in range(0, len(inputs), rows):
-        for item, value in _score_batch(loaded, inputs[start : start + rows], by_input):
-            logprobs[item.request, item.choice] = value
-    counts = {(item.request, item.choice): item.num_scored for item in scored}
-    answers = [
-        ChoiceScore(
-            request_id=request.id,
-            model=model,
-            logprobs=tuple(logprobs[index, c] for c in range(len(request.choices))),
-            num_tokens=tuple(counts[index, c] for c in range(len(request.choices))),
-        )
-        for index, request in enumerate(requests)
-    ]
-    return Done(answers, Counts())
+        by_context.setdefault(item.context, []).append(item)
+    contexts = sorted(by_context)
+    for first, end, common in alike(contexts, WORTH_SHARING_TOKENS):
+        group = contexts[first:end]
+        # A context's last token predicts the first of its choices, so it stays outside.
+        shared = min(common, min(map(len, group)) - 1)
+        start = shared if len(group) > 1 and shared >= WORTH_SHARING_TOKENS else 0
+        prefix = reader.prefix(group[0][:start]) if start else None
+        rows = [
+            branching(context[start:], [((i.request, i.choice), i.continuation) for i in by_context[context]])
+            for context in group
+        ]
+        reader.packed(rows, start, prefix)
 
 
-def _score_batch(
-    loaded: LoadedModel, batch: Sequence[tuple[int, ...]], by_input: Mapping[tuple[int, ...], Sequence[Scored]]
-) -> list[tuple[Scored, float]]:
-    # The last context token predicts the first scored one, so it must stay outside the shared prefix.
-    limit = min(len(read) - item.num_scored for read in batch for item in by_input[read])
-    prefix = run_prefix(loaded.model, batch, limit, loaded.device)
-    rest = [read[prefix.length :] for read in batch]
-    width = max(map(len, rest))
-    ids = torch.zeros((len(batch), width), dtype=torch.long)
-    mask = torch.zeros((len(batch), width), dtype=torch.long)
-    for row, tokens in enumerate(rest):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        mask[row, : len(tokens)] = 1
-    logits = _forward(loaded, prefix, ids, mask, torch.arange(width).expand(len(batch), -1))
-    items = [(row, item) for row, read in enumerate(batch) for item in by_input[read]]
-    at = [(row, len(rest[row]) - item.num_scored + k) for row, item in items for k in range(item.num_scored)]
-    targets = torch.tensor([token for _, item in items for token in item.tokens[-item.num_scored :]])
-    rows, columns = torch.tensor(at, device=loaded.device).T
-    # One softmax over all needed positions: hundreds of small ones cost more than the model.
-    chosen = logits[rows, columns].float().log_softmax(-1).cpu().gather(-1, targets[:, None]).squeeze(-1)
-    sums = [float(part.sum()) for part in chosen.split([item.num_scored for _, item in items])]
-    return [(item, value) for (_, item), value in zip(items, sums, strict=True)]
-
-
-def _forward(loaded: LoadedModel, prefix: Prefix, ids: Any, mask: Any, positions: Any) -> Any:
-    cache = prefix.copies(len(ids))
-    full = torch.cat([torch.ones((len(ids), prefix.length), dtype=torch.long), mask], dim=1)
-    return loaded.model(
-        input_ids=ids.to(loaded.device),
-        attention_mask=full.to(loaded.device),
-        position_ids=(positions + prefix.length).to(loaded.device),
-        past_key_values=cache,
-        use_cache=cache is not None,
-    ).logits
+def _answer(request: Request, model: str, items: Sequence[Scored], reader: Reader, limit: int) -> ChoiceScore:
+    values = [reader.values.get((item.request, item.choice)) for item in items]
+    unanswered = None
+    for choice, value in zip(request.choices, values, strict=True):
+        if value is None:
+            unanswered = f"choice {choice[:40]!r} is longer than the model's context of {limit} tokens"
+        elif not math.isfinite(value):
+            unanswered = f"the model's log-probability of choice {choice[:40]!r} is {value}"
+    return ChoiceScore(
+        request_id=request.id,
+        model=model,
+        logprobs=() if unanswered else tuple(value for value in values if value is not None),
+        num_tokens=tuple(len(item.continuation) for item in items),
+        cut_tokens=max((item.cut for item in items), default=0),
+        unanswered=unanswered,
+    )
