@@ -61,6 +61,21 @@ def rate_toxicity(
 
 
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
+def run_programs(
+    items: dsl.Input[dsl.Dataset],
+    completions: dsl.Input[dsl.Dataset],
+    outcomes: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Run the programs that a model wrote, in a sandbox."""
+    from components.benchmark import step
+    from components.contracts import bind
+
+    bind.run_task(step.run_programs, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
 def calibrate_toxicity(
     scorer: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],

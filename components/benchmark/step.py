@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from components.benchmark import program_runs
 from components.benchmark.asking import Params
 from components.benchmark.gold_or_own import weighed_requests
 from components.benchmark.prompting import STYLE_MARK, item_requests
@@ -13,6 +14,7 @@ from components.benchmark.toxicity.params import CalibrateParams, RateParams
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import Overlap
 from components.contracts.errors import TouchstoneError
+from components.contracts.journal import Journal
 from components.contracts.ports import Input, Nothing, Output, ToxicityScorer
 from components.contracts.rows import (
     ChoiceScore,
@@ -26,7 +28,7 @@ from components.contracts.rows import (
     TaskItem,
 )
 
-__all__ = ["Params", "calibrate_toxicity", "prepare", "rate_toxicity", "score"]
+__all__ = ["Params", "calibrate_toxicity", "prepare", "rate_toxicity", "run_programs", "score"]
 HELDOUT_MARK = "heldout:"
 
 
@@ -133,6 +135,24 @@ def rate_toxicity(
     from components.benchmark.toxicity.rate import write_ratings
 
     return write_ratings(completions, scorer, ratings, params)
+
+
+def run_programs(
+    *,
+    items: Input[TaskItem],
+    completions: Input[Completion],
+    outcomes: Output[ProgramOutcome],
+    journal: Journal,
+    params: program_runs.Params,
+) -> Metrics:
+    """Run the programs that completions of program items hold, each as a body and extracted, in a sandbox.
+
+    Raises:
+        TouchstoneError: an item has no tests, two completions share an id, or programs cannot be isolated here.
+    """
+    rows, metrics = program_runs.run(items.rows(), completions.iter_rows(), journal, params)
+    outcomes.write(rows)
+    return metrics
 
 
 def calibrate_toxicity(*, scorer: Output[ToxicityScorer], params: CalibrateParams) -> Metrics:

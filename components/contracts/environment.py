@@ -10,8 +10,11 @@ TOUCHSTONE_API_KEY    key of the OpenAI-compatible server that a step speaks to;
 
 The object store's own are read by `s3.connection`: TOUCHSTONE_S3_ENDPOINT (without it Amazon's), TOUCHSTONE_S3_REGION,
 TOUCHSTONE_S3_ADDRESSING (path or virtual), TOUCHSTONE_S3_PATIENCE_SECONDS (how long a store that is down is waited for)
-and the usual AWS_* credentials. TOUCHSTONE_PUSHGATEWAY is read by `metrics`. TOUCHSTONE_SANDBOX_NAMESPACE, _IMAGE and
-_RUNTIME_CLASS come from the chart's ConfigMap.
+and the usual AWS_* credentials. TOUCHSTONE_PUSHGATEWAY is read by `metrics`.
+
+TOUCHSTONE_SANDBOX_NAMESPACE      where a cluster runs programs written by models; from the chart's ConfigMap, as are
+TOUCHSTONE_SANDBOX_IMAGE          the interpreter they run in, and
+TOUCHSTONE_SANDBOX_RUNTIME_CLASS  the runtime class of their pods, if any
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from components.contracts.errors import UsageError
@@ -27,6 +31,16 @@ STORE = "TOUCHSTONE_STORE"
 KFP_HOST = "TOUCHSTONE_KFP_HOST"
 API_KEY = "TOUCHSTONE_API_KEY"
 OPENAI_HOST = "api.openai.com"
+
+
+class SandboxPlace(NamedTuple):
+    """Where a cluster runs programs written by models."""
+
+    namespace: str
+    image: str
+    """With its digest."""
+    runtime_class: str = ""
+    """Such as gvisor; empty = the cluster's default."""
 
 
 def step_store() -> Path | str | None:
@@ -60,6 +74,25 @@ def kfp_host() -> str | None:
 def namespace() -> str:
     """Kubernetes namespace of the pipelines; Kubeflow's own when nothing is said."""
     return os.environ.get("TOUCHSTONE_NAMESPACE") or "kubeflow"
+
+
+def sandbox() -> SandboxPlace | None:
+    """The cluster's place for programs written by models; None = they run in boxes on this machine.
+
+    Raises:
+        UsageError: a namespace is named and no image.
+    """
+    names = ("NAMESPACE", "IMAGE", "RUNTIME_CLASS")
+    namespace, image, runtime_class = (os.environ.get(f"TOUCHSTONE_SANDBOX_{name}", "") for name in names)
+    if not namespace:
+        return None
+    if not image:
+        raise UsageError(
+            "TOUCHSTONE_SANDBOX_NAMESPACE is set and TOUCHSTONE_SANDBOX_IMAGE is not",
+            expected="both, as the chart's ConfigMap has them",
+            remedy="set the image, or unset the namespace to run programs on this machine",
+        )
+    return SandboxPlace(namespace, image, runtime_class)
 
 
 def data_folder(default: Path) -> Path:

@@ -151,7 +151,7 @@ _TAGS: dict[type, str] = {
 
 
 def _imported(kind: type) -> str:
-    """The tag of a type that is only there when its module is: to import it for its own sake makes every fork dearer."""
+    """The tag of a type that is only there when its module is: a module read for its own sake slows every fork."""
     for module, name, tag in (("decimal", "Decimal", "D"), ("fractions", "Fraction", "F")):
         if kind is getattr(sys.modules.get(module), name, None):
             return tag

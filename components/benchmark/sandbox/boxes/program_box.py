@@ -33,7 +33,20 @@ WATCH_SECONDS = 0.05
 SECONDS_MORE = 5.0
 """How long past its time a program may live when nobody ends it."""
 PAGE_BYTES = resource.getpagesize()
-WORKED_WITH = "bisect collections copy functools heapq itertools math operator random re string typing".split()
+WORKED_WITH = [
+    "bisect",
+    "collections",
+    "copy",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+    "operator",
+    "random",
+    "re",
+    "string",
+    "typing",
+]
 """What many programs import, read once here so that a fork has it. Large modules are left out: each makes every fork
 slower, and is read by the few programs that want it."""
 FAMILIAR = """
@@ -197,6 +210,8 @@ def memory_bytes() -> int:
 def clear(folder: str) -> None:
     """Remove everything below `folder`, however deep and however protected, without recursion and long paths."""
     number = 0
+    with contextlib.suppress(PermissionError):  # a volume's folder may be root's
+        os.chmod(folder, 0o700)  # noqa: PTH101
     while True:
         entries = list(os.scandir(folder))
         if not entries:

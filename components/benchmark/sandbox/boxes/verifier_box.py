@@ -40,11 +40,26 @@ from components.benchmark.sandbox.boxes.plain_values import (
 SECONDS_TO_CONNECT = 60.0
 SECONDS_TO_CLEAR = 20.0
 """How long the program box may take to end a program and clear up after it."""
-VERIFIER_MEMORY_BYTES = 2 << 30
-WORKED_WITH = (
-    "collections contextlib copy datetime decimal fractions functools hashlib itertools json math operator random re "
-    "statistics string typing"
-).split()
+VERIFIER_MEMORY_BYTES = 768 << 20
+WORKED_WITH = [
+    "collections",
+    "contextlib",
+    "copy",
+    "datetime",
+    "decimal",
+    "fractions",
+    "functools",
+    "hashlib",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "random",
+    "re",
+    "statistics",
+    "string",
+    "typing",
+]
 
 Result = dict[str, Any]
 
