@@ -27,7 +27,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from components.benchmark.answers import normalise
 from components.benchmark.prompting import STYLE_MARK, Template, letter, worked_examples
@@ -78,6 +78,17 @@ class Fields(BaseModel):
     """A field: the name of the function a program defines."""
     cluster: str = ""
     """A field that items which are not independent share; empty = each item stands alone."""
+
+    @field_validator("question")
+    @classmethod
+    def _braces_are_paired(cls, given: str) -> str:
+        try:
+            names = [name for _, name, _, _ in Formatter().parse(given) if name is not None]
+        except ValueError as error:
+            raise ValueError(f"{error}; a brace that is meant is written twice") from error
+        if "" in names:
+            raise ValueError("{} names no field")
+        return given
 
 
 class TaskFile(BaseModel):
@@ -244,7 +255,7 @@ def _plain(record: Record, key: str) -> str:
 
 
 def _text(record: Record, pattern: str) -> str:
-    if "{" not in pattern:
+    if "{" not in pattern and "}" not in pattern:
         return _plain(record, pattern)
     named = {name for _, name, _, _ in Formatter().parse(pattern) if name is not None}
     return pattern.format(**{name: _plain(record, name) for name in named})
