@@ -149,9 +149,6 @@ def _num_generated(raw: Mapping[str, Any]) -> int:
 def score_echo(logprobs: object, num_generated: int, context: str, scored: str) -> Scored:
     """Sum the log-probabilities of the tokens of `scored`, which the server read after `context`.
 
-    Tokens are told by their places in the text, counted from its end: a server that counts a broken character's
-    halves as characters of their own is then wrong in the context only, where it does not matter.
-
     Args:
         logprobs: `tokens`, `token_logprobs` and `text_offset` of the echoed prompt and of what was generated.
         num_generated: Tokens at the end that the prompt does not have.
@@ -165,12 +162,9 @@ def score_echo(logprobs: object, num_generated: int, context: str, scored: str) 
     count = len(tokens) - num_generated
     if count <= 0 or not len(tokens) == len(values) == len(places):
         raise NotAReply("a reply without the prompt's log-probabilities (echo and logprobs are not followed)")
-    end = places[count] if num_generated else places[count - 1] + len(tokens[count - 1])
-    begins = [place - end + len(scored) for place in places[:count]]
-    first = next((k for k, begin in enumerate(begins) if begin >= 0), count)
-    straddles = first < count and begins[first] > 0
-    if first == count or straddles or "".join(tokens[first:count]) != scored:
-        at = max(0, first - 1)
+    first = _first_scored(tokens[:count], places[:count], context, scored)
+    if first is None:
+        at = max(0, next((k for k in range(count) if places[k] >= len(context)), count) - 1)
         return Scored(None, 0, f"a token of the server, {show(tokens[at])}, lies across the seam before {show(scored)}")
     wanted = values[first:count]
     if wanted[0] is None and not context:
@@ -178,6 +172,22 @@ def score_echo(logprobs: object, num_generated: int, context: str, scored: str) 
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in wanted):
         return Scored(None, count - first, "a log-probability that is not a number")
     return Scored(float(sum(wanted)), count - first)
+
+
+def _first_scored(tokens: Sequence[str], places: Sequence[int], context: str, scored: str) -> int | None:
+    """The first token of `scored`; None when there is no seam where a token begins, or it cannot be told.
+
+    Servers that send each half of a broken character as a character of its own (U+FFFD) miscount all later places. So
+    the seam is looked for from both ends of the text, and believed where the tokens on one side of it are its text.
+    """
+    end = places[-1] + len(tokens[-1])
+    for begins in ([place - len(context) for place in places], [place - end + len(scored) for place in places]):
+        first = next((k for k, begin in enumerate(begins) if begin >= 0), None)
+        if first is None or begins[first] > 0:
+            continue
+        if "".join(tokens[:first]) == context or "".join(tokens[first:]) == scored:
+            return first
+    return None
 
 
 def _list(logprobs: object, key: str) -> list[Any]:
