@@ -25,8 +25,10 @@ from components.contracts.rows import ChoiceScore, Completion, Request, TextScor
 from components.generate.backend import Answers
 from components.generate.server import ask_all, check_unanswered, completion_ask, completion_row
 
-ECHO = {"echo": True, "logprobs": 1, "add_special_tokens": False}
-"""Repeat the prompt with its log-probabilities; and, as backend hf does, add no token that the text has not."""
+ECHO = {"echo": True, "logprobs": 1}
+"""Repeat the prompt with its log-probabilities."""
+AS_IT_IS = {"add_special_tokens": False}
+"""Begin a text as it is written, and not, as else, with the tokenizer's own first token; vLLM knows it."""
 SCORED = "scored"
 """Field of a kept reply: what was read from its log-probabilities."""
 
@@ -99,13 +101,26 @@ class VllmBackend:
             return [completion_ask(request)]
         prompt = self._worded(request)
         if request.kind == "text":
-            return [_echo_ask(request.id, self._start_text, prompt)]
+            return [self._echo(request.id, "", prompt)]
         context = prompt.rstrip()
         seam = prompt[len(context) :]
         return [
-            _echo_ask(f"{request.id} choice {number}", context or self._start_text, seam + choice)
+            self._echo(f"{request.id} choice {number}", context, seam + choice)
             for number, choice in enumerate(request.choices)
         ]
+
+    def _echo(self, name: str, context: str, scored: str) -> Ask:
+        starts = not context and bool(self._start_text)
+        context = self._start_text if starts else context
+        # One token is generated, and left out: servers differ in whether they take none at all.
+        return Ask(
+            id=name,
+            max_tokens=1,
+            prompt=context + scored,
+            temperature=0.0,
+            extra=ECHO | AS_IT_IS if starts else ECHO,
+            kept=partial(_kept, context=context, scored=scored),
+        )
 
     def _worded(self, request: Request) -> str:
         if not request.chat:
@@ -117,18 +132,6 @@ class VllmBackend:
                 remedy="use backend hf, or give plain_chat",
             )
         return self._plain_chat.format(prompt=request.prompt)
-
-
-def _echo_ask(name: str, context: str, scored: str) -> Ask:
-    # One token is generated, and left out: servers differ in whether they take none at all.
-    return Ask(
-        id=name,
-        max_tokens=1,
-        prompt=context + scored,
-        temperature=0.0,
-        extra=ECHO,
-        kept=partial(_kept, context=context, scored=scored),
-    )
 
 
 def _kept(raw: Mapping[str, Any], *, context: str, scored: str) -> dict[str, Any]:
@@ -166,6 +169,8 @@ def score_echo(logprobs: object, num_generated: int, context: str, scored: str) 
     if first is None:
         at = max(0, next((k for k in range(count) if places[k] >= len(context)), count) - 1)
         return Scored(None, 0, f"a token of the server, {show(tokens[at])}, lies across the seam before {show(scored)}")
+    # A first token of the server's own, without text.
+    first += first == 0 and tokens[0] == "" and count > 1
     wanted = values[first:count]
     if wanted[0] is None and not context:
         return Scored(None, count, "the server gives the first token of a text no probability; give start_text")
@@ -181,7 +186,7 @@ def _first_scored(tokens: Sequence[str], places: Sequence[int], context: str, sc
     the seam is looked for from both ends of the text, and believed where the tokens on one side of it are its text.
     """
     end = places[-1] + len(tokens[-1])
-    for begins in ([place - len(context) for place in places], [place - end + len(scored) for place in places]):
+    for begins in ([place - end + len(scored) for place in places], [place - len(context) for place in places]):
         first = next((k for k, begin in enumerate(begins) if begin >= 0), None)
         if first is None or begins[first] > 0:
             continue

@@ -1,5 +1,6 @@
 """Log-probabilities from a server, beside those of backend hf on the same model."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer
 
 from components.contracts import bind
 from components.contracts.errors import TouchstoneError, UsageError
@@ -37,14 +40,13 @@ class Echo:
 
     def __call__(self, asked: Asked) -> Answer:
         body = asked.body
-        assert body["add_special_tokens"] is False
         assert "messages" not in body
         with self._one, torch.inference_mode():
             return Answer(body=self._answered(body))
 
     def _answered(self, body: dict[str, Any]) -> dict[str, Any]:
         model, tokenizer = self._loaded.model, self._loaded.tokenizer
-        prompt = tokenizer.encode(body["prompt"], add_special_tokens=False)
+        prompt = tokenizer.encode(body["prompt"], add_special_tokens=body.get("add_special_tokens", True))
         if len(prompt) + body["max_tokens"] > 256:
             raise AssertionError("longer than the context")
         ids = list(prompt)
@@ -105,6 +107,35 @@ def test_log_probabilities_equal_those_of_backend_hf(server: ChatServer, folder:
         assert text.logprob == pytest.approx(wanted_text.logprob, abs=1e-4)
         assert text.num_bytes == wanted_text.num_bytes
     assert outcome.metrics["unanswered"] == 0
+
+
+def begun(folder: Path, place: Path) -> Path:
+    """The same model with a tokenizer that begins every text with a token of its own, as Llama's do."""
+    shutil.copytree(folder, place)
+    tok = AutoTokenizer.from_pretrained(folder)
+    tok.bos_token = "<|user|>"
+    single = TemplateProcessing(single="<|user|> $A", special_tokens=[("<|user|>", tok.bos_token_id)])
+    tok.backend_tokenizer.post_processor = single
+    tok.save_pretrained(place)
+    return place
+
+
+def test_a_tokenizer_that_begins_texts_itself_does_so_behind_both_backends(folder: Path, tmp_path: Path) -> None:
+    place = begun(folder, tmp_path / "begun")
+    asked = [request for request in likelihoods() if request.kind == "choice"]
+    server = ChatServer(Echo(load(place, "cpu")))
+    try:
+        run(server, tmp_path, asked, start_text="<|user|>")
+        found = Input(tmp_path / "choice_scores", ChoiceScore).rows()
+        run(server, tmp_path / "text", [r for r in likelihoods() if r.id == "t0"], start_text="")
+        (text,) = Input(tmp_path / "text" / "text_scores", TextScore).rows()
+    finally:
+        server.close()
+    expected = HfBackend(place).answer(asked, "m").choice_scores
+    for row, wanted in zip(found, expected, strict=True):
+        assert row.logprobs == pytest.approx(wanted.logprobs, abs=1e-4)
+    # And a whole text needs no other beginning then.
+    assert text.logprob is not None
 
 
 def test_a_text_without_context_needs_something_to_be_predicted_from(server: ChatServer, tmp_path: Path) -> None:
@@ -187,6 +218,12 @@ def test_what_was_generated_is_not_counted_however_much_it_is() -> None:
     told = logprobs("Q:", " A", " B", " C", values=(None, -2.0, -3.0, -4.0))
     assert score_echo(told, 2, "Q:", " A").logprob == -2.0
     assert score_echo(told, 0, "Q:", " A B C").logprob == -9.0
+
+
+def test_a_first_token_of_the_servers_own_is_not_scored() -> None:
+    for first in ("<s>", ""):
+        told = logprobs(first, "the", " fox", " B", values=(None, -1.0, -2.0, -9.0))
+        assert score_echo(told, 1, "", "the fox") == (-3.0, 2, "")
 
 
 def test_a_log_probability_that_is_no_number_is_unanswered() -> None:
