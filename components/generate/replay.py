@@ -80,7 +80,9 @@ class ReplayBackend:
         """What a recorded answer was given to, where that differs; empty = to the request, or not known."""
         if request.kind == "completion":
             recorded = self._said[request.id].prompt
-            return f"{request.id}: {first_difference(recorded, request.prompt)}" if recorded else ""
+            if not recorded or recorded == request.prompt:
+                return ""
+            return f"{request.id}: {first_difference(recorded, request.prompt)}"
         row = self._weighed[request.id] if request.kind == "choice" else self._measured[request.id]
         if not row.request_digest or row.request_digest == request_digest(request):
             return ""
@@ -88,9 +90,7 @@ class ReplayBackend:
 
 
 def first_difference(recorded: str, asked: str) -> str:
-    """Where two prompts part, in words; empty when they are equal."""
-    if recorded == asked:
-        return ""
+    """Where two prompts part, in words."""
     at = next((i for i, (a, b) in enumerate(zip(recorded, asked, strict=False)) if a != b), -1)
     at = min(len(recorded), len(asked)) if at < 0 else at
     begin = max(0, at - BEFORE_CHARS)

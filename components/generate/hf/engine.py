@@ -20,6 +20,7 @@ from components.contracts.journal import Journal
 from components.contracts.rows import ChoiceScore, Completion, Request, TextScore
 from components.generate.backend import Answers
 from components.generate.hf import checkpoint
+from components.generate.hf.checkpoint import LoadedModel
 from components.generate.hf.records import Plan, Records
 from components.generate.hf.station import RUNNERS, Crew, Job, Station, lowered
 from components.generate.hf.work import Answer, Counts, Kind
@@ -31,7 +32,7 @@ class HfBackend:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | LoadedModel,
         journal: Journal | None = None,
         *,
         batch_size: int = 0,
@@ -42,7 +43,7 @@ class HfBackend:
         """Load model and tokenizer from `folder`; with several devices, only what planning needs.
 
         Args:
-            folder: A Hugging Face directory.
+            folder: A Hugging Face directory, or what was loaded from one; the device and data type are then its own.
             journal: Where finished units are kept; None = nowhere.
             batch_size: Rows of a batch at most; 0 = as many as suit the device.
             devices: A copy of the model runs on each; empty = every GPU, else the CPU.
@@ -53,21 +54,27 @@ class HfBackend:
             UsageError: a device that this machine does not have, or devices of several kinds.
             TouchstoneError: the folder does not hold a causal LM that can be loaded.
         """
-        self.devices = chosen_devices(devices)
         self.batch_size = batch_size
         self._records = Records(journal)
-        kind = self.devices[0].partition(":")[0]
-        # A journal's data type goes on, whatever device it goes on with.
-        self._dtype = self._records.setting().get("dtype") or (
-            "float32" if dtype == "auto" and kind == "cpu" else dtype
-        )
         self._folder, self._plain_chat = str(folder), plain_chat
-        if len(self.devices) == 1:
-            wanted = checkpoint.dtype_of(self._dtype)
-            self.loaded = checkpoint.load(folder, self.devices[0], dtype=wanted, plain_chat=plain_chat)
+        self.devices: tuple[str, ...]
+        if isinstance(folder, LoadedModel):
+            self.devices, self._dtype = (str(folder.device),), str(folder.model.dtype).removeprefix("torch.")
+            self.loaded = folder
         else:
-            self.loaded = checkpoint.skeleton(folder, plain_chat=plain_chat)
+            self.devices = chosen_devices(devices)
+            on_cpu = self.devices[0].startswith("cpu")
+            # A journal's data type goes on, whatever device it goes on with.
+            recorded = self._records.setting().get("dtype")
+            self._dtype = recorded or ("float32" if dtype == "auto" and on_cpu else dtype)
+            self.loaded = self._load(folder)
         self.model, self.tokenizer = self.loaded.model, self.loaded.tokenizer
+
+    def _load(self, folder: Path) -> LoadedModel:
+        if len(self.devices) > 1:
+            return checkpoint.skeleton(folder, plain_chat=self._plain_chat)
+        dtype = checkpoint.dtype_of(self._dtype)
+        return checkpoint.load(folder, self.devices[0], dtype=dtype, plain_chat=self._plain_chat)
 
     def answer(self, requests: Sequence[Request], model: str) -> Answers:
         """Answer all requests; order of the answers = order of the requests of each kind.

@@ -261,7 +261,7 @@ def _wait_until_gone(group: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("devices", ["cpu", "cpu cpu"])
 def test_a_run_killed_by_kill_9_continues_to_the_same_bytes(folder: Path, tmp_path: Path, devices: str) -> None:
-    asked = mixed_requests(150)
+    asked = mixed_requests(90)
     place = _placed(folder, tmp_path / "killed", asked)
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(place), devices, *PORTS],
