@@ -87,18 +87,22 @@ def _readable(piece: list[str]) -> list[str]:
 
 
 def _without_examples(code: str, tree: ast.Module, entry_point: str) -> str:
-    """Without what a reply shows beside the function: assertions, and calls of it that only print."""
+    """Without what a reply shows beside the function: assertions, calls of it, marks such as [END]."""
     lines = code.splitlines()
     for node in tree.body:
-        shows = isinstance(node, ast.Expr) and any(
-            isinstance(part, ast.Name) and part.id in {entry_point, "print", "input"} for part in ast.walk(node)
-        )
-        if isinstance(node, ast.Assert) or shows:
+        if isinstance(node, ast.Assert) or (isinstance(node, ast.Expr) and not _does_something(node, entry_point)):
             assert node.end_lineno is not None
             for at in range(node.lineno - 1, node.end_lineno):
                 lines[at] = ""
     left = "\n".join(lines) + "\n"
     return left if _tree(left) is not None else code
+
+
+def _does_something(node: ast.Expr, entry_point: str) -> bool:
+    """Whether an expression as a statement may matter: a call, though not of the function or to show something."""
+    parts = list(ast.walk(node))
+    shows = any(isinstance(part, ast.Name) and part.id in {entry_point, "print", "input"} for part in parts)
+    return any(isinstance(part, ast.Call) for part in parts) and not shows
 
 
 def _helpers(text: str) -> str:
@@ -125,7 +129,7 @@ def _before(head: str, entry_point: str) -> str:
 
 def _as_body(head: str, text: str) -> str | None:
     """The head with the longest beginning of `text` that is the function's body; None when no beginning is."""
-    lines = text.rstrip().splitlines()
+    lines = [_spaces(line) for line in text.rstrip().splitlines()]
     first = next((line for line in lines if line.strip()), "")
     if not first:
         return None
@@ -142,6 +146,12 @@ def _as_body(head: str, text: str) -> str | None:
         if _tree(source) is not None:
             return source
     return None
+
+
+def _spaces(line: str) -> str:
+    """The line with its indentation in spaces, as heads have it."""
+    code = line.lstrip(" \t")
+    return line[: len(line) - len(code)].replace("\t", INDENT) + code
 
 
 def _last_line(text: str) -> str:

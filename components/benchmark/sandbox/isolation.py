@@ -106,9 +106,16 @@ def command(box: Literal["program", "verifier"], descriptor: int, scratch_bytes:
             remedy=HOW_TO_INSTALL,
         )
     is_root = os.geteuid() == 0
-    staged = [path for path in contents() if is_root and not _reachable(path)]
+    bubblewrap = Path(found).resolve()
+    staged = [path for path in (bubblewrap, *contents()) if is_root and not _reachable(path)]
     sources = {path: STAGE / str(number) for number, path in enumerate(staged)}
-    wrapped = [found, *_walls(scratch_bytes, sources), "--", str(interpreter()), *FLAGS]
+    wrapped = [
+        str(sources.get(bubblewrap, bubblewrap)),
+        *_walls(scratch_bytes, sources),
+        "--",
+        str(interpreter()),
+        *FLAGS,
+    ]
     wrapped += ["-c", script(box), f"fd:{descriptor}"]
     if not is_root:
         return wrapped

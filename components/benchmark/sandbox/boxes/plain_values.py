@@ -209,30 +209,26 @@ _SCALARS: dict[str, Any] = {
 
 def copy_back(old: Any, new: Any) -> None:
     """Make a list, dict, set or bytearray read as `new`, in place, as if the program had changed this very object."""
-    if type(old) is not type(new):
-        return
-    if isinstance(old, list):
+    if isinstance(old, list) and type(new) is list:
         old[:] = [_kept(old[at] if at < len(old) else None, value) for at, value in enumerate(new)]
-    elif isinstance(old, tuple):
+    elif isinstance(old, tuple) and type(new) is tuple:
         for before, after in zip(old, new, strict=False):
             copy_back(before, after)
-    elif isinstance(old, dict):
+    elif isinstance(old, dict) and type(new) is dict:
         kept = {key: _kept(old.get(key), value) for key, value in new.items()}
         old.clear()
         old.update(kept)
-    elif isinstance(old, set):
+    elif isinstance(old, set) and type(new) is set:
         old.clear()
         old.update(new)
-    elif isinstance(old, bytearray):
+    elif isinstance(old, bytearray) and type(new) is bytearray:
         old[:] = new
 
 
 def _kept(old: Any, new: Any) -> Any:
-    """The member that stays: the old one brought up to date where it can be changed in place."""
-    if type(old) is type(new) and isinstance(old, (list, dict, set, bytearray)):
-        copy_back(old, new)
-        return old
-    return new
+    """The member that stays: the old one, where bringing it up to date makes it read as the new one."""
+    copy_back(old, new)
+    return old if isinstance(old, (list, tuple, dict, set, bytearray)) and old == new else new
 
 
 def send(connection: socket.socket, message: Any) -> None:

@@ -239,7 +239,7 @@ def run(connection: socket.socket, control: socket.socket, limits: dict[str, Any
     os.closerange(connection.fileno() + 1, 4096)
     for name, value in limits["resources"].items():
         resource.setrlimit(getattr(resource, name), (value, value))
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     serve(connection)
 

@@ -65,7 +65,11 @@ Result = dict[str, Any]
 
 
 class ProgramFailed(BaseException):
-    """The program ended, broke off, or did not keep to the rules: no test may go on, and none can catch this."""
+    """The program does not keep to the rules: no test may go on, and none can make it undone."""
+
+
+class ProgramEnded(ProgramFailed):
+    """The program's process is gone."""
 
 
 class ProgramRaised(Exception):
@@ -237,8 +241,8 @@ def ended(control: socket.socket) -> dict[str, Any]:
 
 
 def explained(result: Result, said: dict[str, Any], job: dict[str, Any]) -> Result:
-    """The result, with the box's reason for a program that broke off."""
-    if result["passed"] is not False or not result.pop("broke_off", False):
+    """The result, with the box's reason for a program that ended."""
+    if result["passed"] is not False or not result.pop("ended_early", False):
         return result
     status = said.get("status")
     if said.get("over") == "memory":
@@ -263,8 +267,8 @@ def tested(connection: socket.socket, job: dict[str, Any]) -> Result:
         return {"passed": None, "detail": f"the tests hand the program {calls.unsupported}, which cannot cross"}
     if calls.failure is None:
         return {"passed": True, "detail": "passed"}
-    broke_off = isinstance(calls.failure, ProgramFailed)
-    return {"passed": False, "detail": calls.described(), "broke_off": broke_off}
+    ended_early = isinstance(calls.failure, ProgramEnded)
+    return {"passed": False, "detail": calls.described(), "ended_early": ended_early}
 
 
 class Calls:
@@ -339,7 +343,8 @@ class Calls:
             send(self._connection, message)
             answer = receive(self._connection)
         except (OSError, EOFError):
-            raise self._failed("ended before its tests did") from None
+            self.failure = ProgramEnded("ended before its tests did")
+            raise self.failure from None
         except (Malformed, DoesNotCross) as error:
             raise self._failed(f"answered what cannot be read ({error})") from None
         if not isinstance(answer, list):
