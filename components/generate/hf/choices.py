@@ -93,12 +93,14 @@ def _read_shared(reader: Reader, scored: Sequence[Scored]) -> None:
 
 def _answer(request: Request, model: str, items: Sequence[Scored], reader: Reader, limit: int) -> ChoiceScore:
     values = [reader.values.get((item.request, item.choice)) for item in items]
-    unanswered = None
-    for choice, value in zip(request.choices, values, strict=True):
-        if value is None:
-            unanswered = f"choice {choice[:40]!r} is longer than the model's context of {limit} tokens"
-        elif not math.isfinite(value):
-            unanswered = f"the model's log-probability of choice {choice[:40]!r} is {value}"
+    reasons = [
+        f"choice {choice[:40]!r} is longer than the model's context of {limit} tokens"
+        if value is None
+        else f"the model's log-probability of choice {choice[:40]!r} is {value}"
+        for choice, value in zip(request.choices, values, strict=True)
+        if value is None or not math.isfinite(value)
+    ]
+    unanswered = reasons[0] if reasons else None
     return ChoiceScore(
         request_id=request.id,
         model=model,

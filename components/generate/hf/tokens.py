@@ -138,18 +138,3 @@ def scored_choices(loaded: LoadedModel, requests: Sequence[Request]) -> list[Sco
         cut = max(0, min(len(context) + len(continuation) - limit - 1, len(context) - 1))
         made.append(Scored(i, c, tuple(context[cut:]), tuple(continuation), cut))
     return made
-
-
-def check_length(loaded: LoadedModel, length: int, request: Request) -> None:
-    """Refuse what does not fit the model's context.
-
-    Raises:
-        TouchstoneError: it does not.
-    """
-    limit = loaded.context_tokens
-    if limit is not None and length > limit:
-        raise TouchstoneError(
-            f"request {request.id} needs {length} tokens of context",
-            expected=f"at most {limit}, the model's limit",
-            remedy="use fewer shots or a smaller max_tokens",
-        )

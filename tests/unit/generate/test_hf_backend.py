@@ -1,5 +1,4 @@
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Completion, Request
 from components.generate.hf.engine import HfBackend
-from components.generate.hf.prefix import shared_length
 
 SHOTS = "Question: what jumps? Answer: the fox\nQuestion: what is lazy? Answer: the dog\n"
 QUESTIONS = [
@@ -19,13 +17,6 @@ QUESTIONS = [
     "Question: who? Answer:",
     "Question: the quick brown fox or an ox? Answer:",
 ]
-
-
-def choices() -> list[Request]:
-    return [
-        Request(id=str(i), kind="choice", prompt=SHOTS + q, choices=(" a dog", " the quick fox", " one"))
-        for i, q in enumerate(QUESTIONS)
-    ]
 
 
 def completions(temperature: float = 0.0, **changes: Any) -> list[Request]:
@@ -50,30 +41,6 @@ def texts(backend: HfBackend, requests: list[Request]) -> list[str]:
 @pytest.fixture(scope="module")
 def backend(checkpoint: Path) -> HfBackend:
     return HfBackend(checkpoint)
-
-
-def test_choice_logprobs_equal_lm_eval(checkpoint: Path, backend: HfBackend) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # lm_eval's own imports warn
-        from lm_eval.api.instance import Instance
-        from lm_eval.models.huggingface import HFLM
-
-        reference = HFLM(pretrained=str(checkpoint), device="cpu", dtype="float32", batch_size=1)
-        asked = [(r.prompt, c) for r in choices() for c in r.choices]
-        instances = [Instance("loglikelihood", {}, pair, i) for i, pair in enumerate(asked)]
-        expected = [value for value, _ in reference.loglikelihood(instances, disable_tqdm=True)]
-    found = [value for row in backend.answer(choices(), "m").choice_scores for value in row.logprobs]
-    assert found == pytest.approx(expected, abs=1e-4)
-
-
-def test_an_empty_prompt_is_scored_from_the_end_token(backend: HfBackend) -> None:
-    (row,) = backend.answer([Request(id="1", kind="choice", prompt="", choices=("the fox",))], "m").choice_scores
-    model, tokenizer = backend.model, backend.tokenizer
-    ids = [tokenizer.eos_token_id, *tokenizer.encode("the fox", add_special_tokens=False)]
-    with torch.inference_mode():
-        logprobs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
-    expected = sum(float(logprobs[i, token]) for i, token in enumerate(ids[1:]))
-    assert row.logprobs[0] == pytest.approx(expected, abs=1e-4)
 
 
 def test_greedy_text_equals_transformers_generate(checkpoint: Path, backend: HfBackend) -> None:
@@ -173,13 +140,3 @@ def test_damaged_weights_are_refused(checkpoint: Path, tmp_path: Path) -> None:
     (broken / "model.safetensors").write_bytes(b"not weights at all")
     with pytest.raises(TouchstoneError, match="cannot be loaded"):
         HfBackend(broken)
-
-
-def test_a_choice_that_adds_no_token_is_refused_by_name(backend: HfBackend) -> None:
-    with pytest.raises(TouchstoneError, match="request 7: choice '' adds no token"):
-        backend.answer([Request(id="7", kind="choice", prompt="the fox", choices=(" a", ""))], "m")
-
-
-def test_the_shared_prefix_is_counted_in_tokens() -> None:
-    assert shared_length([(1, 2, 3), (1, 2, 4, 5), (1, 2, 3, 9)]) == 2
-    assert shared_length([(1,), (2,)]) == 0
