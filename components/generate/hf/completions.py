@@ -28,9 +28,9 @@ NOT_A_NUMBER = "the model's output is not a number"
 def plan(loaded: LoadedModel, requests: Sequence[Request], positions: Sequence[int]) -> list[Unit]:
     """Cut completion requests into units.
 
-    Apart go answers of unlike greatest length (up to 1, 2, 4, 8, ...: a batch ends with its longest) and prompts that gain
-    from a prefix of their own; within such a group requests are sorted by length. The plan depends on requests and
-    tokenizer only.
+    Apart go answers of unlike greatest length (up to 1, 2, 4, 8, ... tokens: a batch ends with its longest) and
+    prompts that gain from a prefix of their own; within such a group requests are sorted by length. The plan depends on
+    requests and tokenizer only.
 
     Args:
         loaded: The model.
