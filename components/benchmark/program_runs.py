@@ -123,9 +123,9 @@ def _run_somewhere(left: list[Program], keep: pool.Report, params: Params) -> No
     place = environment.sandbox()
     workers = params.workers or len(os.sched_getaffinity(0))
     if place is not None:
-        from components.benchmark.sandbox.cluster import run_in_pods
+        from components.benchmark.sandbox.cluster import Pods, run_in_pods
 
-        run_in_pods(left, place, params.limits, keep, workers)
+        run_in_pods(left, Pods.connect(place, params.limits), keep, workers)
         return
     from components.benchmark.sandbox.pair import Pair
 

@@ -10,13 +10,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from components.benchmark.sandbox.pod import batches, fits, pod
 from components.benchmark.sandbox.pool import TRIES, Report
 from components.benchmark.sandbox.work import CONTROL, Limits, Program, Verdict, read_verdict
 from components.contracts.environment import SandboxPlace
 from components.contracts.errors import TouchstoneError
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 POLL_SECONDS = 1.0
 SECONDS_TO_START = 600.0
@@ -34,21 +37,19 @@ class Ended(NamedTuple):
     """Key of the program that was running when the boxes were lost; empty when none was."""
 
 
-def run_in_pods(programs: Sequence[Program], place: SandboxPlace, limits: Limits, report: Report, workers: int) -> None:
+def run_in_pods(programs: Sequence[Program], pods: Pods, report: Report, workers: int) -> None:
     """Run every program once and report each as soon as its verdict is in a pod's log.
 
     Args:
         programs: What to run.
-        place: Where.
-        limits: Of each program.
+        pods: Where, and each program's limits.
         report: Told each verdict; called by one thread at a time.
         workers: Pods at a time.
 
     Raises:
         TouchstoneError: pods cannot be made or do not start.
     """
-    pods = Pods(place, limits)
-    queue = _Queue(batches(programs, limits, workers))
+    queue = _Queue(batches(programs, pods.limits, workers))
     lost = Counter[str]()
     telling = threading.Lock()
 
@@ -136,15 +137,24 @@ class Pods:
     """The seam to Kubernetes: pods of one namespace.
 
     Args:
+        api: A configured client; `Pods.connect` makes one.
         place: Namespace, image and runtime class.
         limits: Of each program.
     """
 
-    def __init__(self, place: SandboxPlace, limits: Limits) -> None:
-        """Find the cluster.
+    def __init__(self, api: ApiClient, place: SandboxPlace, limits: Limits) -> None:
+        from kubernetes import client
+
+        self._core = client.CoreV1Api(api)
+        self._place = place
+        self.limits = limits
+
+    @classmethod
+    def connect(cls, place: SandboxPlace, limits: Limits) -> Pods:
+        """A client with this pod's service account, or with the person's kubeconfig.
 
         Raises:
-            TouchstoneError: neither a pod's account nor a kubeconfig names one.
+            TouchstoneError: there is neither.
         """
         from kubernetes import client, config
 
@@ -156,9 +166,7 @@ class Pods:
                 expected="a pod's service account, or a kubeconfig",
                 remedy="export KUBECONFIG, or unset TOUCHSTONE_SANDBOX_NAMESPACE to run programs on this machine",
             ) from error
-        self._core = client.CoreV1Api(client.ApiClient())
-        self._place = place
-        self.limits = limits
+        return cls(client.ApiClient(), place, limits)
 
     def run(self, batch: Sequence[Program], tell: Callable[[str, Verdict], None]) -> Ended:
         """Run a batch in a pod of its own; `tell` hears each verdict once, when it is in the log.
@@ -195,7 +203,8 @@ class Pods:
         deadline = time.monotonic() + SECONDS_TO_START
         while True:
             try:
-                self._core.create_namespaced_pod(self._place.namespace, body, **RAW)
+                # Read to its end, so that the connection serves again.
+                _ = self._core.create_namespaced_pod(self._place.namespace, body, **RAW).data
                 return
             except ApiException as error:
                 said = _message(error)
@@ -261,7 +270,7 @@ class Pods:
 
         # What cannot be deleted now ends by its own deadline.
         with contextlib.suppress(ApiException, HTTPError):
-            self._core.delete_namespaced_pod(name, self._place.namespace, grace_period_seconds=0, **RAW)
+            _ = self._core.delete_namespaced_pod(name, self._place.namespace, grace_period_seconds=0, **RAW).data
 
 
 def _passes(error: Any, said: str) -> bool:

@@ -105,6 +105,7 @@ class Fragile(Pair):
             self._killed.append(program.key)
             for process in self._processes:
                 process.kill()
+                process.wait()  # what it holds has been killed with it
         return super().run(program)
 
 
@@ -138,8 +139,7 @@ def test_boxes_die_with_whoever_started_them(tmp_path: Path) -> None:
     before = boxes_running()
     code = """
     import sys
-    from components.benchmark.sandbox.isolation import USER
-from components.benchmark.sandbox.pair import Pair
+    from components.benchmark.sandbox.pair import Pair
     from components.benchmark.sandbox.work import Limits, Program
     pair = Pair(Limits(timeout_seconds=600))
     print("ready", flush=True)
