@@ -10,7 +10,15 @@ from typing import Any
 
 import torch
 import yaml
-from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from components.contracts.rows import TaskItem
 from tests.unit.generate.conftest import tokenizer
@@ -46,10 +54,10 @@ def checkpoint(folder: Path, architecture: str, *, positions: int = 2048) -> Pat
     return folder
 
 
-def trained(folder: Path, texts: Sequence[str], *, steps: int = 150) -> Path:
+def trained(folder: Path, texts: Sequence[str], architecture: str = "llama", *, steps: int = 90) -> Path:
     """A small model that has learned `texts` by heart, so that some of its answers are right."""
-    checkpoint(folder, "llama", positions=1024)
-    model: Any = LlamaForCausalLM.from_pretrained(folder)
+    checkpoint(folder, architecture, positions=1024)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
     for weight in model.parameters():
         if weight.dim() > 1:
             torch.nn.init.normal_(weight, std=0.06, generator=torch.Generator().manual_seed(1))
@@ -160,6 +168,22 @@ def evaluate(folder: Path, tasks: Sequence[str], model: Path, *, out: Path | Non
             for name in samples:
                 tracker.save_results_samples(task_name=name, samples=samples[name])
             found["samples"] = samples
+    return found
+
+
+def prompts(folder: Path, tasks: Sequence[str]) -> dict[str, list[str]]:
+    """Task -> the context that the harness builds for each document, without any model."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from lm_eval.tasks import TaskManager
+
+        manager: Any = TaskManager(include_path=str(folder), include_defaults=False)
+        loaded = manager.load(list(tasks))["tasks"]
+    found = {}
+    for name in tasks:
+        task = loaded[name]
+        shots = task.config.num_fewshot or 0
+        found[name] = [task.fewshot_context(doc, num_fewshot=shots) for doc in task.eval_docs]
     return found
 
 
