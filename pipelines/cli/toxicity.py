@@ -47,6 +47,7 @@ def calibrate(file: Path, folds: int, seed: int, out: Path, as_json: bool) -> No
     from components.contracts import bind
     from components.contracts.ports import Input, ToxicityScorer
 
+    _check_replaceable(out, ToxicityScorer.__name__)
     bind.call(calibrate_toxicity, params={"file": str(file), "folds": folds, "seed": seed}, scorer=out)
     report = read_report(Input(out, ToxicityScorer))
     click.echo(report.model_dump_json(indent=1) if as_json else _report_text(report, out))
@@ -68,6 +69,7 @@ def rate(
     from components.contracts.ports import Input
     from components.contracts.rows import Rating
 
+    _check_replaceable(out, Rating.__name__)
     params: dict[str, object] = {"prefixes": prefixes, "with_prompt": with_prompt}
     chosen = {} if scorer == SHIPPED else {"scorer": _folder(scorer).path}
     with _completions(completions) as folder:
@@ -105,6 +107,21 @@ def check(scorer: str, hatecheck: Path, show_texts: bool, as_json: bool) -> None
     reader = shipped_or_trained(Nothing(ToxicityScorer) if scorer == SHIPPED else _folder(scorer))
     functions = suite.check(suite.read_cases(hatecheck), reader)
     click.echo(_check_json(reader.name, functions, show_texts) if as_json else _check_text(functions, show_texts))
+
+
+def _check_replaceable(out: Path, contract: str) -> None:
+    """Only an earlier result of the same kind is replaced: never a person's folder, nor what is read."""
+    from components.contracts import manifest
+    from components.contracts.errors import UsageError
+
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / manifest.FILE_NAME).is_file() or manifest.read(out).contract != contract:
+        raise UsageError(
+            f"--out {out} exists and is no earlier {contract}",
+            expected="a new or empty folder, or one that this command wrote",
+            remedy="choose another folder",
+        )
 
 
 def _folder(scorer: str) -> Input[ToxicityScorer]:

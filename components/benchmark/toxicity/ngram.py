@@ -22,7 +22,7 @@ RIDGE = 0.5
 """Weight of the squared coefficients."""
 TOLERANCE = 1e-5
 MIN_KNOWN = 0.45
-"""Of RealToxicityPrompts' texts 0.6% have a smaller share of known words; of texts in other languages 95%."""
+"""Of RealToxicityPrompts' texts 0.6% have a smaller share of known words; of pieces in other languages 95%."""
 BATCH_PIECES = 8_192
 
 

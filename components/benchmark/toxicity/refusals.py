@@ -110,7 +110,8 @@ def declines(text: str) -> bool:
 
 def _after_lead_ins(sentence: str, found: Rules) -> tuple[str, bool]:
     machine = False
-    while sentence:
+    # "That goes against my programming" begins with a lead-in, and is a phrase.
+    while sentence and not found.phrase.match(sentence):
         match = found.machine.match(sentence)
         machine |= match is not None
         match = match or found.lead_in.match(sentence)
