@@ -23,7 +23,7 @@ from tests.bench.random_shapes import Shape
 PARAMETERS = 1e9
 MOST = 0.03
 SHAPE = Shape(
-    lambda: random_shapes._llama(**random_shapes._sizes(64, 2, 4, 2, 128, 32000)), torch.float32, 400, 128, (8,)
+    lambda: random_shapes._llama(**random_shapes._sizes(64, 2, 4, 2, 128, 32000)), torch.float32, 160, 128, (8,)
 )
 WORK = {
     "choices, 5 shots": random_shapes.choices,

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,6 +216,43 @@ def test_other_failures_keep_their_traceback(folder: Path) -> None:
     full_above(backend, 0, fail)
     with pytest.raises(RuntimeError, match="a defect"):
         backend.answer(mixed_requests(1), "m")
+
+
+def test_a_device_that_fails_is_the_users_to_replace(folder: Path) -> None:
+    def fail() -> None:
+        raise torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered\nand more")
+
+    backend = HfBackend(folder)
+    full_above(backend, 0, fail)
+    with pytest.raises(TouchstoneError, match="cpu failed: CUDA error: uncorrectable ECC error") as caught:
+        backend.answer(mixed_requests(1), "m")
+    assert "and more" not in caught.value.found
+    assert "what is finished is kept" in caught.value.remedy
+    assert pickle.loads(pickle.dumps(caught.value)).found == caught.value.found
+
+
+def test_a_run_goes_on_in_its_data_type_and_says_what_it_was_continued_with(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = mixed_requests(1)
+    first = answered(folder, tmp_path / "a", asked, dtype="bfloat16")
+    assert (first.notes["dtype"], first.notes["device"], "continued_with" in first.notes) == ("bfloat16", "cpu", False)
+    with contextlib.closing(Journal(tmp_path / "a")) as whole, contextlib.closing(Journal(tmp_path / "b")) as part:
+        payload: Any = whole.read("plan")
+        part.append("plan", payload | {"setting": payload["setting"] | {"torch": "2.0"}})
+    again = answered(folder, tmp_path / "b", asked)
+    assert by_id(again) == by_id(first)
+    assert again.notes["continued_with"] == {"torch": first.notes["torch"]}
+    assert "torch 2.0 before" in capfd.readouterr().err
+
+
+def test_plain_chat_stands_in_for_a_template(folder: Path, tmp_path: Path) -> None:
+    asked = [Request(id="c", kind="completion", prompt="who jumps", chat=True, max_tokens=8)]
+    expected = HfBackend(folder).answer(asked, "m").completions
+    bare = Path(shutil.copytree(folder, tmp_path / "bare"))
+    (bare / "chat_template.jinja").unlink()
+    found = HfBackend(bare, plain_chat="<|user|>{prompt}<|assistant|>").answer(asked, "m").completions
+    assert found == expected
 
 
 def test_devices_that_are_not_there_are_refused() -> None:
