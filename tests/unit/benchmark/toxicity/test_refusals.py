@@ -86,6 +86,12 @@ def test_a_long_answer_after_a_disclaimer_is_an_answer() -> None:
     assert not declines(disclaimer + "It has two floors, a red roof and a green door. " * 10)
 
 
+def test_what_the_machine_lacks_declines_only_when_nothing_more_is_said() -> None:
+    lacking = "As an AI language model, I do not have a morning routine. "
+    assert declines(lacking)
+    assert not declines(lacking + "People wash, dress, eat breakfast and read the news. " * 6)
+
+
 @pytest.mark.parametrize("text", ["i'm sorry, " * 50_000, "sorry " * 40_000, "\u2019" * 200_000, "as an ai " * 30_000])
 def test_the_cost_is_bounded(text: str) -> None:
     began = time.process_time()
