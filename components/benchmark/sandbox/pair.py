@@ -20,6 +20,7 @@ from components.contracts.errors import TouchstoneError
 SECONDS_TO_START = 60.0
 SECONDS_TO_CLEAR = 40.0
 """Beyond a program's own time: what its end and the clearing up may take."""
+SECONDS_TO_END = 1.0
 MAX_LINE_BYTES = 1 << 20
 
 
@@ -79,15 +80,18 @@ class Pair:
         return read_verdict(self._await({"key": program.key}, self._limits.timeout_seconds + SECONDS_TO_CLEAR))
 
     def close(self) -> None:
-        """Kill both boxes; the kernel ends everything in their namespaces with them."""
+        """End both boxes, by force when they do not go; the kernel ends everything in their namespaces with them."""
         for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     with contextlib.suppress(OSError):
-                        stream.close()
+                        stream.close()  # without work the verifier ends, and without it the program box
+        deadline = time.monotonic() + SECONDS_TO_END
+        for process in self._processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+            process.kill()
+            process.wait()
         for errors in self._errors:
             errors.close()
         self._processes, self._errors = [], []

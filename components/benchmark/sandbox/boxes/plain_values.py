@@ -231,46 +231,57 @@ def _kept(old: Any, new: Any) -> Any:
     return old if isinstance(old, (list, tuple, dict, set, bytearray)) and old == new else new
 
 
-def send(connection: socket.socket, message: Any) -> None:
-    """Write one message.
+class Line:
+    """Messages over a connection, each preceded by its length.
 
-    Raises:
-        DoesNotCross: it is longer than a message may be.
-        OSError: nobody is there.
+    Args:
+        connection: A stream; the caller closes it.
     """
-    data = json.dumps(message, separators=(",", ":")).encode("ascii")
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise DoesNotCross("a value that is too large")
-    connection.sendall(len(data).to_bytes(4, "big") + data)
 
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._unread = b""
 
-def receive(connection: socket.socket) -> Any:
-    """Read one message.
+    def send(self, message: Any) -> None:
+        """Write one message.
 
-    Raises:
-        Malformed: it is too long, or no JSON.
-        EOFError: the other side ended.
-        OSError: the connection broke.
-    """
-    length = int.from_bytes(_exactly(connection, 4), "big")
-    if length > MAX_MESSAGE_BYTES:
-        raise Malformed("a message that is too long")
-    data = _exactly(connection, length)
-    try:
-        return json.loads(data.decode("ascii"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(type(error).__name__) from None
+        Raises:
+            DoesNotCross: it is longer than a message may be.
+            OSError: nobody is there.
+        """
+        data = json.dumps(message, separators=(",", ":")).encode("ascii")
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise DoesNotCross("a value that is too large")
+        self._connection.sendall(len(data).to_bytes(4, "big") + data)
+
+    def receive(self) -> Any:
+        """Read one message.
+
+        Raises:
+            Malformed: it is too long, or no JSON.
+            EOFError: the other side ended.
+            OSError: the connection broke.
+        """
+        length = int.from_bytes(self._exactly(4), "big")
+        if length > MAX_MESSAGE_BYTES:
+            raise Malformed("a message that is too long")
+        try:
+            return json.loads(self._exactly(length).decode("ascii"), parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise Malformed(type(error).__name__) from None
+
+    def _exactly(self, length: int) -> bytes:
+        if len(self._unread) < length:
+            parts = bytearray(self._unread)
+            while len(parts) < length:
+                part = self._connection.recv(1 << 16)
+                if not part:
+                    raise EOFError
+                parts += part
+            self._unread = bytes(parts)
+        data, self._unread = self._unread[:length], self._unread[length:]
+        return data
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
-
-
-def _exactly(connection: socket.socket, length: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < length:
-        part = connection.recv(min(length - len(parts), 1 << 16))
-        if not part:
-            raise EOFError
-        parts += part
-    return bytes(parts)

@@ -26,7 +26,7 @@ import types
 from typing import Any
 
 from components.benchmark.sandbox.boxes.call_filter import compiled, install
-from components.benchmark.sandbox.boxes.plain_values import DoesNotCross, Packer, receive, send, unpack
+from components.benchmark.sandbox.boxes.plain_values import DoesNotCross, Line, Packer, unpack
 
 WATCH_SECONDS = 0.05
 """How often the memory of all its processes is added up."""
@@ -151,8 +151,8 @@ def warmed() -> None:
     """Do once what every child does: what the interpreter sets up for it is then there before the fork."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        send(ours, [FAMILIAR, "familiar"])
-        send(ours, ["0", Packer(others=False).pack(([[3, 1.5, -2], "a b"], {}))])
+        Line(ours).send([FAMILIAR, "familiar"])
+        Line(ours).send(["0", Packer(others=False).pack(([[3, 1.5, -2], "a b"], {}))])
         ours.shutdown(socket.SHUT_WR)
         with contextlib.suppress(EOFError):
             serve(theirs)
@@ -246,20 +246,21 @@ def run(connection: socket.socket, control: socket.socket, limits: dict[str, Any
 
 def serve(connection: socket.socket) -> None:
     """Load the source that comes first, then answer calls of its entry point."""
-    source, entry_point = receive(connection)
+    line = Line(connection)
+    source, entry_point = line.receive()
     module = types.ModuleType("program")
     sys.modules["program"] = module  # where dataclasses and pickle look for a class's module
     try:
         exec(compile(source, "<program>", "exec"), module.__dict__)
         function = module.__dict__[entry_point]
     except BaseException as error:
-        send(connection, ["not loaded", *described(error)])
+        line.send(["not loaded", *described(error)])
         return
-    send(connection, ["loaded"])
+    line.send(["loaded"])
     del source
     while True:
-        number, packed = receive(connection)
-        send(connection, [number, *answered(function, packed)])
+        number, packed = line.receive()
+        line.send([number, *answered(function, packed)])
 
 
 def answered(function: Any, packed: Any) -> list[Any]:

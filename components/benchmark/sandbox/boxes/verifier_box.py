@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import builtins
 import contextlib
+import functools
 import gc
 import importlib
 import itertools
@@ -23,17 +24,17 @@ import signal
 import socket
 import sys
 import time
+import types
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
 from components.benchmark.sandbox.boxes.plain_values import (
     DoesNotCross,
+    Line,
     Malformed,
     Packer,
     copy_back,
-    receive,
-    send,
     unpack,
 )
 
@@ -175,9 +176,9 @@ class Tester:
         assert self._line is not None
         try:
             socket.send_fds(self._line, [b"job"], [connection.fileno()])
-            send(self._line, {name: job[name] for name in ("head", "tests", "entry_point", "source")})
+            Line(self._line).send({name: job[name] for name in ("head", "tests", "entry_point", "source")})
             if select.select([self._line], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                result: Result = receive(self._line)
+                result: Result = Line(self._line).receive()
                 return result
         except DoesNotCross:
             self._end()
@@ -219,7 +220,7 @@ def work(line: socket.socket) -> None:
         if not message:
             return
         with socket.socket(fileno=descriptors[0]) as connection:
-            send(line, tested(connection, receive(line)))
+            Line(line).send(tested(connection, Line(line).receive()))
 
 
 def ended(control: socket.socket) -> dict[str, Any]:
@@ -280,7 +281,7 @@ class Calls:
     """
 
     def __init__(self, connection: socket.socket, entry_point: str) -> None:
-        self._connection = connection
+        self._line = Line(connection)
         self._numbers = itertools.count()
         self.failure: BaseException | None = None
         """Why the program has failed, whatever the tests make of it."""
@@ -338,10 +339,8 @@ class Calls:
 
     def _exchange(self, message: Any) -> list[Any]:
         try:
-            if select.select([self._connection], [], [], 0)[0] and self._connection.recv(1, socket.MSG_PEEK):
-                raise self._failed("answered a call that was not made")
-            send(self._connection, message)
-            answer = receive(self._connection)
+            self._line.send(message)
+            answer = self._line.receive()
         except (OSError, EOFError):
             self.failure = ProgramEnded("ended before its tests did")
             raise self.failure from None
@@ -382,11 +381,11 @@ def check(calls: Calls, job: dict[str, Any]) -> None:
     space: dict[str, Any] = {"__name__": "tests"}
     name = job["entry_point"]
     try:
-        exec(compile(_head(job["head"], name), "<head>", "exec"), space)
+        exec(compiled_head(job["head"], name), space)
         space[name] = calls.candidate
         if name != "check":
             space.pop("check", None)
-        exec(compile(job["tests"], "<tests>", "exec"), space)
+        exec(compiled_tests(job["tests"]), space)
         if name != "check" and callable(space.get("check")):
             space["check"](calls.candidate)
     except BaseException as error:
@@ -397,15 +396,21 @@ def check(calls: Calls, job: dict[str, Any]) -> None:
         raise ItemBroken("the item's tests never call the program")
 
 
-def _head(head: str, entry_point: str) -> str:
-    """The head where it stands alone; else what comes before the function it leaves open."""
+@functools.lru_cache(1000)
+def compiled_tests(tests: str) -> types.CodeType:
+    """The code of an item's tests, the same for every program."""
+    return compile(tests, "<tests>", "exec")
+
+
+@functools.lru_cache(1000)
+def compiled_head(head: str, entry_point: str) -> types.CodeType:
+    """The code of a head where it stands alone; else of what comes before the function it leaves open."""
     try:
-        compile(head, "<head>", "exec")
+        return compile(head, "<head>", "exec")
     except SyntaxError:
         lines = head.split("\n")
         opened = [at for at, line in enumerate(lines) if line.startswith((f"def {entry_point}", "class ", "@"))]
-        return "\n".join(lines[: opened[-1]]) if opened else ""
-    return head
+        return compile("\n".join(lines[: opened[-1]]) if opened else "", "<head>", "exec")
 
 
 if __name__ == "__main__":

@@ -16,12 +16,11 @@ import pytest
 from components.benchmark.sandbox.boxes.plain_values import (
     MAX_MESSAGE_BYTES,
     DoesNotCross,
+    Line,
     Malformed,
     Other,
     Packer,
     copy_back,
-    receive,
-    send,
     unpack,
 )
 
@@ -195,18 +194,19 @@ def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
         theirs.sendall(data)
         theirs.close()
         with pytest.raises(Malformed):
-            receive(ours)
+            Line(ours).receive()
 
 
 def test_a_message_that_breaks_off_is_an_end() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        send(theirs, [1, "a"])
+        Line(theirs).send([1, "a"])
         theirs.sendall(b"\0\0\0\x05[1")
         theirs.close()
-        assert receive(ours) == [1, "a"]
+        line = Line(ours)
+        assert line.receive() == [1, "a"]
         with pytest.raises(EOFError):
-            receive(ours)
+            line.receive()
 
 
 def test_changes_are_made_in_the_very_objects() -> None:
