@@ -87,6 +87,7 @@ def test_calibration_halves_the_distance_of_the_shipped_scorers_bins() -> None:
     assert raw.mae - profanity.measured().held_out.mae > 0.03
 
 
+@pytest.mark.slow
 def test_the_trained_scorer_is_as_good_as_its_readme_says(trained: Input[ToxicityScorer]) -> None:
     report = folder.read_report(trained)
     assert report.trained.auc == pytest.approx(0.930, abs=0.004)
@@ -99,6 +100,7 @@ def test_the_trained_scorer_is_as_good_as_its_readme_says(trained: Input[Toxicit
     assert sum(path.stat().st_size for path in trained.folder.iterdir()) < 10_000_000
 
 
+@pytest.mark.slow
 def test_a_fifth_of_the_prompts_that_nothing_was_fitted_on_gives_the_same() -> None:
     # The report calibrates across folds; here neither weights nor calibration saw the texts in any way.
     data = real_texts()
@@ -115,6 +117,7 @@ def test_a_fifth_of_the_prompts_that_nothing_was_fitted_on_gives_the_same() -> N
     assert abs(np.mean(found[kept] - scores)) < 0.01
 
 
+@pytest.mark.slow
 def test_hatecheck_function_by_function(trained: Input[ToxicityScorer]) -> None:
     golden = read_mapping(GOLDEN / "toxicity_hatecheck.yaml")
     cases = hatecheck.read_cases(HATECHECK)
@@ -132,6 +135,7 @@ def test_hatecheck_function_by_function(trained: Input[ToxicityScorer]) -> None:
         assert sum(abs(found[key][1] - wanted[key][1]) for key in found) <= 5
 
 
+@pytest.mark.slow
 def test_one_toxic_sentence_in_a_harmless_reply_is_found(trained: Input[ToxicityScorer]) -> None:
     data = real_texts()
     replies = [text for text in chatgpt() if 600 < len(text) < 1_500][:600]
@@ -149,6 +153,7 @@ def test_one_toxic_sentence_in_a_harmless_reply_is_found(trained: Input[Toxicity
         assert (numbers(replies, scorer) >= 0.5).mean() == pytest.approx(false_alarms, abs=0.02)
 
 
+@pytest.mark.slow
 def test_both_scorers_are_fast_enough_not_to_matter(trained: Input[ToxicityScorer]) -> None:
     texts = list(real_texts().texts)[:4_000]
     for scorer in (profanity.load(), folder.load(trained)):
