@@ -12,6 +12,9 @@ from typing import Any
 from pipelines.cluster.profiles import Needs, Profile
 
 STORE_KEYS = ("TOUCHSTONE_STORE", "TOUCHSTONE_S3_ENDPOINT", "TOUCHSTONE_S3_REGION", "TOUCHSTONE_PUSHGATEWAY")
+SANDBOX_KEYS = ("TOUCHSTONE_SANDBOX_NAMESPACE", "TOUCHSTONE_SANDBOX_IMAGE", "TOUCHSTONE_SANDBOX_RUNTIME_CLASS")
+RUNS_PROGRAMS = "run-programs"
+"""The only task that may know where programs written by models run."""
 SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 RUN_LABEL = "metadata.labels['pipeline/runid']"
 NO_RETRY = frozenset({"validate", "register"})
@@ -57,7 +60,8 @@ class Placement:
         kubernetes.set_image_pull_policy(task, "IfNotPresent")
         kubernetes.set_security_context(task, run_as_user=self.profile.run_as_user, run_as_non_root=True)
         # Optional, so that a cluster without the chart runs the pipelines too, on Kubeflow's own store alone.
-        names = {key: key for key in STORE_KEYS}
+        sandbox = SANDBOX_KEYS if task.component_spec.name == RUNS_PROGRAMS else ()
+        names = {key: key for key in (*STORE_KEYS, *sandbox)}
         kubernetes.use_config_map_as_env(task, self.profile.config_map, names, optional=True)
         secrets = {key: key for key in SECRET_KEYS}
         kubernetes.use_secret_as_env(task, self.profile.secret, secrets, optional=True)

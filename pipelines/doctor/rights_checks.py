@@ -20,8 +20,7 @@ TRAINJOB_RIGHTS: tuple[Right, ...] = (
     ("trainer.kubeflow.org", "trainjobs", ("create", "get", "list", "watch", "patch", "delete")),
 )
 SANDBOX_RIGHTS: tuple[Right, ...] = (
-    ("batch", "jobs", ("create", "get", "list", "watch", "delete")),
-    ("", "pods", ("get", "list", "watch")),
+    ("", "pods", ("create", "get", "delete")),
     ("", "pods/log", ("get",)),
 )
 

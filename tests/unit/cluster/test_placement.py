@@ -7,12 +7,13 @@ import pytest
 import yaml
 from kfp import compiler, dsl
 
+from components.benchmark.component import run_programs
 from components.contracts import images
 from components.contracts.errors import UsageError
 from components.train.component import train
 from pipelines import catalog
 from pipelines.cli.compile import compile_to
-from pipelines.cluster.placement import NO_RETRY, Placement
+from pipelines.cluster.placement import NO_RETRY, SANDBOX_KEYS, Placement
 from pipelines.cluster.profiles import load_profile
 from pipelines.cluster.submission import check_pinned
 
@@ -92,6 +93,21 @@ def test_a_tpu_is_asked_for_by_its_topology(tmp_path: Path) -> None:
     assert (accelerator["resourceType"], accelerator["resourceCount"]) == ("google.com/tpu", "8")
     pod = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]
     assert pod["nodeSelector"]["labels"]["cloud.google.com/gke-tpu-topology"] == "2x4"
+
+
+def test_only_the_task_that_runs_programs_is_told_where(on_gpu: tuple[Any, Any], tmp_path: Path) -> None:
+    @dsl.pipeline(name="one-run")
+    def one_run(items: dsl.Input[dsl.Dataset], completions: dsl.Input[dsl.Dataset]) -> None:
+        run_programs(items=items, completions=completions, params={})
+        Placement(load_profile("gpu"), LOCK).apply_to_current_pipeline()
+
+    compiler.Compiler().compile(one_run, str(tmp_path / "run.yaml"))
+    _, platform = yaml.safe_load_all((tmp_path / "run.yaml").read_text())
+    pod = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-run-programs"]
+    told = {each["envVar"] for each in pod["configMapAsEnv"][0]["keyToEnv"]}
+    assert set(SANDBOX_KEYS) <= told
+    others = {each["envVar"] for other in on_gpu[1].values() for each in other["configMapAsEnv"][0]["keyToEnv"]}
+    assert not others & set(SANDBOX_KEYS)
 
 
 def test_only_a_pinned_pipeline_is_accepted(on_gpu: tuple[Any, Any], tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ def test_rights_are_asked_for_the_runner_in_both_namespaces(cluster: Any) -> Non
     assert ("lab", "trainer.kubeflow.org", "trainjobs", "", "delete") in rights
     assert ("lab", "", "pods", "log", "get") in rights
     assert ("lab", "", "events", "", "list") in rights
-    assert ("touchstone-sandbox", "batch", "jobs", "", "create") in rights
-    assert not any(place == "lab" and resource == "jobs" for place, _, resource, _, _ in rights)
+    assert ("touchstone-sandbox", "", "pods", "", "create") in rights
+    assert ("lab", "", "pods", "", "create") not in rights
 
 
 def test_rights_for_trainjobs_are_not_asked_where_none_is_submitted(cluster: Any) -> None:
@@ -96,13 +96,13 @@ def test_rights_for_trainjobs_are_not_asked_where_none_is_submitted(cluster: Any
 def test_a_missing_right_is_told_with_its_verbs(cluster: Any) -> None:
     def review(body: dict[str, Any]) -> dict[str, Any]:
         wanted = body["spec"]["resourceAttributes"]
-        return {"status": {"allowed": not (wanted["resource"] == "jobs" and wanted["verb"] in ("create", "delete"))}}
+        return {"status": {"allowed": wanted["verb"] not in ("create", "delete") or bool(wanted["group"])}}
 
     scope, _ = cluster({REVIEWS: review, **config_map()})
     finding = failure(check_runner_rights(scope))
-    assert finding.found == "touchstone-runner may not create, delete jobs.batch in touchstone-sandbox"
+    assert finding.found == "touchstone-runner may not create, delete pods in touchstone-sandbox"
     account = "--as system:serviceaccount:lab:touchstone-runner"
-    assert f"kubectl auth can-i create jobs.batch -n touchstone-sandbox {account}" in finding.remedy
+    assert f"kubectl auth can-i create pods -n touchstone-sandbox {account}" in finding.remedy
 
 
 def test_settings_that_can_be_meant_are_ok(cluster: Any) -> None:
