@@ -224,6 +224,16 @@ def test_a_number_that_is_none_leaves_its_neighbours_alone(name: str, value: flo
         assert one.logprobs == pytest.approx(other, abs=1e-4)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("name", ["llama", "mistral_window"])
+def test_padding_brings_no_numbers_of_its_own(name: str) -> None:
+    loaded = random_model(name, tokenizer())
+    requests = asked()[:5]
+    clean = values(score(loaded, requests))
+    with torch.no_grad():
+        loaded.model.get_input_embeddings().weight[loaded.tokenizer.pad_token_id] = math.nan
+    assert_equal(values(score(loaded, requests)), clean)
+
+
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_infinite_logits_are_no_answer(value: float) -> None:
     loaded = random_model("llama", tokenizer())
