@@ -111,6 +111,19 @@ def test_what_is_written_is_read_back_to_the_same_scores(tmp_path: Path) -> None
     assert names == {"raw-likelihood", "raw-reply", "chat-likelihood", "chat-reply"}
 
 
+def test_a_benchmark_that_begins_with_an_unscored_item_is_read_back(tmp_path: Path) -> None:
+    items = [continuation(n) for n in range(3)]
+    requests = item_requests(items, Params().template(items), ["raw"], 0)
+    said = {r.id: Completion(prompt_id=r.id, model="m", text="x") for r in requests}
+    ratings = {r.id: Rating(id=r.id, scorer="s", value=0.25) for r in requests[1:]}
+    scores = item_scores(items, Params().template(items), ["raw"], Recorded(said, {}, {}, ratings), "m")
+    answers = Answers(items, {r.id: r for r in requests}, said, {}, scores)
+    export_logs(tmp_path, answers, template_of(items), model="m", date=DATE)
+    found = read_scores([(tmp_path / "raw-reply", None)], "imitator").scores
+    assert comparable(found, items) == comparable(scores, items)
+    assert sorted(s.value for s in found if s.value is not None) == [0.75, 0.75]
+
+
 def test_means_in_the_results_are_those_of_the_samples(tmp_path: Path) -> None:
     items = everything()
     answers = answered(items)
