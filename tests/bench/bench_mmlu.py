@@ -102,8 +102,8 @@ def _explained(made: list[Measured], ratio: float) -> str:
     return (
         f"tokens per item {whole / items:.0f} without and {computed / items:.0f} with sharing, {tokens:.2f} times "
         f"fewer: {ratio / tokens:.0%} of that was reached; multiplications with the vocabulary's {work:.2f} times "
-        f"fewer: {ratio / work:.0%} of that; padding {padding / (computed + padding):.1%}; positions projected per item "
-        f"{projected / items:.2f}, reference {whole / items:.0f}; keys and values held {cache:.1f} MB"
+        f"fewer: {ratio / work:.0%} of that; padding {padding / (computed + padding):.1%}; positions projected per "
+        f"item {projected / items:.2f}, reference {whole / items:.0f}; keys and values held {cache:.1f} MB"
     )
 
 
