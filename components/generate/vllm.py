@@ -29,6 +29,8 @@ ECHO = {"echo": True, "logprobs": 1}
 """Repeat the prompt with its log-probabilities."""
 AS_IT_IS = {"add_special_tokens": False}
 """Begin a text as it is written, and not, as else, with the tokenizer's own first token; vLLM knows it."""
+NO_CHANCE = -9999.0
+"""What vLLM writes for minus infinity, which is no JSON."""
 SCORED = "scored"
 """Field of a kept reply: what was read from its log-probabilities."""
 
@@ -174,7 +176,7 @@ def score_echo(logprobs: object, num_generated: int, context: str, scored: str) 
     wanted = values[first:count]
     if wanted[0] is None and not context:
         return Scored(None, count, "the server gives the first token of a text no probability; give start_text")
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in wanted):
+    if not all(isinstance(value, int | float) and math.isfinite(value) and value > NO_CHANCE for value in wanted):
         return Scored(None, count - first, "a log-probability that is not a number")
     return Scored(float(sum(wanted)), count - first)
 

@@ -100,7 +100,8 @@ def loading(folder: Path | str, expected: str) -> Iterator[None]:
     Raises:
         TouchstoneError: instead.
     """
-    quiet = not sys.stderr.isatty() and logging.is_progress_bar_enabled()
+    level, quiet = logging.get_verbosity(), not sys.stderr.isatty() and logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # its table of missing weights: we say it ourselves
     if quiet:
         logging.disable_progress_bar()
     try:
@@ -115,6 +116,7 @@ def loading(folder: Path | str, expected: str) -> Iterator[None]:
             remedy="merge the adapter into its base model and give the result" if adapter else "",
         ) from error
     finally:
+        logging.set_verbosity(level)
         if quiet:
             logging.enable_progress_bar()
 

@@ -186,7 +186,7 @@ class Workers(Crew):
     def _start(self, device: str, starts: int) -> _Worker:
         # CUDA does not survive a fork. On the CPU a server that has imported torch, and done nothing with it, is
         # forked, so that only the first start takes seconds.
-        context = multiprocessing.get_context("spawn" if device.startswith("cuda") else "forkserver")
+        context: Any = multiprocessing.get_context("spawn" if device.startswith("cuda") else "forkserver")
         context.set_forkserver_preload([__name__])
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._spec, device), daemon=True)

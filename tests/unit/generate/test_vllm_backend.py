@@ -227,5 +227,6 @@ def test_a_first_token_of_the_servers_own_is_not_scored() -> None:
 
 
 def test_a_log_probability_that_is_no_number_is_unanswered() -> None:
-    told = logprobs("Q:", " A", " B", values=(None, float("-inf"), -3.0))
-    assert score_echo(told, 1, "Q:", " A").problem == "a log-probability that is not a number"
+    for value in (float("-inf"), -9999.0, None):
+        told = logprobs("Q:", " A", " B", values=(None, value, -3.0))
+        assert score_echo(told, 1, "Q:", " A").problem == "a log-probability that is not a number"
