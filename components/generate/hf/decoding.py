@@ -13,8 +13,8 @@ import torch
 from components.contracts.rows import Request
 from components.generate.hf.checkpoint import LoadedModel
 from components.generate.hf.fit import num_layers
-from components.generate.hf.prompts import common_length
 from components.generate.hf.sampling import BROKEN, choose, end_tokens, uniforms
+from components.generate.hf.sharing import common_length
 from components.generate.hf.slots import Slots
 from components.generate.hf.steps import FixedSteps, Steps, cuda_graph, read_prompts
 from components.generate.hf.stops import StopWatch

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from components.contracts.rows import Request
 from components.generate.hf.checkpoint import LoadedModel
-from components.generate.hf.tokens import encode, prompt_text, start_token
+from components.generate.hf.sharing import common_length
+from components.generate.hf.tokens import context_limit, encode, prompt_text, start_token
 
 WORTH_TOKENS = 2048
 """Tokens that a group of its own must save."""
@@ -34,24 +35,18 @@ def prompts_of(loaded: LoadedModel, requests: Sequence[Request]) -> list[Prompt]
     Raises:
         TouchstoneError: a chat request without a chat template.
     """
-    limit = loaded.context_tokens
+    limit = context_limit(loaded)
     made = []
     texts = [prompt_text(loaded, request) for request in requests]
     for request, tokens in zip(requests, encode(loaded, texts), strict=True):
         kept = tuple(tokens or [start_token(loaded)])
-        room = len(kept) if limit is None else limit - request.max_tokens
+        room = limit - request.max_tokens
         if room < 1:
             reason = f"max_tokens {request.max_tokens} leaves no room for a prompt in the model's {limit} tokens"
             made.append(Prompt((), len(kept), reason))
         else:
             made.append(Prompt(kept[-room:], max(0, len(kept) - room), None))
     return made
-
-
-def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """Leading tokens that two rows have in common."""
-    pairs = zip(one, other, strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def prefix_groups(rows: Sequence[tuple[int, ...]]) -> list[list[int]]:
