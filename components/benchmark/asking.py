@@ -21,8 +21,9 @@ class Params(BaseModel):
     name: str = ""
     """Name of the model that answers; shown in folder names and progress."""
     templates: Mapping[str, Template] = Field(default_factory=dict)
-    """Benchmark -> template. Others use the standard task of their name (mmlu, nq_open, humaneval, realtoxicity), else
-    the default of their kind (5 shots; 3 for exact match, none for programs and continuations)."""
+    """Benchmark -> keys of its template that differ from the standard task of its name (mmlu, nq_open, humaneval,
+    realtoxicity), or else from the default of its kind (5 shots; 3 for exact match, none for programs and
+    continuations)."""
     styles: tuple[PromptStyle, ...] = ("raw",)
     """raw: the bare prompt. chat: inside the checkpoint's chat template. A base has no template."""
     selection_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
@@ -62,6 +63,11 @@ class Params(BaseModel):
         return DataPolicy.model_validate(self.policy.get("data") or {})
 
     def template(self, benchmark: Sequence[TaskItem]) -> Template:
-        """The template of a benchmark."""
+        """The template of a benchmark: what is given for it, over what is standard."""
         name, kind = benchmark[0].benchmark, benchmark[0].kind
-        return self.templates.get(name) or standard_templates().get(name) or default_template(kind)
+        standard = standard_templates().get(name) or default_template(kind)
+        given = self.templates.get(name)
+        if given is None:
+            return standard
+        changes = {key: getattr(given, key) for key in given.model_fields_set}
+        return Template.model_validate({**standard.model_dump(), **changes})

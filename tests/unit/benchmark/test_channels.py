@@ -144,7 +144,7 @@ def test_a_choice_is_also_asked_in_words_and_in_a_chat_without_the_space(tmp_pat
     assert set(asked) == {f"{name}#{style}{twin}" for style in ("raw", "chat") for twin in ("", "#text")}
     assert asked[f"{name}#chat"].choices == ("A", "B", "C", "D")
     raw, chat = asked[f"{name}#raw#text"], asked[f"{name}#chat#text"]
-    assert (raw.kind, raw.max_tokens, raw.stop) == ("completion", 64, ("\n\n",))
+    assert (raw.kind, raw.max_tokens, raw.stop) == ("completion", 32, ("\n\n",))
     assert (chat.chat, chat.stop, chat.prompt) == (True, (), asked[f"{name}#raw"].prompt)
 
 
@@ -175,7 +175,7 @@ def test_an_item_without_a_right_option_is_unscored(tmp_path: Path) -> None:
 
 
 def test_a_headline_in_words_needs_replies_in_words(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, [mmlu(7)], templates={"mmlu": {"num_shots": 0, "headline": "extracted"}})
+    bench = Bench(tmp_path, [mmlu(7)], templates={"mmlu": {"free_text_tokens": 0, "headline": "extracted"}})
     with pytest.raises(UsageError, match="does not ask for replies in words"):
         bench.score()
 
@@ -352,7 +352,7 @@ def test_which_way_of_asking_was_chosen_is_noted(tmp_path: Path) -> None:
         *(said(f"n{k}#{style}", "x" if style == "chat" else "y") for k in range(60) for style in ("raw", "chat"))
     )
     assert bench.manifest.notes["headline_nq_open"] == "chat, extracted"
-    assert bench.manifest.notes["template_nq_open"] == bench.params.templates["nq_open"].digest
+    assert bench.manifest.notes["template_nq_open"] == bench.params.template(items).digest
     assert bench.metrics["nq_open_headline_is_chat"] == 1.0
     assert (bench.metrics["nq_open_raw_selection_mean"], bench.metrics["nq_open_chat_selection_mean"]) == (0.0, 1.0)
 
