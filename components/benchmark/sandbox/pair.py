@@ -76,7 +76,6 @@ class Pair:
             **self._limits.job(),
         }
         self._write(json.dumps(job) + "\n")
-        self._await({"key": program.key, "began": True}, SECONDS_TO_CLEAR)
         return read_verdict(self._await({"key": program.key}, self._limits.timeout_seconds + SECONDS_TO_CLEAR))
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 from kubernetes import client
 
 from components.benchmark.sandbox import cluster as module
+from components.benchmark.sandbox import pod as pod_module
 from components.benchmark.sandbox.cluster import Pods, run_in_pods
-from components.benchmark.sandbox.pod import MAX_BATCH_CHARS, batches, packed, pod
+from components.benchmark.sandbox.pod import batches, packed, pod
 from components.benchmark.sandbox.scripts import script
 from components.benchmark.sandbox.work import Limits, Program, Verdict
 from components.contracts import environment
@@ -26,13 +28,11 @@ PLACE = SandboxPlace("sandbox", "registry/sandbox@sha256:0", "gvisor")
 LIMITS = Limits(timeout_seconds=5)
 
 
-def adds(number: int, size: int = 0) -> Program:
-    source = (
-        f"def f(x):\n    return x + 1 + {number} % 2\n"
-        + "#"
-        + zlib.adler32(b"%d" % number).to_bytes(4, "big").hex() * size
+def adds(number: int) -> Program:
+    """A program that is right when its number is even."""
+    return Program(
+        f"p{number}", "import math\n", "assert f(1) == 2", "f", f"def f(x):\n    return x + 1 + {number} % 2\n"
     )
-    return Program(f"p{number}", "import math\n", "assert f(1) == 2", "f", source)
 
 
 @pytest.fixture
@@ -97,15 +97,25 @@ def test_a_batch_holds_every_item_once() -> None:
     assert [program["key"] for program in batch["programs"]] == [f"p{n}" for n in range(5)]
 
 
-def test_what_is_too_large_for_one_pod_is_cut_and_nothing_is_lost() -> None:
-    import random
-
+def test_what_is_too_large_for_one_pod_is_cut_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_module, "MAX_BATCH_CHARS", 20_000)
     draw = random.Random(0)
-    programs = [Program(f"p{n}", "", "f()", "f", draw.randbytes(100_000).hex()) for n in range(20)]
+    programs = [Program(f"p{n}", "", "f()", "f", draw.randbytes(3_000).hex()) for n in range(20)]
     made = list(batches(programs, LIMITS, workers=1))
     assert [program for batch in made for program in batch] == programs
     assert len(made) > 2
-    assert all(len(packed(batch, LIMITS)) <= MAX_BATCH_CHARS for batch in made)
+    assert all(len(packed(batch, LIMITS)) <= 20_000 for batch in made)
+
+
+def test_one_program_that_no_pod_can_be_given_is_unscored(
+    played: PlayedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_module, "MAX_BATCH_CHARS", 20_000)
+    large = Program("large", "", "f()", "f", random.Random(0).randbytes(30_000).hex())
+    found = verdicts(played, [adds(0), large])
+    assert found["p0"].passed is True
+    assert found["large"].passed is None
+    assert "longer than a pod can be given" in found["large"].detail
 
 
 @pytest.mark.parametrize("box", ["program", "verifier"])
@@ -136,6 +146,7 @@ def test_a_refusal_is_told(played: PlayedCluster) -> None:
         verdicts(played, [adds(0)])
 
 
+@pytest.mark.slow
 def test_a_pod_that_is_lost_costs_nobody_a_verdict(played: PlayedCluster) -> None:
     def lose_the_first(lost: PlayedPod, log: bytes) -> None:
         if len(played.bodies) == 1 and log.count(b"passed") > 2:
@@ -149,6 +160,7 @@ def test_a_pod_that_is_lost_costs_nobody_a_verdict(played: PlayedCluster) -> Non
     assert sorted(played.deleted) == sorted(played.pods)
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_every_pod_fails_and_the_others_do_not(played: PlayedCluster) -> None:
     # Without walls between the boxes it can reach the program box, its parent.
     killer = Program(

@@ -65,7 +65,7 @@ def gone(before: set[str], seconds: float = 20.0) -> bool:
     return True
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _sandbox() -> None:
     isolated().close()
 
