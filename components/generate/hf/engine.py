@@ -128,8 +128,12 @@ class HfBackend:
             for kind, runner in RUNNERS.items()
             for unit in runner.plan(self.loaded, requests, [i for i, r in enumerate(requests) if r.kind == kind])
         )
-        asked = [(unit.kind, [requests[position] for position in unit.requests]) for unit in units]
-        rows = [self.batch_size] * len(units) if self.batch_size or not units else crew.rows(asked)
+        rows = [self.batch_size] * len(units)
+        # Only some runners look at the device; the others' requests need not go to a worker for that.
+        open_units = [n for n, u in enumerate(units) if not self.batch_size and hasattr(RUNNERS[u.kind], "rows_for")]
+        asked = [(units[n].kind, [requests[position] for position in units[n].requests]) for n in open_units]
+        for number, chosen in zip(open_units, crew.rows(asked) if asked else [], strict=True):
+            rows[number] = chosen
         plan = Plan(units, tuple(rows), self._setting())
         self._records.keep_plan(plan, requests)
         return plan

@@ -68,7 +68,7 @@ class Crew(ABC):
 
     @abstractmethod
     def rows(self, units: Sequence[tuple[Kind, Sequence[Request]]]) -> list[int]:
-        """Rows of a batch that suit each unit on a device of the crew; 0 = as the runner likes."""
+        """Rows of a batch that suit each unit on a device of the crew; of kinds whose runner has `rows_for`."""
 
     @abstractmethod
     def run(self, numbers: Sequence[int], jobs: Jobs) -> Iterator[tuple[Job, Done]]:
@@ -103,11 +103,7 @@ class Station(Crew):
 
     def rows(self, units: Sequence[tuple[Kind, Sequence[Request]]]) -> list[int]:
         """See `Crew`."""
-        found = []
-        for kind, requests in units:
-            choose = getattr(RUNNERS[kind], "rows_for", None)
-            found.append(int(choose(self.loaded, requests)) if choose else 0)
-        return found
+        return [int(RUNNERS[kind].rows_for(self.loaded, requests)) for kind, requests in units]
 
     def run(self, numbers: Sequence[int], jobs: Jobs) -> Iterator[tuple[Job, Done]]:
         """See `Crew`."""
