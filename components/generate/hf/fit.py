@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import weakref
 from typing import Any
 
@@ -66,6 +67,9 @@ def _structure(model: Any, num_columns: int) -> str:
     local = {"attention_types", "attention_layers"} & set(vars(model.config))
     if local and "local" in str([getattr(model.config, name) for name in local]):
         return "some of its layers attend to a window only"
+    config = model.config.get_text_config(decoder=True)
+    if num_columns > (limit := _rotated_alike(config)):
+        return f"it rotates positions otherwise once one row has more than {limit} tokens"
     for layer in DynamicCache(config=model.config).layers:
         if type(layer) is DynamicSlidingWindowLayer:
             if num_columns > layer.sliding_window:
@@ -73,6 +77,18 @@ def _structure(model: Any, num_columns: int) -> str:
         elif type(layer) is not DynamicLayer:
             return f"its cache has layers of kind {type(layer).__name__}"
     return ""
+
+
+def _rotated_alike(config: Any) -> int:
+    """Columns up to which the rotation of positions does not depend on the longest row there is."""
+    ropes = getattr(config, "rope_parameters", None) or {}
+    limits = [sys.maxsize]
+    # One rotation, or one for each kind of layer.
+    for rope in [ropes, *(part for part in ropes.values() if isinstance(part, dict))]:
+        if rope.get("rope_type") in ("dynamic", "longrope"):
+            named = rope.get("original_max_position_embeddings")
+            limits.append(named or getattr(config, "original_max_position_embeddings", config.max_position_embeddings))
+    return min(limits)
 
 
 @torch.inference_mode()

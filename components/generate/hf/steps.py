@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from components.generate.hf.slots import Slots
 
+LOG = logging.getLogger(__name__)
 COLUMNS = 256
 """Fixed steps read a multiple of this many columns."""
 
@@ -119,7 +121,10 @@ def cuda_graph(step: Callable[..., Any]) -> Callable[..., Any]:
     """Record `step` as a CUDA graph at its first call and replay it from then on: one launch instead of hundreds.
 
     The first calls run outside the graph, on a stream of their own, as torch's notes on CUDA graphs ask: libraries
-    allocate on first use. They write only where the recorded call writes the same.
+    allocate on first use. They write only what the recorded call writes as well. A step that waits for the device
+    (some mixtures of experts count tokens on the host) cannot be recorded and is called each time.
+
+    Not yet run on a GPU: `torch.compile(fullgraph=True)` stands in for it in tests.
     """
     recorded: list[tuple[Any, Any]] = []
 
@@ -131,15 +136,28 @@ def cuda_graph(step: Callable[..., Any]) -> Callable[..., Any]:
                 for _ in range(2):
                     step(*held)
             torch.cuda.current_stream().wait_stream(beside)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                logits = step(*held)
-            recorded.append((graph, logits))
+            recorded.append(_record(step, held))
         graph, logits = recorded[0]
+        if graph is None:
+            return step(*held)
         graph.replay()
         return logits
 
     return replay
+
+
+def _record(step: Callable[..., Any], held: tuple[Any, ...]) -> tuple[Any, Any]:
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph):
+            logits = step(*held)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        torch.cuda.synchronize()  # raises if it was the device that failed
+        LOG.warning("a step cannot be recorded and is launched each time: %s", (str(error).splitlines() or [""])[0])
+        return None, None
+    return graph, logits
 
 
 def _mask(positions: Any, num_columns: int, dtype: torch.dtype) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Completion, Request
@@ -20,6 +21,7 @@ from components.generate.hf.prompts import prompts_of
 from components.generate.hf.sampling import end_tokens, uniforms
 from components.generate.hf.stops import UNFINISHED, decode
 from components.generate.hf.work import Counts
+from tests.unit.generate import architectures
 from tests.unit.generate.architectures import (
     CONTEXT,
     beginning_tokenizer,
@@ -112,6 +114,16 @@ def test_a_sliding_window_is_no_hindrance_to_rows_that_fit_into_it() -> None:
     requests = [Request(id=s, kind="completion", prompt=s, max_tokens=14) for s in SUBJECTS]
     assert max(len(prompt.tokens) for prompt in prompts_of(loaded, requests)) <= 18
     assert texts(loaded, requests, 4) == [generated(loaded, request) for request in requests]
+
+
+def test_a_rotation_that_the_longest_row_decides_keeps_rows_out_of_slots() -> None:
+    rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0, "original_max_position_embeddings": 64}
+    torch.manual_seed(0)
+    settings = architectures.config("llama", len(tokenizer()))
+    settings.rope_parameters = rope
+    loaded = LoadedModel(LlamaForCausalLM(settings).eval(), tokenizer(), torch.device("cpu"))
+    assert fit.why_not_slots(loaded.model, 64) == ""
+    assert "rotates positions" in fit.why_not_slots(loaded.model, 65)
 
 
 def test_the_plain_way_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
