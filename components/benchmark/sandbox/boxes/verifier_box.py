@@ -163,7 +163,7 @@ def judged(control: socket.socket, tester: Tester, job: dict[str, Any]) -> Resul
 class Tester:
     """The process that runs tests: a new one whenever it does not answer in time.
 
-    What programs answer is decoded there, and only there. The token is not needed there, and is not there.
+    What programs answer is decoded there, and only there; it can write to nothing but its line to this process.
     """
 
     def __init__(self) -> None:
@@ -211,6 +211,8 @@ class Tester:
 
 def work(line: socket.socket) -> None:
     """In the testing process: test one program after another."""
+    os.closerange(3, line.fileno())
+    os.closerange(line.fileno() + 1, 4096)
     nothing = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
