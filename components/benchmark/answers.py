@@ -11,6 +11,8 @@ ARTICLES = re.compile(r"\b(a|an|the)\b")
 STOCK_STOPS = ("\n", ".", ",")
 """Where lm-evaluation-harness ends an NQ answer. It costs chatty models points for their style alone."""
 EXTRACT_WITHIN_WORDS = 20
+BEYOND_WORDS = 40
+"""Words read behind these, to see whether the answer is the first of many guesses."""
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _STOCK_ARTICLES = re.compile(r"\b(?:The |the |An |A |The |a |an )")
 
@@ -66,9 +68,9 @@ def extracted_match(reply: str, answers: Sequence[str], within_words: int = EXTR
     * it is a part of another number: "5" in "5 million".
     """
     accepted = [words for answer in answers if (words := normalise(answer).split())]
-    text = _Words.of(reply)
-    if text.words in accepted:
+    if normalise(reply).split() in accepted:
         return True
+    text = _Words.of(reply, within_words + BEYOND_WORDS)
     places = [place for answer in accepted for place in text.find(answer)]
     return any(
         end <= within_words
@@ -109,7 +111,8 @@ class _Words(NamedTuple):
     """Whether a comma stands there, beside any other mark."""
 
     @classmethod
-    def of(cls, reply: str) -> _Words:
+    def of(cls, reply: str, most: int) -> _Words:
+        """The first words of a reply, `most` and the rest of a token."""
         words: list[str] = []
         marks: list[Mark] = []
         commas: list[bool] = []
@@ -119,6 +122,8 @@ class _Words(NamedTuple):
             bullet = _BULLET.match(line)
             mark, comma = "line" if bullet or line[-1] not in ".!?" else "stop", False
             for token in line[bullet.end() if bullet else 0 :].split():
+                if len(words) >= most:
+                    return cls(words, marks, commas)
                 said = normalise(token).split()
                 if said == ["or"]:
                     mark = "or"

@@ -9,6 +9,8 @@ from components.benchmark.answers import normalise
 
 TEXT_WITHIN_WORDS = 20
 """An option's text counts only in a reply of at most so many words, or where the answer is announced."""
+WINDOW_CHARS = 2000
+"""What is read after one place of a reply: longer than an option, so that time grows with the reply and no faster."""
 _ANNOUNCED = re.compile(
     r"\b(?:(?:answer|option|choice|solution)(?:\s+(?:here|to\s+(?:this|the|your)(?:\s+question)?))?\s*"
     r"(?:is|would\s+be|must\s+be|should\s+be|was|:|=)|i(?:\s+would|'d|'ll|\s+will)?\s+(?:choose|pick|select|say|go\s+with)\b)[\s:]*"
@@ -95,7 +97,7 @@ def _single(found: set[int]) -> int | None:
 def _announced(text: str, options: Sequence[str], *, lettered: bool) -> Iterator[set[int]]:
     """What each announcement settles on; nothing for a negated or empty one."""
     for match in _ANNOUNCED.finditer(text):
-        rest = text[match.end() :]
+        rest = text[match.end() : match.end() + WINDOW_CHARS]
         if _NEGATED.match(rest):
             continue
         yield (_label(rest, options, announced=True) if lettered else set()) or _begins_with(rest, options)
@@ -128,7 +130,11 @@ def _label(text: str, options: Sequence[str], *, announced: bool = False) -> set
 def _named(text: str, num_options: int) -> Iterator[int]:
     for match in _NAMED.finditer(text):
         name = match[1] or match[2]
-        ruled_out = _RULED_OUT_AFTER.match(text[match.end() :]) or _RULED_OUT_BEFORE.search(text[: match.start()])
+        after, before = (
+            text[match.end() : match.end() + WINDOW_CHARS],
+            text[max(0, match.start() - 40) : match.start()],
+        )
+        ruled_out = _RULED_OUT_AFTER.match(after) or _RULED_OUT_BEFORE.search(before)
         # "option a" at the end of "an option a person has": only a capital is a letter there.
         if _is_option(name, num_options) and not ruled_out and (match[1] or name.isupper()):
             yield ord(name.upper()) - ord("A")

@@ -1,6 +1,7 @@
 import gzip
 import json
 import random
+import time
 import warnings
 from pathlib import Path
 
@@ -204,3 +205,15 @@ def test_exact_match_equals_lm_eval_on_real_answers() -> None:
             for alias in row["answer"]
         )
         assert strict_match(reply, row["answer"]) == bool(expected), (reply, row["answer"])
+
+
+@pytest.mark.parametrize("part", ["the answer is ", "word, ", "x (A) (B) ", "A or ", "not "])
+def test_a_reply_without_end_is_read_in_time_that_grows_with_it(part: str) -> None:
+    def seconds(times: int) -> float:
+        began = time.perf_counter()
+        extracted_option(part * times, ["a", "b"])
+        extracted_match(part * times, ["word"])
+        return time.perf_counter() - began
+
+    # Ten times the reply: a hundred times the work if every place were held against every other.
+    assert seconds(20_000) < 40 * seconds(2_000) + 0.5
