@@ -195,7 +195,8 @@ def _partial(
 
 
 def _scored(query: Any, key: Any, value: Any, scale: float, mask: Any, cap: float | None) -> tuple[Any, Any]:
-    scores = (query @ key.transpose(-1, -2)).float() * scale
+    # Scaled before, as half precision ends at 65,504.
+    scores = ((query * scale) @ key.transpose(-1, -2)).float()
     if cap is not None:
         scores = torch.tanh(scores / cap) * cap
     if mask is not None:
