@@ -12,6 +12,7 @@ from pipelines.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "audit": ("pipelines.cli.audit:audit", "Verdict from the files you already have."),
+    "evaluate": ("pipelines.cli.evaluate:evaluate", "Score a model on benchmarks, and have it answer prompts."),
     "verdict": ("pipelines.cli.verdict:verdict", "Recompute a verdict from an audit's saved rows."),
     "data": (
         "pipelines.cli.data:data",
