@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 BOXES = Path(__file__).with_name("boxes")
-PARTS = {"program": ("plain_values", "call_filter", "program_box"), "verifier": ("plain_values", "verifier_box")}
+PARTS = {
+    "program": ("plain_values", "call_filter", "program_box"),
+    "verifier": ("plain_values", "calls", "verifier_box"),
+}
 FUTURE = "from __future__ import annotations"
 OWN = "from components."
 
