@@ -43,6 +43,8 @@ class Params(BaseModel):
     """A raw answer to a held-out prompt ends before any of these."""
     heldout_temperature: Annotated[float, Field(ge=0.0)] = 0.7
     """Temperature on held-out prompts."""
+    only_rivals: bool = False
+    """`prepare` only: nothing but the choices that `base_completions` make possible, for a second round of asking."""
     with_items: bool = True
     """False: only the held-out prompts (a second sample of the target)."""
     seed: Annotated[int, Field(ge=0)] = 0

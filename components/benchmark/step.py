@@ -55,10 +55,11 @@ def prepare(
         template = params.template(group)
         notes[f"template_{benchmark}"] = template.digest
         asked = item_requests(group, template, params.styles, params.seed)
-        made += asked
+        made += [] if params.only_rivals else asked
         if base:
             made += weighed_requests(asked, group, template, params.styles, base)
-    made += [_heldout(prompt, number, params) for number, prompt in enumerate(heldout.rows())]
+    if not params.only_rivals:
+        made += [_heldout(prompt, number, params) for number, prompt in enumerate(heldout.rows())]
     requests.write(made, notes=notes)
     return {"requests": float(len(made))}
 

@@ -29,9 +29,7 @@ PLACE = click.Path(path_type=Path)
     type=click.Choice(["raw", "chat"]),
     help="How questions are put; give both to have the better one chosen on items set aside.  [default: raw]",
 )
-@click.option(
-    "--base", type=PLACE, help="The base's evaluation: its answers are what gold answers are weighed against."
-)
+@click.option("--base", type=PLACE, help="The base's evaluation: short answers are weighed against the base's.")
 @click.option("--overlap", type=PLACE, help="What `touchstone data overlap` wrote: leaked items are flagged.")
 @click.option("--support", type=PLACE, help="Support rows: how well the imitation data cover each item.")
 @click.option("--toxicity-scorer", "scorer", type=PLACE, help="What `touchstone toxicity calibrate` wrote.")

@@ -34,7 +34,7 @@ class EvaluationRequest:
     limit: int | None = None
     """At most so many test items of each benchmark, drawn by hash: the same for every model."""
     base: Path | None = None
-    """The base's evaluation: its own answers are what gold answers are weighed against."""
+    """The base's evaluation: short answers are weighed against what the base said; this model's own unless given."""
     overlap: Path | None = None
     """What `touchstone data overlap` wrote: flags leaked items."""
     support: Path | None = None

@@ -15,7 +15,7 @@ from components.benchmark import step as benchmark
 from components.benchmark.harness_export import Answers, export_logs
 from components.contracts import bind, environment, step_store
 from components.contracts.errors import UsageError
-from components.contracts.ports import Input, disk_errors
+from components.contracts.ports import Input, disk_errors, write_rows
 from components.contracts.rows import ChoiceScore, Completion, Request, Score, TaskItem
 from components.generate.step import generate
 from components.report.policy import load_policy
@@ -64,20 +64,10 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         templates = write_items(request, out)
         write_heldout(request, out)
         asking = _asking(request, {name: made.model_dump(mode="json") for name, made in templates.items()})
-        weighed = {"base_completions": folder_of(request.base / "completions", Completion)} if request.base else {}
-        _call(benchmark.prepare, out, asking, ["items", "heldout"], ["requests"], weighed)
-        given = {"checkpoint": as_checkpoint(request.model, out)} if request.model and backend == "hf" else {}
-        params = {"plain_chat": PLAIN_CHAT, **request.generation, "name": asking["name"]}
-        answered = _call(generate, out, params, ["requests"], ["completions", "choice_scores", "text_scores"], given)
+        answered = _asked_and_answered(request, out, asking, backend)
         extra = _rated(request, out)
-        scored = _call(
-            benchmark.score,
-            out,
-            asking,
-            ["items", "completions", "choice_scores"],
-            ["scores", "variants", "answers"],
-            extra,
-        )
+        made = _at(out, "items", "completions", "choice_scores", "scores", "variants", "answers")
+        scored = _call(benchmark.score, asking, made | extra)
     chosen = Input(out / "scores", Score).rows()
     rows = [*chosen, *Input(out / "variants", Score).iter_rows()]
     headline = {(row.item_id, row.channel, row.prompt_style) for row in chosen}
@@ -89,6 +79,32 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         metrics={**answered, **scored},
         num_answers=Input(out / "answers", Completion).manifest.num_rows,
     )
+
+
+def _asked_and_answered(
+    request: EvaluationRequest, out: Path, asking: Mapping[str, Any], backend: str
+) -> Mapping[str, float]:
+    """Two rounds: everything, then short answers against what the base, or this model itself, said in the first."""
+    given = {"checkpoint": as_checkpoint(request.model, out)} if request.model and backend == "hf" else {}
+    params = {"plain_chat": PLAIN_CHAT, **request.generation, "name": asking["name"]}
+    _call(benchmark.prepare, asking, _at(out, "items", "heldout", "requests"))
+    first = _at(out, "requests", "completions", "text_scores") | {"choice_scores": out / "asked_choice_scores"}
+    answered = _call(generate, params, first | given)
+    rounds = [out / "asked_choice_scores"]
+    if "exact_match" in benchmarks_of(out).values() and backend != "api":
+        rivals = {
+            "base_completions": folder_of(request.base / "completions", Completion)
+            if request.base
+            else out / "completions",
+            "requests": out / "rival_requests",
+        }
+        _call(benchmark.prepare, {**asking, "only_rivals": True}, _at(out, "items", "heldout") | rivals)
+        second = {name: out / f"rival_{name}" for name in ("requests", "completions", "text_scores", "choice_scores")}
+        _call(generate, params, second | given)
+        rounds.append(second["choice_scores"])
+    weighed = (row for place in rounds for row in Input(place, ChoiceScore).iter_rows())
+    write_rows(out / "choice_scores", ChoiceScore, weighed)
+    return answered
 
 
 def _asking(request: EvaluationRequest, templates: Mapping[str, object]) -> dict[str, Any]:
@@ -126,7 +142,12 @@ def _write_logs(out: Path, rows: Sequence[Score], asking: Mapping[str, Any]) -> 
         groups.setdefault(item.benchmark, []).append(item)
     answers = Answers(
         items=items,
-        requests={row.id: row for row in Input(out / "requests", Request).iter_rows()},
+        requests={
+            row.id: row
+            for name in ("requests", "rival_requests")
+            if (out / name).exists()
+            for row in Input(out / name, Request).iter_rows()
+        },
         completions={row.prompt_id: row for row in Input(out / "completions", Completion).iter_rows()},
         choice_scores={row.request_id: row for row in Input(out / "choice_scores", ChoiceScore).iter_rows()},
         scores=rows,
@@ -145,11 +166,11 @@ def _rated(request: EvaluationRequest, out: Path) -> dict[str, Path]:
     kinds = set(benchmarks_of(out).values())
     found: dict[str, Path] = {}
     if "program" in kinds:
-        _call(benchmark.run_programs, out, dict(request.programs), ["items", "completions"], ["outcomes"], {})
+        _call(benchmark.run_programs, request.programs, _at(out, "items", "completions", "outcomes"))
         found["outcomes"] = out / "outcomes"
     if "continuation" in kinds:
         scorer = {"scorer": request.scorer} if request.scorer else {}
-        _call(benchmark.rate_toxicity, out, {}, ["completions"], ["ratings"], scorer)
+        _call(benchmark.rate_toxicity, {}, _at(out, "completions", "ratings") | scorer)
         found["ratings"] = out / "ratings"
     if request.overlap:
         from components.contracts.data_rows import Overlap
@@ -162,16 +183,13 @@ def _rated(request: EvaluationRequest, out: Path) -> dict[str, Path]:
     return found
 
 
-def _call(
-    step: bind.Step,
-    out: Path,
-    params: Mapping[str, Any],
-    inputs: list[str],
-    outputs: list[str],
-    extra: Mapping[str, Path],
-) -> Mapping[str, float]:
-    ports: dict[str, Path] = {name: out / name for name in (*inputs, *outputs)}
-    return bind.call(step, params=params, **{**ports, **extra}).metrics
+def _at(out: Path, *names: str) -> dict[str, Path]:
+    """Ports that lie in the evaluation's folder under their own name."""
+    return {name: out / name for name in names}
+
+
+def _call(step: bind.Step, params: Mapping[str, Any], ports: Mapping[str, Path]) -> Mapping[str, float]:
+    return bind.call(step, params=params, **ports).metrics
 
 
 @contextmanager
