@@ -126,6 +126,16 @@ def test_a_rotation_that_the_longest_row_decides_keeps_rows_out_of_slots() -> No
     assert "rotates positions" in fit.why_not_slots(loaded.model, 65)
 
 
+def test_a_model_that_counts_positions_in_its_own_way_is_found_out() -> None:
+    model = random_model("llama", tokenizer()).model
+
+    def own_way(module: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        return args, {**kwargs, "position_ids": None}
+
+    model.register_forward_pre_hook(own_way, with_kwargs=True)
+    assert "in slots its logits come out" in fit.why_not_slots(model, 50)
+
+
 def test_the_plain_way_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     loaded = random_model("mamba", tokenizer())
     with caplog.at_level(logging.WARNING, fit.__name__):
