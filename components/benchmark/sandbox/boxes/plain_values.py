@@ -231,6 +231,15 @@ def _kept(old: Any, new: Any) -> Any:
     return old if isinstance(old, (list, tuple, dict, set, bytearray)) and old == new else new
 
 
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+# Made once: json.dumps and json.loads make them anew for every message that is not of their usual kind.
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_DECODE = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
 class Line:
     """Messages over a connection, each preceded by its length.
 
@@ -249,7 +258,7 @@ class Line:
             DoesNotCross: it is longer than a message may be.
             OSError: nobody is there.
         """
-        data = json.dumps(message, separators=(",", ":")).encode("ascii")
+        data = _ENCODE(message).encode("ascii")
         if len(data) > MAX_MESSAGE_BYTES:
             raise DoesNotCross("a value that is too large")
         self._connection.sendall(len(data).to_bytes(4, "big") + data)
@@ -266,7 +275,7 @@ class Line:
         if length > MAX_MESSAGE_BYTES:
             raise Malformed("a message that is too long")
         try:
-            return json.loads(self._exactly(length).decode("ascii"), parse_constant=_no_constant)
+            return _DECODE(self._exactly(length).decode("ascii"))
         except (ValueError, RecursionError) as error:
             raise Malformed(type(error).__name__) from None
 
@@ -281,7 +290,3 @@ class Line:
             self._unread = bytes(parts)
         data, self._unread = self._unread[:length], self._unread[length:]
         return data
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
