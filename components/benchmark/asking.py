@@ -43,6 +43,9 @@ class Params(BaseModel):
     """A raw answer to a held-out prompt ends before any of these."""
     heldout_temperature: Annotated[float, Field(ge=0.0)] = 0.7
     """Temperature on held-out prompts."""
+    likelihoods: bool = True
+    """False: nothing is asked for log-probabilities, which most servers do not give. Choices are then judged by the
+    option found in a reply; a choice benchmark that is not asked in words is refused."""
     only_rivals: bool = False
     """`prepare` only: nothing but the choices that `base_completions` make possible, for a second round of asking."""
     with_items: bool = True
@@ -65,11 +68,23 @@ class Params(BaseModel):
         return DataPolicy.model_validate(self.policy.get("data") or {})
 
     def template(self, benchmark: Sequence[TaskItem]) -> Template:
-        """The template of a benchmark: what is given for it, over what is standard."""
+        """The template of a benchmark: what is given for it, over what is standard.
+
+        Raises:
+            UsageError: a choice benchmark would be asked neither for likelihoods nor in words.
+        """
         name, kind = benchmark[0].benchmark, benchmark[0].kind
-        standard = standard_templates().get(name) or default_template(kind)
+        found = standard_templates().get(name) or default_template(kind)
         given = self.templates.get(name)
-        if given is None:
-            return standard
-        changes = {key: getattr(given, key) for key in given.model_fields_set}
-        return Template.model_validate({**standard.model_dump(), **changes})
+        if given is not None:
+            changes = {key: getattr(given, key) for key in given.model_fields_set}
+            found = Template.model_validate({**found.model_dump(), **changes})
+        if self.likelihoods or kind != "choice":
+            return found
+        if not found.free_text_tokens:
+            raise UsageError(
+                f"{name} is asked for log-probabilities only, and likelihoods is false",
+                expected="a template that asks in words too",
+                remedy=f"set free_text_tokens of {name}'s template, to 64 say",
+            )
+        return found.model_copy(update={"headline": "extracted"})

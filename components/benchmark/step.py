@@ -55,7 +55,7 @@ def prepare(
         template = params.template(group)
         notes[f"template_{benchmark}"] = template.digest
         asked = item_requests(group, template, params.styles, params.seed)
-        made += [] if params.only_rivals else asked
+        made += [] if params.only_rivals else [r for r in asked if params.likelihoods or r.kind != "choice"]
         if base:
             made += weighed_requests(asked, group, template, params.styles, base)
     if not params.only_rivals:
@@ -104,6 +104,7 @@ def score(
         if not tests:
             continue
         rows = item_scores(tests, template, params.styles, recorded, params.name)
+        rows = [row for row in rows if params.likelihoods or row.channel != "likelihood"]
         channel = headline_channel(tests[0].kind, template, params.match_channel)
         chosen = choose_headline(rows, params.selection_share, channel)
         for row in rows:

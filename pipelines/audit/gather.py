@@ -17,7 +17,7 @@ from components.contracts import canonical
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.rows import Dialogue, Removal, Role, Score, SupportClaim, TaskItem
 from components.ingest.reading.readers import read_dialogues
-from pipelines.audit.evaluations import items_of, variants_of
+from pipelines.audit.evaluations import items_of, on_common_ground, variants_of
 from pipelines.audit.request import AuditRequest, ScoreRole
 from pipelines.audit.roles import (
     refuse_one_file_in_two_roles,
@@ -76,6 +76,8 @@ def gather(request: AuditRequest) -> Gathered:
         for role, sources in request.scores.items()
     }
     refuse_scores_of_another_role(scores, outputs)
+    variants = {role: variants_of(place) for role, place in request.evaluations.items()}
+    scores, reread = on_common_ground(scores, variants)
     published = read_published(request.published) if request.published else NOTHING_PUBLISHED
     judgments = read_judgments(request.judgments, list(outputs.values()), prompts=prompts)
     dialogues, removed = _read_training(request.train, outputs)
@@ -92,11 +94,11 @@ def gather(request: AuditRequest) -> Gathered:
         tuple(joins),
         (),
         _describe_files(request),
-        {role: variants_of(place) for role, place in request.evaluations.items()},
+        variants,
         tuple({item.id: item for place in request.evaluations.values() for item in items_of(place)}.values()),
     )
     claims = _claims(request, published, made.benchmarks)
-    remarks = tuple(_remarks(made))
+    remarks = (*_remarks(made), *reread)
     return Gathered(**{**vars(made), "claims": claims, "remarks": remarks})
 
 

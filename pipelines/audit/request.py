@@ -6,16 +6,16 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from components.contracts import files
 from components.contracts.errors import UsageError
 from components.contracts.rows import Role
+from pipelines.audit.evaluations import ScoreRole as ScoreRole
 from pipelines.audit.evaluations import expanded
 
-ScoreRole = Literal["base", "imitator", "target"]
 SCORE_ROLES: tuple[ScoreRole, ...] = get_args(ScoreRole)
 OUTPUT_ROLES: tuple[Role, ...] = get_args(Role)
 DEFAULT_POLICY = "study"

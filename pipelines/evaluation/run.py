@@ -91,7 +91,7 @@ def _asked_and_answered(
     first = _at(out, "requests", "completions", "text_scores") | {"choice_scores": out / "asked_choice_scores"}
     answered = _call(generate, params, first | given)
     rounds = [out / "asked_choice_scores"]
-    if "exact_match" in benchmarks_of(out).values() and backend != "api":
+    if "exact_match" in benchmarks_of(out).values() and asking["likelihoods"]:
         rivals = {
             "base_completions": folder_of(request.base / "completions", Completion)
             if request.base
@@ -124,6 +124,7 @@ def _asking(request: EvaluationRequest, templates: Mapping[str, object]) -> dict
         "selection_share": share,
         # A checkpoint without chat template is asked by `plain_chat`.
         "heldout_chat": True,
+        "likelihoods": request.generation.get("backend") != "api",
         "policy": {"data": load_policy(request.policy).data.model_dump(mode="json")},
         "templates": {**templates, **known},
         **given,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.contracts.ports import write_rows
+from components.contracts.ports import Input, write_rows
 from components.contracts.rows import Completion, Score, TaskItem
 
 N = 120
@@ -92,3 +92,23 @@ def test_scores_given_by_name_go_before_an_evaluations_own(
     ran = touchstone("audit", *given, *rows, "--out", tmp_path / "audit", "--json")
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["benchmarks"][0]["base"] == 1.0
+
+
+def test_a_target_without_likelihoods_is_compared_by_what_all_three_have(
+    tmp_path: Path, touchstone: Callable[..., Any]
+) -> None:
+    places = {}
+    for role in SHARES:
+        place = places[role] = evaluation(tmp_path / role, role)
+        rows = Input(place / "scores", Score).rows()
+        if role != "target":  # base and imitator are judged by likelihood, and have the replies beside
+            write_rows(place / "variants", Score, rows)
+            write_rows(place / "scores", Score, [row.model_copy(update={"channel": "likelihood"}) for row in rows])
+    given = [part for role, place in places.items() for part in (f"--{role}", place)]
+    ran = touchstone("audit", *given, "--out", tmp_path / "audit", "--json")
+    assert ran.code == 0, ran.err
+    verdict = json.loads(ran.out)
+    (benchmark,) = verdict["benchmarks"]
+    assert benchmark["n"] == N
+    assert benchmark["target"] is not None
+    assert any("all are compared by extracted" in line for line in verdict["warnings"])

@@ -174,3 +174,18 @@ def test_an_interrupted_evaluation_keeps_what_was_answered(
     for name in ("scores", "variants", "answers"):
         shutil.rmtree(tmp_path / "out" / name)
     assert touchstone(*command).out == first.out
+
+
+def test_a_server_without_likelihoods_is_asked_for_none(
+    files: dict[str, Path], tmp_path: Path, touchstone: Callable[..., Any]
+) -> None:
+    more = ("--backend", "echo", "--params", '{"questions": {"likelihoods": false}}', "--json")
+    told = json.loads(touchstone(*arguments(files, tmp_path / "out", *more)).out)
+    assert {row.kind for row in Input(tmp_path / "out" / "requests", Request).iter_rows()} == {"completion"}
+    headline = {s["benchmark"]: s["channel"] for s in told["scores"] if s["headline"]}
+    assert headline == {"mmlu": "extracted", "nq_open": "extracted"}
+    assert not any(s["channel"] == "likelihood" for s in told["scores"])
+    only = '{"questions": {"likelihoods": false, "templates": {"mmlu": {"free_text_tokens": 0}}}}'
+    ran = touchstone(*arguments(files, tmp_path / "two", "--backend", "echo", "--params", only))
+    assert ran.code == 2
+    assert "free_text_tokens" in ran.err
