@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from components.benchmark.prompting import Template, check_placeholders
 from components.benchmark.standard_tasks import default_template, standard_templates
 from components.contracts.data_policy import DataPolicy
+from components.contracts.errors import UsageError
 from components.contracts.rows import PromptStyle, TaskItem
 
 
