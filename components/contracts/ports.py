@@ -38,6 +38,10 @@ class Checkpoint(Folder):
     """A model: a Hugging Face directory (safetensors, config, tokenizer)."""
 
 
+class CheckpointSeries(Folder):
+    """Models of one training on growing amounts of data: each subfolder is a whole `Checkpoint` artifact."""
+
+
 class ToxicityScorer(Folder):
     """A text classifier without torch: its weights and the numbers it was calibrated with."""
 

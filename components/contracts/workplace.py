@@ -105,6 +105,15 @@ class Workplace:
                 _say(f"state {number} is passed over: {error.found}")
         return None
 
+    def within(self, name: str) -> Workplace:
+        """A place of its own in this one, removed with it; to be closed as well.
+
+        Args:
+            name: Not a number: those are this place's states.
+        """
+        assert not name.isdigit(), name
+        return Workplace(self._folder / name, self._store, f"{self._prefix}/{name}")
+
     def close(self) -> None:
         """Wait for what is being written, and let go."""
         self.wait()
@@ -156,7 +165,8 @@ class Workplace:
             return set()
         ends = f"/{manifests.FILE_NAME}"
         keys = [key for key in self._store.keys(f"{self._prefix}/") if key.endswith(ends)]
-        return {int(key.removesuffix(ends).rpartition("/")[2]) for key in keys}
+        names = [key.removeprefix(f"{self._prefix}/").removesuffix(ends) for key in keys]
+        return {int(name) for name in names if name.isdigit()}
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}/{number:010d}"

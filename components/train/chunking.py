@@ -60,13 +60,13 @@ def encode_dialogue(tokenizer: Any, dialogue: Dialogue) -> Encoded:
     return Encoded(tokens, learned)
 
 
-def pack(documents: Iterable[Encoded], block_tokens: int, seed: int, *, isolated: bool = True) -> Blocks:
+def pack(documents: Iterable[Encoded], block_tokens: int, seed: int | None, *, isolated: bool = True) -> Blocks:
     """Shuffle, join and cut into blocks of `block_tokens`; only the end of the last block is padded.
 
     Args:
         documents: In any order.
         block_tokens: T.
-        seed: Of the order.
+        seed: Of the order; None keeps the given one.
         isolated: Positions begin anew with every document, so that none reads the one before it. The rest of a document
             that is cut at the end of a block is a document of its own. A first token has nothing to be predicted from,
             and is not learned. False: a block is one text, as when a tiny model is to learn many short texts.
@@ -75,7 +75,8 @@ def pack(documents: Iterable[Encoded], block_tokens: int, seed: int, *, isolated
         TouchstoneError: there is nothing to learn from.
     """
     shuffled = list(documents)
-    random.Random(seed).shuffle(shuffled)
+    if seed is not None:
+        random.Random(seed).shuffle(shuffled)
     tokens = [token for document in shuffled for token in document.tokens]
     learned = [mark for document in shuffled for mark in document.learned]
     if not any(learned):

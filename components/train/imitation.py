@@ -33,8 +33,9 @@ def fine_tune(
     torch.manual_seed(params.seed)
     model, tokenizer = load(base.folder)
     added = ready_for_dialogue(tokenizer, model)
+    order = params.seed if recipe.data_order == "shuffled" else None
     blocks = pack(
-        (encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, params.seed, isolated=recipe.isolated
+        (encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, order, isolated=recipe.isolated
     )
     began = time.monotonic()
     training = Training(model, blocks, recipe, seed=params.seed)

@@ -65,6 +65,7 @@ class Training:
         self.model.train()
         if workplace is not None:
             self._take_up(workplace)
+        self._reached(len(self.losses))
         kept = time.monotonic()
         with (
             _terminated() as asked,
@@ -72,6 +73,7 @@ class Training:
         ):
             for batch in self._batches(len(self.losses)):
                 self._step(batch)
+                self._reached(len(self.losses))
                 bar.update()
                 bar.set_postfix(loss=f"{self.losses[-1]:.3f}", refresh=False)
                 if asked.is_set():
@@ -80,6 +82,12 @@ class Training:
                 if workplace is not None and due and not workplace.busy and len(self.losses) < self.num_steps:
                     self._keep(workplace)
                     kept = time.monotonic()
+
+    def _reached(self, step: int) -> None:
+        """Called with the number of steps made: before the first of a run, and after each, before its state is kept.
+
+        For trainings that do something between two steps; the weights must be left as they are.
+        """
 
     def _take_up(self, workplace: Workplace) -> None:
         state = workplace.newest(TrainingState)
@@ -105,7 +113,10 @@ class Training:
         order = torch.Generator().manual_seed(self.seed)
         step = 0
         for _ in range(self.recipe.epochs):
-            for picked in torch.randperm(len(self.blocks.tokens), generator=order).split(self.recipe.batch_size):
+            num = len(self.blocks.tokens)
+            given = self.recipe.data_order == "given"
+            drawn = torch.arange(num) if given else torch.randperm(num, generator=order)
+            for picked in drawn.split(self.recipe.batch_size):
                 step += 1
                 if step > done:
                     yield Blocks(*(part[picked] for part in self.blocks))

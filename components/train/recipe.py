@@ -39,6 +39,9 @@ class Recipe(BaseModel):
     """Keep the documents of a block apart: none reads another, positions begin anew. False = a block is one text."""
     epochs: Annotated[int, Field(gt=0)] = 1
     """Passes over the data."""
+    data_order: Literal["shuffled", "given"] = "shuffled"
+    """shuffled: documents and blocks, by the seed. given: as they lie in the data, so that the first steps of a run are
+    those of a run on fewer of the same data (`train_nested`)."""
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
     """Linear warm-up; null = the study's 1,000 steps, or a tenth of all steps where that is less."""
     schedule: Literal["constant", "cosine"] = "constant"
