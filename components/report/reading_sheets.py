@@ -27,8 +27,8 @@ def format_sheet(losses: tuple[FormatLoss, ...]) -> Sheet:
         Column("Benchmark", numeric=False),
         Column("n", "items with both readings of both models"),
         Column("Strict change", "whole reply against the answer, percentage points"),
-        Column("of it knowledge", "change when the answer is looked for inside the reply"),
-        Column("of it form", "the rest: how replies are written, not what they know"),
+        Column("Knowledge", "change when the answer is looked for inside the reply"),
+        Column("Form", "the rest: how replies are written, not what they know"),
     )
     rows = tuple(
         (
