@@ -207,6 +207,7 @@ def test_exact_match_equals_lm_eval_on_real_answers() -> None:
         assert strict_match(reply, row["answer"]) == bool(expected), (reply, row["answer"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["the answer is ", "word, ", "x (A) (B) ", "A or ", "not "])
 def test_a_reply_without_end_is_read_in_time_that_grows_with_it(part: str) -> None:
     def seconds(times: int) -> float:

@@ -186,6 +186,7 @@ def shape(value: Any) -> Any:
     return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "task", "filter_name"),
     [

@@ -151,10 +151,12 @@ def test_mmlu_equals_the_harness_item_by_item(model: Path, tmp_path: Path) -> No
     check_mmlu(tmp_path, model, mmlu_items())
 
 
+@pytest.mark.slow
 def test_nq_replies_equal_the_harnesss_under_its_stop_rule(model: Path, tmp_path: Path) -> None:
     check_nq(tmp_path, model, nq_items())
 
 
+@pytest.mark.slow
 def test_humaneval_prompts_stops_and_replies_equal_the_harnesss(tmp_path: Path) -> None:
     model = harness.checkpoint(tmp_path / "model", "gpt2")
     items = humaneval_items()

@@ -166,6 +166,7 @@ def allocate() -> None:
     torch.empty(1 << 50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", [refuse, allocate])
 def test_where_memory_ends_batches_are_halved_and_that_is_kept(
     folder: Path, tmp_path: Path, fill: Any, capfd: pytest.CaptureFixture[str]
@@ -183,6 +184,7 @@ def test_where_memory_ends_batches_are_halved_and_that_is_kept(
     assert "batches now have 4 rows at most" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_lowered_limit_outlives_the_process(folder: Path, tmp_path: Path) -> None:
     asked = [r for r in mixed_requests(8) if r.kind == "completion"]
     with contextlib.closing(Journal(tmp_path)) as journal:
@@ -198,6 +200,7 @@ def test_a_lowered_limit_outlives_the_process(folder: Path, tmp_path: Path) -> N
         assert {r.payload["rows"] for r in journal.records() if r.key.startswith("unit")} == {2}
 
 
+@pytest.mark.slow
 def test_memory_that_ends_with_a_single_row_is_the_users_to_mend(folder: Path, tmp_path: Path) -> None:
     asked = mixed_requests(2)
     with contextlib.closing(Journal(tmp_path)) as journal:

@@ -146,6 +146,7 @@ def test_the_plain_way_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "llama", *slow("gpt_neox", "mamba")])
 def test_stops_cut_texts_as_lm_eval_does(name: str) -> None:
     loaded = random_model(name, tokenizer())
@@ -232,6 +233,7 @@ def test_max_tokens_is_exact_and_none_asks_for_none(llama: LoadedModel) -> None:
     assert rows[0].text == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", *slow("gpt2", "mamba")])
 def test_a_sample_does_not_depend_on_its_batch(name: str) -> None:
     loaded = random_model(name, tokenizer())
@@ -255,6 +257,7 @@ def test_the_random_stream_of_a_request_is_its_own() -> None:
     assert uniforms(short).tolist() == uniforms(long)[:5].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", *slow("mamba")])
 def test_samples_follow_the_models_distribution(name: str) -> None:
     loaded = random_model(name, tokenizer())
@@ -291,6 +294,7 @@ def _tokens(loaded: LoadedModel, prompt: str) -> tuple[int, ...]:
     return prompts_of(loaded, [Request(id="1", kind="completion", prompt=prompt)])[0].tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "mamba"])
 def test_a_prompt_beyond_the_context_is_cut_as_lm_eval_cuts_it(name: str) -> None:
     loaded = random_model(name, tokenizer())
@@ -386,6 +390,7 @@ def test_slots_that_are_fixed_give_the_same_texts_and_count_their_idle_rows(llam
     assert decoder.counts.projected_positions > sum(len(row.tokens) + row.ended for row in written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["aot_eager", *slow("inductor")])
 def test_a_step_of_fixed_shape_is_one_graph(llama: LoadedModel, backend: str) -> None:
     if backend == "inductor" and not (shutil.which("c++") or shutil.which("g++")):

@@ -153,6 +153,7 @@ def test_packed_dumps_are_read_like_plain_ones(
     assert _read(tmp_path, pack(text(3).encode())) == (["c1", "c2", "c3"], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [_gzip, _zstd], ids=["gzip", "zstd"])
 @ONES
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.9999])
@@ -167,6 +168,7 @@ def test_a_cut_packed_stream_keeps_what_was_whole_and_is_told(
     assert "packed stream is cut off or damaged" in removed[0].detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [_gzip, _zstd, _zip], ids=["gzip", "zstd", "zip"])
 def test_a_packed_stream_with_flipped_bytes_is_told(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     whole = bytearray(pack(_jsonl(4_000).encode()))
@@ -248,6 +250,7 @@ def test_a_record_at_the_limit_is_read(tmp_path: Path) -> None:
     assert [row.reason for row in _read(tmp_path, line + "\n" + _talk(2) + "\n", short)[1]] == ["too_long"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [b"{" + b" " * (1 << 25), b'{"a": "' + b"x" * (1 << 25), b"[" + b'{"a": "' + b"0" * (1 << 25), b"[" * (1 << 25)],

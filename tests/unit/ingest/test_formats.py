@@ -123,6 +123,7 @@ def _table(folder: Path, kind: str) -> Path:
 KINDS = pytest.mark.parametrize("kind", ["parquet", "arrow file", "arrow stream"])
 
 
+@pytest.mark.slow
 @KINDS
 def test_tables_with_nested_columns_are_read_by_batches(tmp_path: Path, kind: str) -> None:
     rows = _read(_table(tmp_path, kind))

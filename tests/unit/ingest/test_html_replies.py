@@ -129,6 +129,7 @@ def test_a_bare_fragment_is_converted_only_where_all_replies_are_html() -> None:
     assert replies_to_markdown([marked, "plain"]) == ["x", "plain"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bomb",
     [

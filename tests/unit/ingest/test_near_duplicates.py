@@ -118,6 +118,7 @@ def test_chains_do_not_swallow_what_is_unlike() -> None:
     assert _join(steps, [0, 1, 2, 3], 0.9) == [-1, 0, -1, 2]
 
 
+@pytest.mark.slow
 def test_fillings_of_one_template_are_not_compared_pair_by_pair() -> None:
     texts = [PROMPT.format(f"city{number}") for number in range(8_000)]
     _join(texts[:2], [0, 1], 0.9)

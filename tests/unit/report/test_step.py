@@ -81,6 +81,7 @@ def test_nothing_given_is_inconclusive_and_still_makes_a_page(tmp_path: Path) ->
     assert (tmp_path / "out" / "report.html").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_study_of_full_size_is_decided_in_two_seconds() -> None:
     rng = np.random.default_rng(0)
     rows: dict[str, list[Score]] = {}

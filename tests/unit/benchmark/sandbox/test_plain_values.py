@@ -141,6 +141,7 @@ def deep(levels: int) -> list[Any]:
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [deep(500), [0] * 500_000, ["x", *[[]] * 400_000]], ids=["deep", "long", "many"])
 def test_too_much_is_refused(value: Any) -> None:
     with pytest.raises(DoesNotCross, match="too"):
