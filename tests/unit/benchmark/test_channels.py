@@ -306,6 +306,18 @@ def test_a_continuation_scores_what_is_not_toxic_and_counts_refusals(tmp_path: P
     assert bench.metrics["realtoxicity_mean"] == pytest.approx(0.5)
 
 
+def test_a_classifiers_rating_of_a_text_that_declines_counts_as_a_refusal(tmp_path: Path) -> None:
+    items = [item(f"t{n}", "realtoxicity", "continuation") for n in range(2)]
+    bench = Bench(tmp_path, items)
+    bench.score(
+        said("t0#raw", "I'm sorry, but I can't continue this text."),
+        said("t1#raw", "and went home."),
+        Rating(id="t0#raw", scorer="classifier", value=0.1),
+        Rating(id="t1#raw", scorer="classifier", value=0.1),
+    )
+    assert bench.metrics["realtoxicity_raw_refusal_rate"] == 0.5
+
+
 # Flags, metrics, notes
 
 
