@@ -41,3 +41,48 @@ def train(
     from components.train import step
 
     bind.run_task(step.train, locals())
+
+
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def train_nested(
+    dialogues: dsl.Input[dsl.Dataset],
+    base: dsl.Input[dsl.Model],
+    series: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+    seed: int = 0,
+) -> None:
+    """Fine-tune a base on growing amounts of nested data, in one pass."""
+    from components.contracts import bind
+    from components.train import step
+
+    bind.run_task(step.train_nested, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def pick_checkpoint(
+    series: dsl.Input[dsl.Artifact],
+    checkpoint: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Take one checkpoint out of a series."""
+    from components.contracts import bind
+    from components.train import step
+
+    bind.run_task(step.pick_checkpoint, locals())
+
+
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def interpolate(
+    base: dsl.Input[dsl.Model],
+    imitator: dsl.Input[dsl.Model],
+    checkpoint: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Mix the weights of a base and its imitator."""
+    from components.contracts import bind
+    from components.train import step
+
+    bind.run_task(step.interpolate, locals())

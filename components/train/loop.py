@@ -65,12 +65,12 @@ class Training:
         self.model.train()
         if workplace is not None:
             self._take_up(workplace)
-        self._reached(len(self.losses))
         kept = time.monotonic()
         with (
             _terminated() as asked,
             tqdm(total=self.num_steps, initial=len(self.losses), desc=doing, disable=None, leave=False) as bar,
         ):
+            self._reached(len(self.losses))
             for batch in self._batches(len(self.losses)):
                 self._step(batch)
                 self._reached(len(self.losses))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from components.contracts.bind import Metrics
-from components.contracts.ports import Checkpoint, Input, Output
+from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Output
 from components.contracts.rows import Dialogue, TextRow
 from components.contracts.workplace import Workplace
 from components.train.trainjob.request import ClusterParams
@@ -47,6 +48,41 @@ class Params(BaseModel):
     """Between two states that a training killed at any moment goes on from."""
     cluster: ClusterParams | None = None
     """Train in a TrainJob on nodes of its own; null = in this process."""
+
+
+class NestedParams(BaseModel):
+    """The study's fine-tuning on several amounts of nested data, in one pass."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """The sweep's name; shown in folder names and progress."""
+    amounts: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (1,)
+    """Each is the beginning of the next; a checkpoint is called by its amount."""
+    unit: Literal["tokens", "dialogues", "steps"] = "dialogues"
+    """Of the amounts. tokens: of the assistants, counted by the base's tokenizer, as `subset` cuts them."""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """Fields of Recipe: schedule constant, warmup_steps a number, one epoch; data_order is the data's."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of what is random beside the order."""
+    state_seconds: Annotated[float, Field(ge=0.0, json_schema_extra={"identity": False})] = 300.0
+    """As in Params."""
+
+    @field_validator("amounts")
+    @classmethod
+    def _increasing(cls, given: tuple[int, ...]) -> tuple[int, ...]:
+        if any(smaller >= larger for smaller, larger in pairwise(given)):
+            raise ValueError(f"{', '.join(map(str, given))} do not increase")
+        return given
+
+
+class PickParams(BaseModel):
+    """Which checkpoint of a series."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    label: str = ""
+    """Its amount, as `train_nested` was given it."""
 
 
 def pretrain(
@@ -96,3 +132,35 @@ def train(
     from components.train.imitation import fine_tune
 
     return fine_tune(dialogues.rows(), base, checkpoint, workplace, params)
+
+
+def train_nested(
+    *,
+    dialogues: Input[Dialogue],
+    base: Input[Checkpoint],
+    series: Output[CheckpointSeries],
+    workplace: Workplace,
+    params: NestedParams,
+) -> Metrics:
+    """Fine-tune a base on growing amounts of the same data, in the data's order, in one pass.
+
+    Every checkpoint has the bits that `train` gives on that amount alone with `data_order: given`.
+
+    Raises:
+        TouchstoneError: a recipe whose first steps hang on the length of the run, amounts that the data do not hold, or
+            what `train` raises.
+    """
+    from components.train.nested import fine_tune_nested
+
+    return fine_tune_nested(dialogues.rows(), base, series, workplace, params)
+
+
+def pick_checkpoint(*, series: Input[CheckpointSeries], checkpoint: Output[Checkpoint], params: PickParams) -> Metrics:
+    """Take one checkpoint out of a series, to be evaluated like any other.
+
+    Raises:
+        UsageError: there is none of that label.
+    """
+    from components.train.series import pick
+
+    return pick(series, checkpoint, params.label)
