@@ -1,0 +1,152 @@
+"""How fast a training goes, what of the device it uses, and what it waits for."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+
+from components.train.precision import described
+
+TERA = 1e12
+
+
+class Peak(NamedTuple):
+    """What a device's matrix units reach at most, dense, in floating-point operations a second."""
+
+    bfloat16: float
+    float32: float
+
+
+PEAKS: Mapping[str, Peak] = {
+    "H200": Peak(989 * TERA, 67 * TERA),
+    "H100 PCIe": Peak(756 * TERA, 51 * TERA),
+    "H100": Peak(989 * TERA, 67 * TERA),
+    "A100": Peak(312 * TERA, 19.5 * TERA),
+    "L40S": Peak(362 * TERA, 91.6 * TERA),
+    "L4": Peak(121 * TERA, 30.3 * TERA),
+    "A10": Peak(125 * TERA, 31.2 * TERA),
+    "RTX 4090": Peak(165 * TERA, 82.6 * TERA),
+}
+"""By a part of the device's name, the first that fits; from the makers' data sheets, without sparsity."""
+
+
+class Work(NamedTuple):
+    """What the forward passes so far had to do."""
+
+    computed: int = 0
+    """Tokens that went through the layers."""
+    learned: int = 0
+    """Positions that went through the vocabulary."""
+    attended: int = 0
+    """Pairs of a token and one that it reads, in its own document and not after it."""
+
+    def plus(self, other: Work) -> Work:
+        """Both."""
+        return Work(*(mine + more for mine, more in zip(self, other, strict=True)))
+
+
+class Cost(NamedTuple):
+    """Floating-point operations of a forward and a backward pass."""
+
+    token: float
+    """6 x parameters of the layers."""
+    learned: float
+    """6 x parameters of the vocabulary projection."""
+    attended: float
+    """12 x width of all heads x layers: two products a pair, each a multiplication and an addition, three times."""
+
+    def of(self, work: Work) -> float:
+        """6 N for a token (Kaplan et al. 2020, arXiv 2001.08361, section 2.1; backward is twice forward) and attention.
+
+        Only what is needed counts: the vocabulary where a token is learned, attention within a document and causal,
+        nothing that is computed again. With every token learned and one document to a block of T tokens that is
+        6 N + 6 x layers x width x T a token.
+        """
+        return self.token * work.computed + self.learned * work.learned + self.attended * work.attended
+
+
+def cost(model: Any) -> Cost:
+    """Of one unit of each kind of work. Frozen weights count as trained ones: a slight overestimate with adapters."""
+    config = model.config.get_text_config()
+    head = model.get_output_embeddings()
+    tables = {id(p): p.numel() for p in model.get_input_embeddings().parameters()}
+    projected = head.weight.numel() if head is not None else 0
+    tables |= {id(head.weight): projected} if head is not None else {}
+    body = sum(p.numel() for p in model.parameters() if id(p) not in tables)
+    heads = int(config.num_attention_heads)
+    width = heads * int(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    return Cost(6.0 * body, 6.0 * projected, 12.0 * width * int(config.num_hidden_layers))
+
+
+def peak(device: Any, precision: str) -> float | None:
+    """Operations a second that `device` reaches at most; None where that is not known, as of CPUs."""
+    kind = torch.device(device).type
+    if kind != "cuda":
+        return None
+    name = described(kind)
+    return next((getattr(known, precision) for part, known in PEAKS.items() if part in name), None)
+
+
+class Speed:
+    """Measured over the steps made by this process."""
+
+    def __init__(self, model: Any, precision: str) -> None:
+        """Begin. `model` is what is trained; `precision` is the recipe's."""
+        self._device = model.device
+        self._peak = peak(model.device, precision)
+        self._cost = cost(model) if self._peak is not None else None
+        self._began = time.monotonic()
+        self._tokens = 0
+        self._work = Work()
+        self._stalled = 0.0
+        if model.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+
+    def step(self, tokens: int, work: Work) -> None:
+        """Count a step: `tokens` of its blocks, and the work of all steps so far."""
+        self._tokens += tokens
+        self._work = work
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """The training stands still within, for its state to be copied."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._stalled += time.monotonic() - began
+
+    def shown(self) -> dict[str, str]:
+        """For the progress bar."""
+        found = self.metrics()
+        shown = {"tokens/s": f"{found['tokens_per_second']:,.0f}"}
+        if "mfu" in found:
+            shown["MFU"] = f"{found['mfu']:.0%}"
+        return {**shown, "memory": f"{found['peak_memory_bytes'] / 2**30:.1f} GiB"}
+
+    def metrics(self) -> dict[str, float]:
+        """Tokens of blocks and learned tokens a second, peak memory; the share of the peak where that is known."""
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        found = {
+            "tokens_per_second": self._tokens / seconds,
+            "learned_tokens_per_second": self._work.learned / seconds,
+            "computed_tokens": float(self._work.computed),
+            "peak_memory_bytes": float(peak_memory(self._device)),
+            "state_stall_share": self._stalled / seconds,
+        }
+        if self._peak is not None and self._cost is not None:
+            found["mfu"] = self._cost.of(self._work) / seconds / self._peak
+        return found
+
+
+def peak_memory(device: Any) -> int:
+    """Bytes: of tensors on a GPU since `Speed` began, of the whole process since its own begin on a CPU."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
