@@ -72,6 +72,8 @@ class Template(BaseModel):
     """Replies to each item that is answered in words; more than one needs a temperature."""
     temperature: Annotated[float, Field(ge=0.0)] = 0.0
     """Temperature of such replies; 0 = greedy."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Nucleus that such replies are drawn from; 1 = all tokens."""
     headline: Channel | None = None
     """Which reading the benchmark is judged by; null = likelihood for choices, the run's match_channel for the rest."""
 
@@ -268,6 +270,7 @@ def _requests(item: TaskItem, prompt: str, template: Template, style: PromptStyl
             max_tokens=template.max_tokens,
             stop=stop,
             temperature=template.temperature,
+            top_p=template.top_p,
             seed=sample_seed(seed, name) if template.temperature else seed,
         )
         for name in names

@@ -160,6 +160,8 @@ class Request(Row):
     """Generation ends before any of these strings."""
     temperature: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     """0 = greedy."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Tokens are drawn from the smallest set of likeliest ones whose shares add up to this (Holtzman et al. 2020)."""
     seed: Count = 0
     """Seeds this request's own random stream, so that neighbours in a batch do not matter."""
 

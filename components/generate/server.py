@@ -95,6 +95,7 @@ def completion_ask(request: Request) -> Ask:
         messages=(Message("user", request.prompt),) if request.chat else (),
         prompt=request.prompt,
         temperature=request.temperature,
+        top_p=request.top_p if request.top_p < 1 else None,
         seed=request.seed % 2**31,
         stop=request.stop,
     )

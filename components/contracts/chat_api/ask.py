@@ -56,6 +56,8 @@ class Ask:
     """Text to be continued."""
     temperature: float = 1.0
     """0 = the likeliest token each time."""
+    top_p: float | None = None
+    """Nucleus; None = the server's setting, as `ApiTarget.top_p`."""
     seed: int | None = None
     """For servers that sample reproducibly."""
     stop: tuple[str, ...] = ()
@@ -86,8 +88,9 @@ class Wording:
         else:
             said["prompt"] = ask.prompt
         said["temperature"] = ask.temperature
-        if target.top_p is not None:
-            said["top_p"] = target.top_p
+        top_p = target.top_p if ask.top_p is None else ask.top_p
+        if top_p is not None:
+            said["top_p"] = top_p
         if ask.seed is not None:
             said["seed"] = ask.seed
         if ask.stop:

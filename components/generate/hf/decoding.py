@@ -176,7 +176,7 @@ class Decoder:
         self.counts.computed_tokens += used
         self.counts.padding_tokens += width - used
         self.counts.projected_positions += width
-        chosen = choose(logits, state.heat[:used], state.drawn(used))
+        chosen = choose(logits, state.heat[:used], state.nuclei[:used], state.drawn(used))
         broken, ended = chosen == BROKEN, np.isin(chosen, self.ends)
         leaving = state.take(chosen, ~(broken | ended)) | broken | ended
         self._see_stops(chosen, leaving)
@@ -220,6 +220,7 @@ class _State:
         """Tokens written."""
         self.limit = np.zeros(num_slots, dtype=np.int64)
         self.heat = np.zeros(num_slots, dtype=np.float32)
+        self.nuclei = np.ones(num_slots, dtype=np.float32)
         self.text = np.zeros((num_slots, longest), dtype=np.int64)
         sampled = any(request.temperature > 0 for request in requests)
         self.draws = np.zeros((num_slots, longest if sampled else 1))
@@ -229,6 +230,7 @@ class _State:
         """Begin a row."""
         self.token[slot], self.position[slot] = tokens[-1], len(tokens) - 1
         self.count[slot], self.limit[slot], self.heat[slot] = 0, request.max_tokens, request.temperature
+        self.nuclei[slot] = request.top_p
         if request.temperature > 0:
             self.draws[slot, : request.max_tokens] = uniforms(request)
 
@@ -254,7 +256,7 @@ class _State:
 
     def move(self, source: int, target: int) -> None:
         """A row changes its slot."""
-        for array in (self.token, self.position, self.count, self.limit, self.heat, self.text, self.draws):
+        for array in (self.token, self.position, self.count, self.limit, self.heat, self.nuclei, self.text, self.draws):
             array[target] = array[source]
 
 

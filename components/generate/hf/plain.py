@@ -74,6 +74,7 @@ class _Rows(LogitsProcessor):  # type: ignore[misc]
         self.watches = [StopWatch(loaded.tokenizer, request.stop) for request in requests]
         self.ends = end_tokens(loaded.model, loaded.tokenizer)
         self.heat = np.array([request.temperature for request in requests], dtype=np.float32)
+        self.nuclei = np.array([request.top_p for request in requests], dtype=np.float32)
         self.draws = np.zeros((len(requests), max(request.max_tokens for request in requests)))
         for row, request in enumerate(requests):
             if request.temperature > 0:
@@ -87,7 +88,7 @@ class _Rows(LogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Scores that leave one token."""
-        chosen = choose(scores, self.heat, self.draws[:, min(self.step, self.draws.shape[1] - 1)])
+        chosen = choose(scores, self.heat, self.nuclei, self.draws[:, min(self.step, self.draws.shape[1] - 1)])
         self.step += 1
         for row, token in enumerate(chosen.tolist()):
             if not self.done[row]:

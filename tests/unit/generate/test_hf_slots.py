@@ -9,7 +9,7 @@ import torch
 from components.generate.hf.decoding import pass_sizes, shared_length
 from components.generate.hf.fit import num_layers
 from components.generate.hf.prompts import WORTH_TOKENS, prefix_groups
-from components.generate.hf.sampling import BROKEN, choose
+from components.generate.hf.sampling import BROKEN, choose, nucleus
 from components.generate.hf.slots import Slots
 from components.generate.hf.steps import FixedSteps, Steps, read_prompts
 from components.generate.hf.stops import StopWatch, text_until
@@ -137,9 +137,10 @@ def test_a_token_is_the_first_whose_cumulative_share_passes_the_draw() -> None:
     draws = np.array([0.0, 0.4999, 0.5, 0.9999, 0.3])
     temperatures = np.array([1, 1, 1, 1, 0], dtype=np.float32)
     # A token of share 0 is never drawn, not even by 0; the last row is greedy and takes the first of two alike.
-    assert choose(logits, temperatures, draws).tolist() == [1, 1, 2, 2, 1]
+    assert choose(logits, temperatures, np.ones_like(temperatures), draws).tolist() == [1, 1, 2, 2, 1]
     broken = torch.tensor([[torch.nan, 1.0], [torch.inf, 1.0], [-torch.inf, -torch.inf], [0.0, 1.0]])
-    assert choose(broken, temperatures[:4], draws[:4] / 10).tolist() == [BROKEN, BROKEN, BROKEN, 0]
+    whole = np.ones(4, dtype=np.float32)
+    assert choose(broken, temperatures[:4], whole, draws[:4] / 10).tolist() == [BROKEN, BROKEN, BROKEN, 0]
 
 
 def test_passes_begin_where_padding_would_cost_more() -> None:
@@ -183,3 +184,25 @@ def test_a_group_must_be_worth_it() -> None:
     worth, less = WORTH_TOKENS // 20 + 1, WORTH_TOKENS // 20 - 2
     rows = [(k, *range(length), 10**6 + i) for k, length in ((1, worth), (2, less), (3, less)) for i in range(20)]
     assert sorted(sorted(group) for group in prefix_groups(rows)) == [list(range(20)), list(range(20, 60))]
+
+
+def test_a_nucleus_leaves_the_likeliest_tokens_that_transformers_leaves() -> None:
+    from transformers import TopPLogitsWarper
+
+    torch.manual_seed(0)
+    logits = torch.randn(50, 40)
+    for top_p in (0.05, 0.5, 0.9):
+        kept = nucleus(logits.softmax(-1).double(), torch.full((50,), top_p)) > 0
+        expected = TopPLogitsWarper(top_p)(torch.zeros(50, 1, dtype=torch.long), logits).isfinite()
+        assert torch.equal(kept, expected)
+
+
+def test_draws_from_a_nucleus_follow_its_shares_and_no_other_row() -> None:
+    logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]]).expand(4000, -1)
+    ones = np.ones(4000, dtype=np.float32)
+    draws = (np.arange(4000) + 0.5) / 4000
+    found = choose(logits, ones, np.where(np.arange(4000) % 2, 1.0, 0.8).astype(np.float32), draws)
+    shares = logits[0].softmax(-1).numpy()
+    inside = np.bincount(found[::2], minlength=4) / 2000
+    np.testing.assert_allclose(inside, [*(shares[:2] / shares[:2].sum()), 0, 0], atol=2e-3)
+    np.testing.assert_allclose(np.bincount(found[1::2], minlength=4) / 2000, shares, atol=2e-3)
