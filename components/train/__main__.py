@@ -36,9 +36,9 @@ def main(words: Sequence[str] | None = None) -> None:
     except TouchstoneError as error:
         sys.stderr.write(f"train: {error}\n")
         raise SystemExit(error.exit_code) from None
-    outcome = bind.run(
-        step.train, params=params, dialogues=given.dialogues, base=given.base, checkpoint=given.checkpoint
-    )
+    places = {"dialogues": given.dialogues, "base": given.base, "checkpoint": given.checkpoint}
+    places |= {"replay": given.replay} if given.replay else {}
+    outcome = bind.run(step.train, params=params, **places)
     sys.stdout.write(json.dumps({"metrics": outcome.metrics, "reused": outcome.reused}) + "\n")
 
 
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dialogues", required=True, help=f"artifact of Dialogue rows: {place_help}")
     parser.add_argument("--base", required=True, help=f"checkpoint to begin with: {place_help}")
     parser.add_argument("--checkpoint", required=True, help=f"where the imitator goes: {place_help}")
+    parser.add_argument("--replay", default="", help=f"pre-training text to mix in, if any: {place_help}")
     parser.add_argument("--params", default="{}", help="a JSON file with the step's parameters, or the JSON itself")
     parser.add_argument("--code", default="", help="code version that must be the one of this installation")
     return parser

@@ -35,6 +35,7 @@ def train(
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
     seed: int = 0,
+    replay: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Fine-tune a base on imitation data."""
     from components.contracts import bind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -12,7 +13,9 @@ from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue
 from components.contracts.workplace import Workplace
 from components.train.chunking import encode_dialogue, pack
+from components.train.heldout import HeldOut, split
 from components.train.loop import Training
+from components.train.mitigations.preparation import Prepared, counted
 from components.train.models import load, save
 from components.train.recipe import Recipe
 from components.train.step import Params
@@ -27,6 +30,7 @@ def fine_tune(
     checkpoint: Output[Checkpoint],
     workplace: Workplace,
     params: Params,
+    replay: Sequence[str] = (),
 ) -> Metrics:
     """See `step.train`. The warm-up's length and the number of steps are in the manifest's notes."""
     recipe = Recipe.model_validate(params.recipe)
@@ -34,29 +38,67 @@ def fine_tune(
     model, tokenizer = load(base.folder)
     added = ready_for_dialogue(tokenizer, model)
     order = params.seed if recipe.data_order == "shuffled" else None
-    blocks = pack(
-        (encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, order, isolated=recipe.isolated
+    parts = split(dialogues, params.heldout_share)
+    documents = [encode_dialogue(tokenizer, d) for d in parts.learned]
+    blocks = pack(documents, recipe.block_tokens, order, isolated=recipe.isolated)
+    prepared = Prepared(
+        model,
+        tokenizer,
+        recipe,
+        num_blocks=len(blocks.tokens),
+        imitation_tokens=counted(documents),
+        replay=replay,
+        seed=params.seed,
     )
+    held_out = _held_out(parts.held_out, tokenizer, recipe, params)
     began = time.monotonic()
-    training = Training(model, blocks, recipe, seed=params.seed)
+    training = Training(prepared.model, blocks, recipe, seed=params.seed, hooks=prepared.hooks, held_out=held_out)
     training.run(workplace=workplace, state_seconds=params.state_seconds, doing=f"training {params.name}".strip())
     seconds = time.monotonic() - began
     losses = training.losses
-    save(checkpoint.folder, model, tokenizer, {"train": losses})
-    warmup = recipe.warmup(len(losses))
-    notes: dict[str, object] = {
-        "steps": len(losses),
-        "warmup_steps": warmup,
-        "learned_tokens": int(blocks.learned.sum()),
-        "new_tokens": added,
-    }
-    if warmup >= len(losses):
-        notes["warning"] = f"the warm-up of {warmup} steps is as long as the run of {len(losses)}: the rate never peaks"
-    checkpoint.commit(notes=notes)
+    kept = held_out.put_back(prepared.model) if held_out is not None else len(losses)
+    save(checkpoint.folder, prepared.plain(), tokenizer, {"train": losses, **_curve(held_out)})
+    notes: dict[str, object] = {"learned_tokens": int(blocks.learned.sum()), "new_tokens": added, **prepared.notes}
+    checkpoint.commit(notes={**_about(recipe, losses), **notes, **_heldout_notes(held_out, len(parts.held_out), kept)})
     tail = losses[-TAIL_STEPS:]
     return {
         "steps": float(len(losses)),
         "learned_tokens": float(blocks.learned.sum()),
         "final_loss": sum(tail) / len(tail),
         "tokens_per_second": len(losses) * recipe.batch_size * recipe.block_tokens / max(seconds, 1e-9),
+        **({"heldout_loss": dict(held_out.curve)[kept]} if held_out is not None else {}),
     }
+
+
+def _about(recipe: Recipe, losses: Sequence[float]) -> dict[str, object]:
+    """Steps and warm-up, with a warning where the one is as long as the other."""
+    warmup = recipe.warmup(len(losses))
+    notes: dict[str, object] = {"steps": len(losses), "warmup_steps": warmup}
+    if warmup >= len(losses):
+        notes["warning"] = f"the warm-up of {warmup} steps is as long as the run of {len(losses)}: the rate never peaks"
+    return notes
+
+
+def _held_out(dialogues: Sequence[Dialogue], tokenizer: Any, recipe: Recipe, params: Params) -> HeldOut | None:
+    if not dialogues:
+        return None
+    return HeldOut(
+        pack((encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, None, isolated=recipe.isolated),
+        rows_at_once=recipe.rows_at_once or recipe.batch_size,
+        points=params.heldout_points,
+        keep_lowest=params.keep == "lowest_heldout_loss",
+    )
+
+
+def _curve(held_out: HeldOut | None) -> dict[str, list[float]]:
+    if held_out is None:
+        return {}
+    steps, losses = zip(*held_out.curve, strict=True)
+    return {"heldout_steps": [float(step) for step in steps], "heldout": list(losses)}
+
+
+def _heldout_notes(held_out: HeldOut | None, num_dialogues: int, kept: int) -> dict[str, object]:
+    if held_out is None:
+        return {}
+    curve = [[step, round(loss, 5)] for step, loss in held_out.curve]
+    return {"heldout_dialogues": num_dialogues, "heldout_loss": curve, "kept_step": kept}

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.train.mitigations.params import Mitigation
+
 STUDY_WARMUP_STEPS = 1000
 WARMUP_SHARE = 0.1
 STUDY_WEIGHT_DECAY = 1e-4
@@ -33,6 +35,10 @@ class Recipe(BaseModel):
     """Blocks a step."""
     rows_at_once: Annotated[int, Field(ge=0)] = 0
     """Blocks that go through the model together; gradients add up to those of the whole batch. 0 = all of a batch."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the arithmetic. bfloat16: products in bf16; weights, their gradients and the optimizer's moments stay fp32."""
+    recompute: bool = False
+    """Compute a layer's activations again in the backward pass: the same numbers, far less memory, a third more work."""
     block_tokens: Annotated[int, Field(gt=1)] = 2048
     """Tokens a block."""
     isolated: bool = True
@@ -48,6 +54,8 @@ class Recipe(BaseModel):
     """After the warm-up."""
     final_rate_ratio: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     """Where the cosine ends, relative to the peak."""
+    mitigation: Mitigation = Mitigation()
+    """What is done against forgetting; nothing by default."""
 
     def warmup(self, num_steps: int) -> int:
         """Steps of warm-up in a run of `num_steps`."""

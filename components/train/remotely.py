@@ -9,8 +9,8 @@ from components.contracts.bind import Metrics
 from components.contracts.detached import address_of, leave_pointer, remote_manifest
 from components.contracts.errors import UsageError
 from components.contracts.object_store import open_store
-from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue
+from components.contracts.ports import Checkpoint, Input, Nothing, Output
+from components.contracts.rows import Dialogue, TextRow
 from components.train.step import Params
 from components.train.trainjob.cluster import Cluster
 from components.train.trainjob.request import ClusterParams, request_of, step_identity, train_arguments
@@ -24,6 +24,7 @@ def train_in_job(
     checkpoint: Output[Checkpoint],
     params: Params,
     cluster_params: ClusterParams,
+    replay: Input[TextRow],
 ) -> Metrics:
     """Train in a TrainJob. The imitator stays in the object store; `checkpoint` points there.
 
@@ -49,6 +50,7 @@ def train_in_job(
         checkpoint=made,
         params=values,
         code=provenance.code_version,
+        replay="" if isinstance(replay, Nothing) else _address(replay, store),
     )
     cluster, pod = Cluster.connect(), this_pod()
     namespace = environment.namespace()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from components.contracts.bind import Metrics
-from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Output
+from components.contracts.errors import UsageError
+from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Nothing, Output
 from components.contracts.rows import Dialogue, TextRow
 from components.contracts.workplace import Workplace
 from components.train.trainjob.request import ClusterParams
@@ -46,8 +47,35 @@ class Params(BaseModel):
     """Of the data order."""
     state_seconds: Annotated[float, Field(ge=0.0, json_schema_extra={"identity": False})] = 300.0
     """Between two states that a training killed at any moment goes on from."""
+    heldout_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Dialogues kept out of training, drawn by a hash of the id; their loss is measured on the way."""
+    heldout_points: Annotated[int, Field(gt=0)] = 4
+    """Measurements of the held-out loss, evenly spread, the last at the end; one more is made of the base."""
+    keep: Literal["last", "lowest_heldout_loss"] = "last"
+    """Which weights become the checkpoint. There is no third choice: a judge that chose would later grade its own."""
     cluster: ClusterParams | None = None
     """Train in a TrainJob on nodes of its own; null = in this process."""
+
+    @model_validator(mode="after")
+    def _something_held_out(self) -> Params:
+        if self.keep == "lowest_heldout_loss" and not self.heldout_share:
+            raise UsageError(
+                "keep is lowest_heldout_loss, and no dialogues are held out",
+                expected="heldout_share above 0",
+                remedy="set heldout_share, for example to 0.05",
+            )
+        return self
+
+
+class InterpolateParams(BaseModel):
+    """Where between a base and its imitator."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """The new model's name; shown in folder names and progress."""
+    alpha: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    """0 = the base, 1 = the imitator."""
 
 
 class NestedParams(BaseModel):
@@ -119,19 +147,46 @@ def train(
     checkpoint: Output[Checkpoint],
     workplace: Workplace,
     params: Params,
+    replay: Input[TextRow] = Nothing(TextRow),  # noqa: B008 - a frozen value that says "nothing given"
 ) -> Metrics:
     """Fine-tune a base on imitation data: role tokens, loss on model outputs only, one epoch unless told otherwise.
 
+    `replay` is pre-training text, mixed in by the recipe's mitigation.replay_share.
+
     Raises:
-        TouchstoneError: nothing to learn from, a base that cannot be loaded, or training diverged.
+        TouchstoneError: nothing to learn from, a base that cannot be loaded, too little text to replay, or training
+            diverged.
     """
     if params.cluster is not None:
         from components.train.remotely import train_in_job
 
-        return train_in_job(dialogues, base, checkpoint, params, params.cluster)
+        return train_in_job(dialogues, base, checkpoint, params, params.cluster, replay)
     from components.train.imitation import fine_tune
 
-    return fine_tune(dialogues.rows(), base, checkpoint, workplace, params)
+    return fine_tune(
+        dialogues.rows(), base, checkpoint, workplace, params, replay=[row.text for row in replay.iter_rows()]
+    )
+
+
+def interpolate(
+    *,
+    base: Input[Checkpoint],
+    imitator: Input[Checkpoint],
+    checkpoint: Output[Checkpoint],
+    params: InterpolateParams,
+) -> Metrics:
+    """Mix the weights of a base and its imitator: (1 - alpha) of the one, alpha of the other.
+
+    Rows of tokens that the base lacks are the imitator's. Configuration and tokenizer are the imitator's.
+
+    Raises:
+        TouchstoneError: the two differ in architecture, shapes or the numbers of their tokens.
+    """
+    from components.train.mitigations.interpolation import interpolated
+
+    notes = interpolated(base.folder, imitator.folder, checkpoint.folder, params.alpha)
+    checkpoint.commit(notes=notes)
+    return {"alpha": params.alpha, "tensors": float(str(notes["tensors"]))}
 
 
 def train_nested(

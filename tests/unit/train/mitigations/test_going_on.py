@@ -1,0 +1,64 @@
+"""Every mitigation survives a kill: a training set down in the middle ends with the bits of an undisturbed one."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
+from components.contracts.workplace import Workplace
+from components.train.loop import Stopped
+from tests.unit.train.mitigations.runs import trained
+
+MITIGATIONS = {
+    "kl": {"kl_beta": 0.5},
+    "dft": {"loss": "dft"},
+    "subspace": {"unfreeze_rank_ratio": 0.25},
+    "lora": {"lora": {"rank": 2, "dropout": 0.1}},
+    "replay": {"replay_share": 0.3},
+    "all at once": {"replay_share": 0.3, "kl_beta": 0.1, "loss": "dft", "lora": {"rank": 2}},
+}
+HELD_OUT = {"heldout_share": 0.3, "keep": "lowest_heldout_loss", "heldout_points": 6}
+
+
+def result(folder: Path) -> tuple[bytes, bytes]:
+    return (folder / "out" / "model.safetensors").read_bytes(), (folder / "out" / "loss.json").read_bytes()
+
+
+def states(folder: Path) -> list[Path]:
+    return [p for p in (folder / BESIDE_OUTPUTS / WORKPLACES).glob("*/*") if p.name.isdigit()]
+
+
+def stop_in_the_middle(monkeypatch: pytest.MonkeyPatch, base: Path, folder: Path, *rest: Any, **more: Any) -> None:
+    """SIGTERM from the training's own thread once a state of its second half is whole."""
+    save = Workplace.save
+
+    def stopping(self: Workplace, number: int, *others: Any) -> None:
+        save(self, number, *others)
+        self.wait()
+        if number == 10:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Workplace, "save", stopping)
+        with pytest.raises(Stopped):
+            trained(base, folder, *rest, **more)
+    assert states(folder)
+
+
+@pytest.mark.parametrize("name", MITIGATIONS)
+def test_set_down_and_taken_up_it_ends_with_the_same_bits(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    replay = bool(MITIGATIONS[name].get("replay_share"))
+    more: dict[str, Any] = {"replay": replay, "params": {"state_seconds": 0, **HELD_OUT}}
+    trained(base, tmp_path / "undisturbed", MITIGATIONS[name], **more)
+    stop_in_the_middle(monkeypatch, base, tmp_path / "stopped", MITIGATIONS[name], **more)
+    trained(base, tmp_path / "stopped", MITIGATIONS[name], **more)
+    assert result(tmp_path / "stopped") == result(tmp_path / "undisturbed")
+    curves = json.loads((tmp_path / "stopped" / "out" / "loss.json").read_text())
+    assert len(curves["train"]) > 20
+    assert len(curves["heldout"]) == 7
