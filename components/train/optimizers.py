@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
+
+from components.train.engines.shards import local, summed_squares
 
 SECOND_MOMENT_EXPONENT = 0.95
 MOMENTUM = 0.9
@@ -51,17 +54,21 @@ class AdamwParameterScaled(torch.optim.Optimizer):
 
     def _step_group(self, params: list[Any], rate: float, decay: float) -> None:
         states = [self._state(p) for p in params]
-        gradients = [p.grad.to(state["second"].dtype) for state, p in zip(states, params, strict=True)]
-        for state, p, g in zip(states, params, gradients, strict=True):
+        shared = any(isinstance(p, DTensor) for p in params)
+        squares = summed_squares(params) if shared else None
+        for at, (state, p) in enumerate(zip(states, params, strict=True)):
             state["step"] += 1
             beta = 1.0 - state["step"] ** -SECOND_MOMENT_EXPONENT
-            second, momentum = state["second"], state["momentum"]
+            # Shards are worked on as what they are; only the scale hangs on the whole tensor.
+            second, momentum = local(state["second"]), local(state["momentum"])
+            g = local(p.grad).to(second.dtype)
             second.mul_(beta).add_(g.square().add_(EPSILON), alpha=1.0 - beta)
-            value = p.to(second.dtype)
-            scale = value.square().mean().sqrt().clamp(min=SMALLEST_SCALE)
+            value = local(p).to(second.dtype)
+            mean = value.square().mean() if squares is None else squares[at] / p.numel()
+            scale = mean.sqrt().clamp(min=SMALLEST_SCALE)
             momentum.mul_(MOMENTUM).add_(g.mul(second.rsqrt()).mul_(scale), alpha=(1.0 - MOMENTUM) * rate)
             # Rounded to the parameter's precision once a step.
-            p.copy_(value - (momentum + value * (rate * decay)))
+            local(p).copy_(value - (momentum + value * (rate * decay)))
 
     def _state(self, p: Any) -> dict[str, Any]:
         state: dict[str, Any] = self.state[p]
@@ -81,7 +88,9 @@ def clip_by_global_norm(params: Iterable[Any], max_norm: float) -> Any:
     """
     gradients = [p.grad for p in params if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
+    if isinstance(norm, DTensor):
+        norm = norm.full_tensor()
     factor = max_norm / torch.maximum(norm, torch.full_like(norm, max_norm))
     for gradient in gradients:
-        gradient.mul_(factor.to(gradient.dtype))
+        local(gradient).mul_(factor.to(gradient.dtype))
     return norm

@@ -11,12 +11,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from components.contracts.ports import Folder
+from components.train.engines.engine import named_weights
+from components.train.engines.group import current
+from components.train.engines.shards import gathered, local, shared_out
 
 WEIGHTS, MOMENTS, REST = "weights.safetensors", "moments.safetensors", "training.json"
 
 
 class TrainingState(Folder):
-    """Everything a training needs to go on bit for bit: one process, the same device and number of threads."""
+    """Everything a training needs to go on bit for bit: the same number of processes and threads, the same devices.
+
+    On another number of processes it goes on within float noise."""
 
 
 class Taken(NamedTuple):
@@ -33,19 +38,18 @@ class Taken(NamedTuple):
 
 
 def take(model: Any, optimizer: Any, losses: list[float]) -> Taken:
-    """Copy the state out of a running training. Tied weights are copied once."""
-    weights: dict[str, Any] = {}
-    seen: set[int] = set()
-    for name, value in model.state_dict().items():
-        if value.data_ptr() not in seen or not value.numel():
-            seen.add(value.data_ptr())
-            weights[name] = value.detach().to("cpu", copy=True).contiguous()
+    """Copy the state out of a running training. Tied weights are copied once.
+
+    All processes of a training call it, and the chief gets everything, whole: the state does not tell how many there
+    were. The others get names without tensors.
+    """
+    weights = {name: gathered(value) for name, value in changing(model).items()}
     moments: dict[str, Any] = {}
     numbers: dict[str, Any] = {}
     for index, fields in optimizer.state_dict()["state"].items():
         for field, value in fields.items():
             if isinstance(value, torch.Tensor):
-                moments[f"{index}.{field}"] = value.detach().to("cpu", copy=True).contiguous()
+                moments[f"{index}.{field}"] = gathered(value)
             else:
                 numbers[f"{index}.{field}"] = value
     rest = {"losses": list(losses), "numbers": numbers, "random": torch.get_rng_state().numpy().tobytes().hex()}
@@ -65,18 +69,25 @@ def writer(taken: Taken) -> Callable[[Path], None]:
     return write
 
 
-def restore(folder: Path, model: Any, optimizer: Any) -> list[float]:
+def restore(folder: Path | None, model: Any, optimizer: Any) -> list[float]:
     """Put a state back; gives the losses so far, one a step.
 
     Args:
-        folder: A `TrainingState`.
+        folder: A `TrainingState`; None in all processes but the chief, who shares it out.
         model: As it was when the training began; only its weights are replaced.
         optimizer: Made anew over the model's parameters.
     """
-    model.load_state_dict(load_file(folder / WEIGHTS, device=str(model.device)), strict=False)
-    rest = json.loads((folder / REST).read_text(encoding="utf-8"))
+    group = current()
+    rest = group.hear(json.loads((folder / REST).read_text(encoding="utf-8")) if folder is not None else None)
     state: dict[int, dict[str, Any]] = {}
-    for key, value in (load_file(folder / MOMENTS) | rest["numbers"]).items():
+    if group.alone:
+        assert folder is not None
+        model.load_state_dict(load_file(folder / WEIGHTS, device=str(model.device)), strict=False)
+        found = load_file(folder / MOMENTS)
+    else:
+        _share_weights(folder, model)
+        found = _share_moments(folder, optimizer)
+    for key, value in (found | rest["numbers"]).items():
         index, field = key.split(".", 1)
         state.setdefault(int(index), {})[field] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
@@ -84,6 +95,34 @@ def restore(folder: Path, model: Any, optimizer: Any) -> list[float]:
     if torch.cuda.is_available() and "random_cuda" in rest:
         torch.cuda.set_rng_state(_random(rest["random_cuda"]))
     return list(rest["losses"])
+
+
+def changing(model: Any) -> dict[str, Any]:
+    """What a state holds of a model: not the frozen weights under adapters, which are the base's."""
+    frozen = {id(p) for p in model.parameters() if not p.requires_grad}
+    return {name: value for name, value in named_weights(model).items() if id(value) not in frozen}
+
+
+@torch.no_grad()
+def _share_weights(folder: Path | None, model: Any) -> None:
+    kept = load_file(folder / WEIGHTS) if folder is not None else {}
+    for name, value in changing(model).items():
+        local(value).copy_(local(shared_out(value.detach(), kept.get(name))))
+
+
+def _share_moments(folder: Path | None, optimizer: Any) -> dict[str, Any]:
+    """Each process's part of the moments: they lie as their parameters do."""
+    kept = load_file(folder / MOMENTS) if folder is not None else {}
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    found: dict[str, Any] = {}
+    for key, shape, dtype in current().hear([(key, value.shape, value.dtype) for key, value in kept.items()]):
+        p = params[int(key.split(".", 1)[0])]
+        if shape == p.shape:
+            like = torch.empty_like(p, dtype=dtype)
+        else:
+            like = torch.empty(shape, dtype=dtype, device=local(p).device)
+        found[key] = shared_out(like, kept.get(key))
+    return found
 
 
 def _random(text: str) -> Any:

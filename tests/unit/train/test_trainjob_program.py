@@ -55,7 +55,7 @@ def test_bad_words_are_told(
 @pytest.mark.parametrize(
     "told", [{"RANK": "1", "WORLD_SIZE": "2"}, {"PET_NODE_RANK": "0", "PET_NNODES": "2"}], ids=["torchrun", "trainer"]
 )
-def test_one_of_several_processes_does_not_train_alone(
+def test_one_of_several_processes_that_is_not_told_where_the_others_are_does_not_train_alone(
     words: list[str],
     tmp_path: Path,
     told: dict[str, str],
@@ -66,6 +66,6 @@ def test_one_of_several_processes_does_not_train_alone(
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
         main(words)
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     assert "of 2" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,1 @@
+"""Training in several processes: who they are (`group`), who starts them (`workers`), what each holds (`engine`)."""

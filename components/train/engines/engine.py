@@ -1,0 +1,214 @@
+"""What each of several processes holds of a model, and how their parts of a step become one."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+
+from components.contracts.errors import TouchstoneError, UsageError
+from components.train.chunking import Blocks
+from components.train.engines.group import Group
+from components.train.engines.shards import gathered
+from components.train.recipe import Recipe
+
+Name = Literal["single", "ddp", "fsdp"]
+BUCKET_ELEMENTS = 8 << 20
+"""Gradients are summed so many numbers at a time: few enough to fit beside the model, enough to keep a network busy."""
+
+
+class Engine:
+    """One process that holds the whole model. Its subclasses share the rows of a batch, or the weights as well."""
+
+    lockstep = False
+    """Whether every process must go through the model equally often, with nothing to learn if need be."""
+
+    def __init__(self, group: Group | None = None) -> None:
+        """Work for one process of `group`; None = there is one."""
+        self.group = group or Group()
+
+    def place(self, model: Any) -> Any:
+        """Make a model ready to be trained here, the same in all processes; gives what to train."""
+        return model
+
+    def begin_step(self, seed: int, step: int) -> None:
+        """Draw this step's random numbers (dropout) from seed, step and process: a state need not hold them all."""
+        if not self.group.alone:
+            torch.manual_seed((seed << 40) ^ (step << 12) ^ self.group.rank)
+
+    def parts(self, batch: Blocks, rows: int) -> Iterator[Blocks]:
+        """This process's rows of a batch, at most `rows` at a time (0 = all of its own).
+
+        Every world_size-th row is its own. In lockstep all processes get equally many parts: one that has no rows left
+        gets a row of which nothing is learned.
+
+        Args:
+            batch: B blocks, the same in all processes.
+            rows: Blocks that go through the model together.
+        """
+        own = Blocks(*(part[self.group.rank :: self.group.world_size] for part in batch))
+        most = math.ceil(len(batch.tokens) / self.group.world_size)
+        rows = rows or most
+        for start in range(0, most, rows):
+            part = Blocks(*(values[start : start + rows] for values in own))
+            if len(part.tokens):
+                yield part
+            elif self.lockstep:
+                yield Blocks(batch.tokens[:1], torch.zeros_like(batch.learned[:1]), batch.positions[:1])
+
+    def idle(self, model: Any, part: Blocks) -> None:
+        """What this process must do for the others with a part of which nothing is learned."""
+
+    def add_up(self, model: Any) -> None:
+        """Make the gradients those of the whole batch. Each process has divided by the whole's learned tokens."""
+
+    def plain(self, model: Any) -> Any:
+        """The trained model without anything of this engine; complete in the chief only."""
+        return model
+
+
+class Ddp(Engine):
+    """Every process holds the whole model; gradients are summed."""
+
+    def place(self, model: Any) -> Any:
+        """Give all processes the chief's weights."""
+        with torch.no_grad():
+            for value in (*model.parameters(), *model.buffers()):
+                dist.broadcast(value, src=0)
+        return model
+
+    def add_up(self, model: Any) -> None:
+        """Sum the gradients of all processes, a bucket of them at a time."""
+        params = [p for p in model.parameters() if p.requires_grad]
+        # A process without rows has no gradients; a parameter that nobody used must be left without.
+        used = torch.tensor([p.grad is not None for p in params], dtype=torch.uint8)
+        dist.all_reduce(used, op=dist.ReduceOp.MAX)
+        for p, anywhere in zip(params, used.tolist(), strict=True):
+            if anywhere and p.grad is None:
+                p.grad = torch.zeros_like(p)
+        sent = []
+        for bucket in _buckets([p.grad for p in params if p.grad is not None]):
+            flat = torch.cat([gradient.reshape(-1) for gradient in bucket]) if len(bucket) > 1 else bucket[0]
+            sent.append((bucket, flat, dist.all_reduce(flat, async_op=True)))
+        for bucket, flat, work in sent:
+            work.wait()
+            if len(bucket) > 1:
+                summed = flat.split([gradient.numel() for gradient in bucket])
+                torch._foreach_copy_(bucket, [s.view_as(g) for s, g in zip(summed, bucket, strict=True)])
+
+
+class Fsdp(Engine):
+    """Weights, gradients and moments are shared out (FSDP2): a decoder layer is whole only while it is worked on."""
+
+    lockstep = True
+
+    def place(self, model: Any) -> Any:
+        """Shard a model in place, layer by layer, onto this process's device."""
+        # An ordinary model to come back to: its weights have a shape and no storage until then.
+        empty = {
+            id(p): torch.nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()
+        }
+        self._skeleton = copy.deepcopy(model, memo=dict(empty))
+        # It warns of logits that are changed in place; ours are only read.
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+        mesh = init_device_mesh(kind, (self.group.world_size,))
+        for layer in decoder_layers(model):
+            fully_shard(layer, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+        for module in model.modules():
+            if isinstance(module, FSDPModule):
+                # Sums, not means: each process has divided by the tokens of the whole batch.
+                module.set_gradient_divide_factor(1.0)
+                module.set_force_sum_reduction_for_comms(True)
+        return model
+
+    def idle(self, model: Any, part: Blocks) -> None:
+        """Go through the model for nothing: the other processes need this one's weights, and it takes theirs."""
+        row = Blocks(*(values[:1].to(model.device) for values in part))
+        said = model(input_ids=row.tokens, position_ids=row.positions, use_cache=False).logits
+        (said.sum() * 0.0).backward()
+
+    def plain(self, model: Any) -> Any:
+        """Gather every weight in the chief, in the ordinary model that `place` was given (on the CPU)."""
+        whole = {name: gathered(value) for name, value in named_weights(model).items()}
+        if self.group.chief:
+            self._skeleton.load_state_dict(whole, strict=False, assign=True)
+            self._skeleton.tie_weights()
+        return self._skeleton
+
+
+def engine_of(name: Name, group: Group) -> Engine:
+    """The engine called `name` for this process.
+
+    Raises:
+        TouchstoneError: `single` was asked of several processes.
+    """
+    if name == "single" and not group.alone:
+        raise TouchstoneError(
+            f"engine single trains in one process, and there are {group.world_size}",
+            expected="engine ddp (every process holds the model) or fsdp (the model is shared out)",
+            remedy="set engine: ddp in the parameters of train, or processes: 1",
+        )
+    if group.alone:
+        return Engine(group)
+    return Fsdp(group) if name == "fsdp" else Ddp(group)
+
+
+def check_engine(name: Name, recipe: Recipe) -> None:
+    """Refuse what cannot be had together.
+
+    Raises:
+        UsageError: a mitigation that works on whole matrices, of a model that is shared out.
+    """
+    wanted = recipe.mitigation
+    asked = {"kl_beta": wanted.kl_beta, "unfreeze_rank_ratio": wanted.unfreeze_rank_ratio, "lora": wanted.lora}
+    named = [field for field, value in asked.items() if value]
+    if name == "fsdp" and named:
+        raise UsageError(
+            f"engine fsdp shares weights out, and mitigation.{named[0]} works on whole ones",
+            expected="engine single or ddp with it",
+            remedy="set engine: ddp",
+        )
+
+
+def loading_device(name: Name, group: Group) -> str | None:
+    """Where a model is loaded: one that is shared out need never be whole on an accelerator."""
+    return "cpu" if name == "fsdp" and not group.alone else None
+
+
+def decoder_layers(model: Any) -> list[Any]:
+    """The repeated blocks of a transformers model, as the architecture names them; else its longest list of modules."""
+    names = set(getattr(model, "_no_split_modules", None) or ())
+    layers = [module for module in model.modules() if type(module).__name__ in names]
+    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module)]
+    return layers or list(max(lists, key=len, default=()))
+
+
+def named_weights(model: Any) -> dict[str, Any]:
+    """Everything a state holds of a model, by name; of tied weights the first name only."""
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+    for name, value in model.state_dict(keep_vars=True).items():
+        if id(value) not in seen:
+            seen.add(id(value))
+            found[name] = value
+    return found
+
+
+def _buckets(gradients: Sequence[Any]) -> Iterator[list[Any]]:
+    bucket: list[Any] = []
+    for gradient in gradients:
+        if bucket and sum(g.numel() for g in bucket) + gradient.numel() > BUCKET_ELEMENTS:
+            yield bucket
+            bucket = []
+        bucket.append(gradient)
+    if bucket:
+        yield bucket
