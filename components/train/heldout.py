@@ -14,6 +14,11 @@ from safetensors.torch import load_file, save_file
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Dialogue
 from components.train.chunking import Blocks
+from components.train.documents import rows_of
+from components.train.engines.group import current
+from components.train.engines.shards import gathered
+from components.train.losses import LearnedLoss
+from components.train.state import changing
 
 CURVE, LOWEST = "heldout.json", "heldout_lowest.safetensors"
 
@@ -67,28 +72,29 @@ class HeldOut:
         """Step and loss where it was lowest, the first where several are equal; the base itself is not chosen."""
         return min((point for point in self.curve if point[0]), key=lambda point: point[1])
 
-    def after(self, step: int, num_steps: int, model: Any) -> None:
-        """Measure, if `step` of `num_steps` is one of the points; 0 = before training."""
+    def after(self, step: int, num_steps: int, loss: LearnedLoss) -> None:
+        """Measure, if `step` of `num_steps` is one of the points; 0 = before training. All processes call it."""
         if step not in {round(num_steps * point / self._points) for point in range(self._points + 1)}:
             return
-        self.curve.append((step, self.measure(model)))
+        # The chief's word: several accelerators may differ in the last bit, and must agree on which is the lowest.
+        self.curve.append((step, current().hear(self.measure(loss))))
         if self._keeps and step and self.lowest[0] == step:
-            self._lowest = _copied(model)
+            self._lowest = _copied(loss.model)
 
     @torch.no_grad()
-    def measure(self, model: Any) -> float:
-        """Mean cross-entropy, in nats per learned token, without dropout; draws no random numbers."""
+    def measure(self, loss: LearnedLoss) -> float:
+        """Mean cross-entropy of a model, in nats per learned token, without dropout; draws no random numbers."""
+        model = loss.model
         was_training = model.training
         model.eval()
         total, count = 0.0, 0
         for start in range(0, len(self._blocks.tokens), self._rows):
-            tokens, learned, positions = (part[start : start + self._rows].to(model.device) for part in self._blocks)
-            wanted = learned[:, 1:]
-            said = model(input_ids=tokens, position_ids=positions, use_cache=False).logits
-            targets = tokens[:, 1:][wanted]
-            logits = said[:, :-1][wanted].float()
-            total += float(torch.nn.functional.cross_entropy(logits, targets, reduction="sum"))
-            count += len(targets)
+            part = Blocks(*(values[start : start + self._rows].to(model.device) for values in self._blocks))
+            rows = rows_of(part, flat=False)
+            if len(rows.targets):
+                logits = loss.logits(rows)
+                total += float(torch.nn.functional.cross_entropy(logits, rows.targets, reduction="sum"))
+                count += len(rows.targets)
         model.train(was_training)
         return total / max(1, count)
 
@@ -111,18 +117,13 @@ class HeldOut:
 
         return both
 
-    def restore(self, folder: Path) -> None:
-        """Put back what `beside` wrote."""
-        self.curve = [(int(step), float(loss)) for step, loss in json.loads((folder / CURVE).read_text())]
-        self._lowest = load_file(folder / LOWEST) if (folder / LOWEST).exists() else {}
+    def restore(self, folder: Path | None) -> None:
+        """Put back what `beside` wrote; None in all processes but the chief, who tells the others."""
+        kept = json.loads((folder / CURVE).read_text()) if folder is not None else None
+        self.curve = [(int(step), float(loss)) for step, loss in current().hear(kept)]
+        self._lowest = load_file(folder / LOWEST) if folder is not None and (folder / LOWEST).exists() else {}
 
 
 def _copied(model: Any) -> dict[str, Any]:
-    """Weights on the CPU, tied ones once."""
-    copied: dict[str, Any] = {}
-    seen: set[int] = set()
-    for name, value in model.state_dict().items():
-        if value.data_ptr() not in seen or not value.numel():
-            seen.add(value.data_ptr())
-            copied[name] = value.detach().to("cpu", copy=True).contiguous()
-    return copied
+    """What training changes, on the CPU, tied weights once; of several processes, in the chief."""
+    return {name: gathered(value) for name, value in changing(model).items()}

@@ -28,6 +28,7 @@ from components.train import series as checkpoints
 from components.train.amounts import Cut, cuts, last_blocks, prefixes
 from components.train.chunking import Blocks, Encoded, encode_dialogue, pack
 from components.train.loop import Training
+from components.train.mitigations.params import Mitigation
 from components.train.models import load, save
 from components.train.recipe import Recipe
 from components.train.state import TrainingState
@@ -105,7 +106,8 @@ class NestedTraining(Training):
             return self.num_steps
         return cut.end // (self.recipe.block_tokens * self.recipe.batch_size)
 
-    def _take_up(self, workplace: Workplace) -> None:
+    def _take_up(self, workplace: Workplace | None) -> None:
+        assert workplace is not None
         state = workplace.newest(TrainingState)
         passed = [cut for cut in self._models.ends if state is not None and self.branches_at(cut) < state.number]
         lost = [cut.amount for cut in passed if self._models.whole(cut) is None]
@@ -186,6 +188,7 @@ def nested_recipe(given: dict[str, Any]) -> Recipe:
         "its warm-up is a share of the run": recipe.warmup_steps is None,
         f"it reads the data {recipe.epochs} times": recipe.epochs != 1,
         "it shuffles the data": recipe.data_order != "given",
+        "it asks for a mitigation": recipe.mitigation != Mitigation(),
     }
     for reason, holds in reasons.items():
         if holds:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 
 from components.train.chunking import Blocks
+from components.train.documents import rows_of
+from components.train.losses import LearnedLoss
 from components.train.mitigations.hooks import Measured
 
 Direction = Literal["base_to_model", "model_to_base"]
@@ -26,10 +28,13 @@ class Weighed:
             beta: Weight of the divergence from it.
             direction: Of the divergence.
         """
-        self._dft, self._base, self._beta, self._direction = dft, base, beta, direction
+        self._dft, self._beta, self._direction = dft, beta, direction
+        self._base: LearnedLoss | None = None
         if base is not None:
             base.eval()
             base.requires_grad_(False)
+            # Only for its logits where something is learned; not by documents, which is how the model itself may run.
+            self._base = LearnedLoss(base, isolated=False, block_tokens=0)
 
     def __call__(self, batch: Blocks, logits: Any, targets: Any) -> Measured:
         """See `Objective`."""
@@ -38,14 +43,15 @@ class Weighed:
         cross_entropy = -chosen.detach().sum()
         loss = (dft(chosen) if self._dft else -chosen).sum()
         if self._base is not None:
-            loss = loss + self._beta * divergence(self._base_says(batch), said, self._direction).sum()
+            there = _log_probabilities(self._base, batch)
+            loss = loss + self._beta * divergence(there, said, self._direction).sum()
         return Measured(loss, cross_entropy)
 
-    @torch.no_grad()
-    def _base_says(self, batch: Blocks) -> Any:
-        """The base's log-probabilities at the learned positions, (N, V) fp32."""
-        made = self._base(input_ids=batch.tokens, position_ids=batch.positions, use_cache=False).logits
-        return torch.log_softmax(made[:, :-1][batch.learned[:, 1:]].float(), dim=-1)
+
+@torch.no_grad()
+def _log_probabilities(base: LearnedLoss, batch: Blocks) -> Any:
+    """The base's, at the learned positions: (N, V) fp32."""
+    return base.logits(rows_of(batch, flat=False)).log_softmax(dim=-1)
 
 
 def dft(chosen: Any) -> Any:

@@ -1,6 +1,7 @@
 """Every mitigation survives a kill: a training set down in the middle ends with the bits of an undisturbed one."""
 
 import json
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -21,6 +22,7 @@ MITIGATIONS = {
     "replay": {"replay_share": 0.3},
     "all at once": {"replay_share": 0.3, "kl_beta": 0.1, "loss": "dft", "lora": {"rank": 2}},
 }
+NUM_KILLS = 3
 HELD_OUT = {"heldout_share": 0.3, "keep": "lowest_heldout_loss", "heldout_points": 6}
 
 
@@ -47,6 +49,36 @@ def stop_in_the_middle(monkeypatch: pytest.MonkeyPatch, base: Path, folder: Path
         with pytest.raises(Stopped):
             trained(base, folder, *rest, **more)
     assert states(folder)
+
+
+def killed(base: Path, folder: Path, mitigation: dict[str, Any], more: dict[str, Any]) -> int:
+    """Kill -9 as soon as there is a state newer than the last; how many kills it took before it ended by itself."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["components.train.imitation", "peft", trained.__module__])
+    newest, kills = -1, 0
+    while kills < NUM_KILLS:
+        process = context.Process(target=trained, args=(base, folder, mitigation), kwargs=more)
+        process.start()
+        while process.exitcode is None and max((int(state.name) for state in states(folder)), default=-1) <= newest:
+            process.join(timeout=0.005)
+        if process.exitcode is not None:
+            assert process.exitcode == 0
+            break
+        process.kill()
+        process.join()
+        newest = max(int(state.name) for state in states(folder))
+        kills += 1
+    return kills
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["kl", "subspace", "lora"])
+def test_killed_at_any_moment_it_ends_with_the_same_bits(base: Path, tmp_path: Path, name: str) -> None:
+    more: dict[str, Any] = {"params": {"state_seconds": 0, **HELD_OUT}, "epochs": 12}
+    trained(base, tmp_path / "undisturbed", MITIGATIONS[name], **more)
+    assert killed(base, tmp_path / "killed", MITIGATIONS[name], more) > 0
+    trained(base, tmp_path / "killed", MITIGATIONS[name], **more)
+    assert result(tmp_path / "killed") == result(tmp_path / "undisturbed")
 
 
 @pytest.mark.parametrize("name", MITIGATIONS)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from components.train.chunking import Blocks
+from components.train.chunking import Blocks, encode_dialogue, pack
+from components.train.losses import LearnedLoss
 from components.train.mitigations.objectives import Weighed, dft, divergence
 from components.train.models import load
-from tests.unit.train.mitigations.runs import trained, weights
+from tests.unit.train.mitigations.runs import talk, trained, weights
 
 
 def distributions() -> tuple[Any, Any]:
@@ -116,3 +117,21 @@ def test_dft_learns_and_its_curve_is_cross_entropy(base: Path, tmp_path: Path) -
     # Its own loss, p log(1/p), rises at first: as a curve it would look like an explosion.
     outcome = trained(base, tmp_path, {"loss": "dft"}, epochs=20)
     assert outcome.metrics["final_loss"] < 1.0
+
+
+def test_in_training_the_anchor_is_read_where_the_model_is(base: Path) -> None:
+    # Documents are computed in one row, the anchor's in blocks: were the places not the same, the distance would show.
+    model, tokenizer = load(base)
+    blocks = pack([encode_dialogue(tokenizer, talk(number)) for number in range(9)], 16, 0)
+    total = int(blocks.learned.sum())
+    objective = Weighed(base=copy.deepcopy(model), beta=1e3)
+    loss = LearnedLoss(model, isolated=True, block_tokens=16, objective=objective)
+    assert loss.flat
+    with loss.of(blocks, total) as measured:
+        assert measured is not None
+        assert measured.loss.item() == pytest.approx(measured.cross_entropy.item(), abs=1e-3)
+    with torch.no_grad():
+        model.lm_head.weight.copy_(model.lm_head.weight.flip(0))
+    with loss.of(blocks, total) as moved:
+        assert moved is not None
+        assert moved.loss.item() > moved.cross_entropy.item() + 1.0
