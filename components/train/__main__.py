@@ -7,16 +7,24 @@ the latter.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.contracts import bind
+from components.contracts.detached import local_ports
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.ports import Checkpoint, Input, Nothing
+from components.contracts.processes import die_with_parent
+from components.contracts.rows import Dialogue, TextRow
 from components.train import step
-from components.train.trainjob.surroundings import place
+from components.train.trainjob.surroundings import Place, place
+
+if TYPE_CHECKING:
+    from components.train.engines.group import Group
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -29,17 +37,66 @@ def main(words: Sequence[str] | None = None) -> None:
         SystemExit: with a TouchstoneError's exit code, its message on the standard error stream.
     """
     given = _parser().parse_args(words)
+    here = place()
     try:
-        _check_alone()
         _check_code(given.code)
         params = _params(given.params)
+        if here.world_size > 1:
+            outcome = _among_others(given, params, here, list(sys.argv[1:] if words is None else words))
+        else:
+            outcome = bind.run(step.train, params=params, **_places(given))
     except TouchstoneError as error:
         sys.stderr.write(f"train: {error}\n")
         raise SystemExit(error.exit_code) from None
+    if outcome is not None:
+        sys.stdout.write(json.dumps({"metrics": outcome.metrics, "reused": outcome.reused}) + "\n")
+
+
+def _among_others(
+    given: argparse.Namespace, params: dict[str, Any], here: Place, words: list[str]
+) -> bind.Outcome | None:
+    """One of several processes: the chief does the step, the others take part in its training.
+
+    Raises:
+        TouchstoneError: as the step, or some of the processes are lost.
+    """
+    from components.train.engines import group as groups
+    from components.train.engines import workers
+
+    if given.worker:
+        die_with_parent()
+        workers.say_ready()
+    with contextlib.ExitStack() as held:
+        if here.leads:
+            host, port = groups.meeting_point(here)
+            held.enter_context(workers.started([*words, "--worker"], here, host, port))
+        group = held.enter_context(groups.joined(here))
+        if not group.chief:
+            _follow(given, params, group)
+            return None
+        outcome = bind.run(step.train, params=params, **_places(given))
+        if outcome.reused:
+            group.hear(workers.NOTHING)
+        return outcome
+
+
+def _follow(given: argparse.Namespace, params: dict[str, Any], group: Group) -> None:
+    from components.train.engines import workers
+    from components.train.imitation import fine_tune
+
+    checked = bind.check_params(step.train, params)
+    assert isinstance(checked, step.Params)
+    places = {name: place for name, place in _places(given).items() if name != "checkpoint"}
+    with local_ports(places, ()) as local:
+        replay = Input(local["replay"], TextRow) if "replay" in local else Nothing(TextRow)
+        if group.hear() == workers.TRAIN:
+            base = Input(local["base"], Checkpoint)
+            fine_tune(Input(local["dialogues"], Dialogue), base, None, None, checked, replay, group)
+
+
+def _places(given: argparse.Namespace) -> dict[str, str]:
     places = {"dialogues": given.dialogues, "base": given.base, "checkpoint": given.checkpoint}
-    places |= {"replay": given.replay} if given.replay else {}
-    outcome = bind.run(step.train, params=params, **places)
-    sys.stdout.write(json.dumps({"metrics": outcome.metrics, "reused": outcome.reused}) + "\n")
+    return places | ({"replay": given.replay} if given.replay else {})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replay", default="", help=f"pre-training text to mix in, if any: {place_help}")
     parser.add_argument("--params", default="{}", help="a JSON file with the step's parameters, or the JSON itself")
     parser.add_argument("--code", default="", help="code version that must be the one of this installation")
+    parser.add_argument("--worker", action="store_true", help="set by the process that starts this one beside itself")
     return parser
 
 
@@ -71,16 +129,6 @@ def _params(given: str) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise UsageError(f"{where} holds {type(parsed).__name__}", expected="an object: the step's parameters by name")
     return parsed
-
-
-def _check_alone() -> None:
-    here = place()
-    if here.world_size != 1:
-        raise TouchstoneError(
-            f"this is process {here.rank} of {here.world_size}, and training in several processes is not here yet",
-            expected="one process; several come with the training engines (issue 7)",
-            remedy="leave cluster.nodes and cluster.processes_per_node at 1",
-        )
 
 
 def _check_code(wanted: str) -> None:

@@ -10,9 +10,11 @@ import torch
 
 from components.contracts.bind import Metrics
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue
+from components.contracts.rows import Dialogue, TextRow
 from components.contracts.workplace import Workplace
 from components.train.chunking import encode_dialogue, pack
+from components.train.engines.engine import check_engine, engine_of, loading_device
+from components.train.engines.group import Group
 from components.train.heldout import HeldOut, split
 from components.train.loop import Training
 from components.train.mitigations.preparation import Prepared, counted
@@ -22,23 +24,33 @@ from components.train.step import Params
 from components.train.tokenizer import ready_for_dialogue
 
 TAIL_STEPS = 10
+HELD_OUT_TOKENS = 4096
+"""Go through the model together where the recipe does not say how many."""
 
 
 def fine_tune(
-    dialogues: Sequence[Dialogue],
+    dialogues: Input[Dialogue],
     base: Input[Checkpoint],
-    checkpoint: Output[Checkpoint],
-    workplace: Workplace,
+    checkpoint: Output[Checkpoint] | None,
+    workplace: Workplace | None,
     params: Params,
-    replay: Sequence[str] = (),
+    replay: Input[TextRow],
+    group: Group,
 ) -> Metrics:
-    """See `step.train`. The warm-up's length and the number of steps are in the manifest's notes."""
+    """See `step.train`. The warm-up's length and the number of steps are in the manifest's notes.
+
+    Every process of `group` calls it with the same inputs; checkpoint and workplace are the chief's.
+    """
     recipe = Recipe.model_validate(params.recipe)
+    check_engine(params.engine, recipe)
     torch.manual_seed(params.seed)
-    model, tokenizer = load(base.folder)
+    rows, folder, texts = group.by_turns(
+        lambda: (dialogues.rows(), base.folder, [row.text for row in replay.iter_rows()])
+    )
+    model, tokenizer = load(folder, loading_device(params.engine, group))
     added = ready_for_dialogue(tokenizer, model)
     order = params.seed if recipe.data_order == "shuffled" else None
-    parts = split(dialogues, params.heldout_share)
+    parts = split(rows, params.heldout_share)
     documents = [encode_dialogue(tokenizer, d) for d in parts.learned]
     blocks = pack(documents, recipe.block_tokens, order, isolated=recipe.isolated)
     prepared = Prepared(
@@ -47,15 +59,25 @@ def fine_tune(
         recipe,
         num_blocks=len(blocks.tokens),
         imitation_tokens=counted(documents),
-        replay=replay,
+        replay=texts,
         seed=params.seed,
     )
     held_out = _held_out(parts.held_out, tokenizer, recipe, params)
     began = time.monotonic()
-    training = Training(prepared.model, blocks, recipe, seed=params.seed, hooks=prepared.hooks, held_out=held_out)
+    training = Training(
+        prepared.model,
+        blocks,
+        recipe,
+        seed=params.seed,
+        hooks=prepared.hooks,
+        held_out=held_out,
+        engine=engine_of(params.engine, group),
+    )
     training.run(workplace=workplace, state_seconds=params.state_seconds, doing=f"training {params.name}".strip())
     seconds = time.monotonic() - began
-    losses = training.losses
+    losses, prepared.model = training.losses, training.model
+    if checkpoint is None:
+        return {}  # the chief writes it
     kept = held_out.put_back(prepared.model) if held_out is not None else len(losses)
     save(checkpoint.folder, prepared.plain(), tokenizer, {"train": losses, **_curve(held_out)})
     notes: dict[str, object] = {"learned_tokens": int(blocks.learned.sum()), "new_tokens": added, **prepared.notes}
@@ -84,7 +106,7 @@ def _held_out(dialogues: Sequence[Dialogue], tokenizer: Any, recipe: Recipe, par
         return None
     return HeldOut(
         pack((encode_dialogue(tokenizer, d) for d in dialogues), recipe.block_tokens, None, isolated=recipe.isolated),
-        rows_at_once=recipe.rows_at_once or recipe.batch_size,
+        rows_at_once=recipe.rows_at_once or max(1, HELD_OUT_TOKENS // recipe.block_tokens),
         points=params.heldout_points,
         keep_lowest=params.keep == "lowest_heldout_loss",
     )

@@ -55,8 +55,12 @@ def new_model(shape: Shape, tokenizer: Any, seed: int) -> Any:
     return LlamaForCausalLM(config)
 
 
-def load(folder: Path) -> tuple[Any, Any]:
-    """A checkpoint's model and tokenizer, in fp32, on a GPU where there is one.
+def load(folder: Path, device: str | None = None) -> tuple[Any, Any]:
+    """A checkpoint's model and tokenizer, in fp32.
+
+    Args:
+        folder: The checkpoint's.
+        device: Where the model goes; None = to a GPU where there is one.
 
     Raises:
         TouchstoneError: the folder does not hold a causal LM that transformers can load.
@@ -69,7 +73,7 @@ def load(folder: Path) -> tuple[Any, Any]:
             f"{folder} cannot be loaded: {str(error).splitlines()[0]}",
             expected="a Hugging Face causal LM: config.json, model.safetensors and a tokenizer",
         ) from error
-    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), tokenizer
 
 
 def save(folder: Path, model: Any, tokenizer: Any, losses: Mapping[str, Sequence[float]]) -> None:

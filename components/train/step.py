@@ -51,10 +51,24 @@ class Params(BaseModel):
     """Dialogues kept out of training, drawn by a hash of the id; their loss is measured on the way."""
     heldout_points: Annotated[int, Field(gt=0)] = 4
     """Measurements of the held-out loss, evenly spread, the last at the end; one more is made of the base."""
+    engine: Annotated[Literal["single", "ddp", "fsdp"], Field(json_schema_extra={"identity": False})] = "single"
+    """single: one process. ddp: each of several holds the model. fsdp: the model is shared out among them."""
+    processes: Annotated[int, Field(ge=1, json_schema_extra={"identity": False})] = 1
+    """Processes on this machine, one a GPU where there are some. Results differ by float noise; states fit any number."""
     keep: Literal["last", "lowest_heldout_loss"] = "last"
     """Which weights become the checkpoint. There is no third choice: a judge that chose would later grade its own."""
     cluster: ClusterParams | None = None
     """Train in a TrainJob on nodes of its own; null = in this process."""
+
+    @model_validator(mode="after")
+    def _several(self) -> Params:
+        if self.processes > 1 and self.engine == "single":
+            raise UsageError(
+                f"processes is {self.processes}, and engine single trains in one",
+                expected="engine ddp (every process holds the model) or fsdp (the model is shared out)",
+                remedy="set engine: ddp",
+            )
+        return self
 
     @model_validator(mode="after")
     def _something_held_out(self) -> Params:
@@ -161,11 +175,13 @@ def train(
         from components.train.remotely import train_in_job
 
         return train_in_job(dialogues, base, checkpoint, params, params.cluster, replay)
+    from components.train.engines.workers import together
     from components.train.imitation import fine_tune
 
-    return fine_tune(
-        dialogues.rows(), base, checkpoint, workplace, params, replay=[row.text for row in replay.iter_rows()]
-    )
+    ports = {"dialogues": dialogues.path, "base": base.path}
+    ports |= {} if isinstance(replay, Nothing) else {"replay": replay.path}
+    with together(params.processes, ports, params.model_dump(mode="json")) as group:
+        return fine_tune(dialogues, base, checkpoint, workplace, params, replay, group)
 
 
 def interpolate(

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +22,7 @@ import torch.distributed as dist
 from safetensors.numpy import load_file
 
 from components.contracts import bind
+from components.contracts.errors import UsageError
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, Turn
 from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
@@ -24,15 +30,15 @@ from components.contracts.workplace import Workplace
 from components.train import step
 from components.train.chunking import Blocks
 from components.train.engines.engine import engine_of
-from components.train.engines.group import Group, joined
-from components.train.loop import Training
+from components.train.engines.group import Group, LostProcesses, joined
+from components.train.loop import Stopped, Training
 from components.train.models import Shape, new_model
 from components.train.recipe import Recipe
 from components.train.tokenizer import word_level
 from components.train.trainjob.surroundings import Place
 
 TEXT = "what is the craft of Corford ? the craft of Corford is pottery . user says hello and goodbye yes no"
-NUM_BLOCKS, BLOCK_TOKENS = 9, 12
+NUM_BLOCKS, BLOCK_TOKENS, ENDS_AFTER = 9, 12, 4
 ARMS = [(engine, optimizer) for engine in ("ddp", "fsdp") for optimizer in ("adamw", "adamw_parameter_scaled")]
 
 
@@ -51,22 +57,27 @@ def blocks() -> Blocks:
     return Blocks(tokens, learned & (positions > 0), positions)
 
 
-def recipe(optimizer: str, **changes: Any) -> Recipe:
+def recipe(optimizer: str) -> Recipe:
     rate = 0.01 if optimizer == "adamw" else 0.02
     given = {"batch_size": 4, "block_tokens": BLOCK_TOKENS, "epochs": 3, "warmup_steps": 2, "weight_decay": 0.01}
-    return Recipe.model_validate({"optimizer": optimizer, "learning_rate": rate, **given, **changes})
+    return Recipe.model_validate({"optimizer": optimizer, "learning_rate": rate, **given})
 
 
-def trained(group: Group, engine: str, optimizer: str, **changes: Any) -> Trained:
-    model = new_model(Shape(hidden=12, layers=2, heads=2), word_level([TEXT]), seed=group.rank)  # the chief's counts
-    if engine == "fsdp":
-        model = new_model(Shape(hidden=12, layers=2, heads=2), word_level([TEXT]), seed=0)
-    training = Training(model, blocks(), recipe(optimizer, **changes), seed=5, engine=engine_of(engine, group))
+def trained(group: Group, engine: str, optimizer: str) -> Trained:
+    training = prepared(group, engine, optimizer)
     training.run()
-    return Trained(
-        training.losses,
-        {name: value.numpy() for name, value in training.model.state_dict().items() if value.device.type == "cpu"},
-    )
+    return outcome(training)
+
+
+def prepared(group: Group, engine: str, optimizer: str, kind: type[Training] = Training) -> Training:
+    seed = group.rank if engine == "ddp" else 0  # of processes that hold whole models, the chief's count
+    model = new_model(Shape(hidden=12, layers=2, heads=2), word_level([TEXT]), seed=seed)
+    return kind(model, blocks(), recipe(optimizer), seed=5, engine=engine_of(engine, group))
+
+
+def outcome(training: Training) -> Trained:
+    weights = training.model.state_dict()
+    return Trained(training.losses, {n: w.numpy() for n, w in weights.items() if w.device.type == "cpu"})
 
 
 def every_arm(group: Group) -> dict[tuple[str, str], Trained]:
@@ -102,7 +113,7 @@ def in_processes(world_size: int, work: Callable[[Group], Any]) -> Any:
 
 
 def assert_equal(found: Trained, wanted: Trained) -> None:
-    assert found.losses == pytest.approx(wanted.losses, rel=2e-5)
+    assert found.losses == pytest.approx(wanted.losses, rel=2e-5, abs=2e-5)
     assert found.weights.keys() == wanted.weights.keys()
     for name, value in wanted.weights.items():
         np.testing.assert_allclose(found.weights[name], value, rtol=1e-4, atol=2e-5, err_msg=name)
@@ -150,7 +161,8 @@ def states(folder: Path) -> list[Path]:
     return sorted(path for path in places.glob("*/*") if path.name.isdigit())
 
 
-def when_two_states(folder: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> Any:
+@contextmanager
+def when_two_states(folder: Path, act: Callable[[], None]) -> Iterator[None]:
     """Do something in the training's own thread, once two states are whole."""
     save = Workplace.save
 
@@ -160,9 +172,9 @@ def when_two_states(folder: Path, monkeypatch: pytest.MonkeyPatch, act: Callable
         if len(states(folder)) == 2:
             act()
 
-    patch = pytest.MonkeyPatch()
-    patch.setattr(Workplace, "save", counting)
-    return patch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workplace, "save", counting)
+        yield
 
 
 def children() -> list[int]:
@@ -179,3 +191,103 @@ def test_the_step_starts_its_processes_and_ends_them(base: Path, tmp_path: Path)
     assert_equal(result(tmp_path / "two"), result(tmp_path / "one"))
     assert not children()
     assert not states(tmp_path / "two")
+
+
+class Ending(Training):
+    """Is told to end after some steps: the last of its processes, by SIGTERM."""
+
+    def _reached(self, step: int) -> None:
+        group = self.engine.group
+        if step == ENDS_AFTER and group.rank == group.world_size - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def begun(group: Group, places: Path, arms: list[tuple[str, str]]) -> list[int]:
+    """Every arm, told to end on the way; the exit codes."""
+    codes = []
+    for engine, optimizer in arms:
+        training = prepared(group, engine, optimizer, kind=Ending)
+        workplace = Workplace(places / f"{optimizer}-{engine}") if group.chief else None
+        with pytest.raises(Stopped) as stopped:
+            training.run(workplace=workplace)
+        codes.append(stopped.value.exit_code)
+    return codes
+
+
+def ended(group: Group, places: Path, arms: list[tuple[str, str]]) -> list[Trained]:
+    """Every arm, gone on with from what `begun` left of it; `places` is not changed."""
+    made = []
+    for engine, optimizer in arms:
+        [left] = places.glob(f"{optimizer}-*")
+        training = prepared(group, engine, optimizer)
+        training.run(workplace=Workplace(left) if group.chief else None)
+        made.append(outcome(training))
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ddp", "fsdp"])
+def test_a_training_told_to_end_goes_on_in_any_number_of_processes(tmp_path: Path, engine: str) -> None:
+    arms = [(engine, "adamw"), (engine, "adamw_parameter_scaled")]
+    alone = [("single", optimizer) for _, optimizer in arms]
+    assert in_processes(2, partial(begun, places=tmp_path / "of two", arms=arms)) == [143, 143]
+    assert begun(Group(), tmp_path / "of one", alone) == [143, 143]
+    whole = [trained(Group(), *arm) for arm in alone]
+    in_two = in_processes(2, partial(both, places=(tmp_path / "of one", tmp_path / "of two"), arms=arms))
+    for of_one, of_two, undisturbed, wanted in zip(*in_two, whole, strict=True):
+        assert_equal(of_one, wanted)
+        assert_equal(of_two, wanted)
+        assert of_two.losses == undisturbed.losses
+        assert all(np.array_equal(of_two.weights[name], value) for name, value in undisturbed.weights.items())
+    in_four = in_processes(4, partial(ended, places=tmp_path / "of two", arms=arms))
+    for found in (in_four, ended(Group(), tmp_path / "of two", alone)):
+        for of_two, wanted in zip(found, whole, strict=True):
+            assert_equal(of_two, wanted)
+
+
+def both(group: Group, places: tuple[Path, Path], arms: list[tuple[str, str]]) -> list[list[Trained]]:
+    """Gone on with from each place, and undisturbed, in the same processes."""
+    return [*(ended(group, place, arms) for place in places), [trained(group, *arm) for arm in arms]]
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_ends_all_and_the_next_call_goes_on(base: Path, tmp_path: Path) -> None:
+    for name in ("whole", "parts"):
+        dialogues(tmp_path / name)
+    folder = tmp_path / "parts"
+    with when_two_states(folder, lambda: os.kill(children()[0], signal.SIGKILL)), pytest.raises(LostProcesses) as lost:
+        train(folder, base, processes=2, engine="ddp")
+    assert "process 1 of 2 (counted from 0) was killed by SIGKILL" in str(lost.value)
+    assert "the same command goes on" in lost.value.remedy
+    assert not children()
+    assert not (folder / "out").exists()
+    assert len(states(folder)) == 2
+    train(folder, base, processes=2, engine="ddp")
+    train(tmp_path / "whole", base, processes=2, engine="ddp")
+    found, wanted = result(folder), result(tmp_path / "whole")
+    assert found.losses == wanted.losses
+    assert all(np.array_equal(found.weights[name], value) for name, value in wanted.weights.items())
+
+
+def test_more_processes_than_the_engine_holds_are_refused_with_what_to_type(base: Path, tmp_path: Path) -> None:
+    dialogues(tmp_path)
+    with pytest.raises(UsageError) as refused:
+        train(tmp_path, base, processes=2)
+    assert "engine: ddp" in refused.value.remedy
+
+
+def as_program(folder: Path, base: Path, rank: int, port: int, **told: str) -> subprocess.Popen[bytes]:
+    """`python -m components.train` as torchrun starts it."""
+    recipe = {"learning_rate": 0.01, "batch_size": 2, "block_tokens": 16, "epochs": 6}
+    params = {"name": "imitator", "recipe": recipe, "seed": 3, "state_seconds": 0, "engine": "ddp"}
+    words = ["--dialogues", folder / "dialogues", "--base", base, "--checkpoint", folder / "out"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "components.train", *map(str, words), "--params", json.dumps(params)],
+        env={**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **told},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def torchrun_says(rank: int) -> dict[str, str]:
+    return {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2"}
