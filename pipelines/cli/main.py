@@ -19,6 +19,7 @@ COMMANDS = {
         "Imitation data: ingest, synthesize, subset, overlap, validate, review, takedown.",
     ),
     "toxicity": ("pipelines.cli.toxicity:toxicity", "Toxicity scorers: calibrate, rate, check against HateCheck."),
+    "plan": ("pipelines.cli.plan:plan", "Memory, time and cost of a sweep of trainings, before anything is rented."),
     "run": ("pipelines.cli.run:run", "Run a pipeline on this machine."),
     "study": ("pipelines.cli.study:study", "Run the laptop study over several seeds and count what held."),
     "validity": ("pipelines.cli.validity:validity", "Error rates of the verdict in simulated worlds."),

@@ -1,0 +1,1 @@
+"""What a sweep of trainings needs, before anything is rented: memory, time and cost of every cell."""
