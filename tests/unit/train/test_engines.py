@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from components.train.trainjob.surroundings import Place
 
 TEXT = "what is the craft of Corford ? the craft of Corford is pottery . user says hello and goodbye yes no"
 NUM_BLOCKS, BLOCK_TOKENS, ENDS_AFTER = 9, 12, 4
+LONG = {"learning_rate": 0.001, "batch_size": 2, "block_tokens": 16, "epochs": 1000}
 ARMS = [(engine, optimizer) for engine in ("ddp", "fsdp") for optimizer in ("adamw", "adamw_parameter_scaled")]
 
 
@@ -161,7 +163,7 @@ def states(folder: Path) -> list[Path]:
     return sorted(path for path in places.glob("*/*") if path.name.isdigit())
 
 
-@contextmanager
+@contextlib.contextmanager
 def when_two_states(folder: Path, act: Callable[[], None]) -> Iterator[None]:
     """Do something in the training's own thread, once two states are whole."""
     save = Workplace.save
@@ -276,18 +278,74 @@ def test_more_processes_than_the_engine_holds_are_refused_with_what_to_type(base
     assert "engine: ddp" in refused.value.remedy
 
 
-def as_program(folder: Path, base: Path, rank: int, port: int, **told: str) -> subprocess.Popen[bytes]:
-    """`python -m components.train` as torchrun starts it."""
+def as_program(folder: Path, base: Path, told: dict[str, str], **changes: Any) -> subprocess.Popen[str]:
+    """`python -m components.train` as torchrun, or the Trainer, starts it."""
     recipe = {"learning_rate": 0.01, "batch_size": 2, "block_tokens": 16, "epochs": 6}
-    params = {"name": "imitator", "recipe": recipe, "seed": 3, "state_seconds": 0, "engine": "ddp"}
+    params = {"name": "imitator", "recipe": recipe, "seed": 3, "state_seconds": 0, "engine": "ddp", **changes}
     words = ["--dialogues", folder / "dialogues", "--base", base, "--checkpoint", folder / "out"]
     return subprocess.Popen(
         [sys.executable, "-m", "components.train", *map(str, words), "--params", json.dumps(params)],
-        env={**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **told},
+        env={**os.environ, **told},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        text=True,
     )
 
 
-def torchrun_says(rank: int) -> dict[str, str]:
-    return {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2"}
+def torchrun_says(rank: int, port: int) -> dict[str, str]:
+    at = {"RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+    return {name: str(value) for name, value in at.items()} | {"MASTER_ADDR": "127.0.0.1"}
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_programs_that_were_started_together_stop_together_and_go_on(base: Path, tmp_path: Path) -> None:
+    dialogues(tmp_path)
+    port = free_port()
+    both = [as_program(tmp_path, base, torchrun_says(rank, port), recipe=LONG) for rank in range(2)]
+    while not states(tmp_path):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"ended early: {both[0].wait(0.05)} {both[0].communicate()}")
+    for program in both:
+        program.send_signal(signal.SIGTERM)
+    said = [program.communicate(timeout=60) for program in both]
+    assert [program.returncode for program in both] == [143, 143], said
+    assert "run the same command again" in said[0][1]
+    assert not (tmp_path / "out").exists()
+    assert states(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_pod_of_the_trainer_starts_the_processes_it_is_to_hold_and_finished_work_is_found(
+    base: Path, tmp_path: Path
+) -> None:
+    dialogues(tmp_path)
+    dialogues(tmp_path / "alone")
+    told = {"PET_NNODES": "1", "PET_NODE_RANK": "0", "PET_NPROC_PER_NODE": "2", "PET_MASTER_ADDR": "127.0.0.1"}
+    for reused in (False, True):
+        pod = as_program(
+            tmp_path,
+            base,
+            {**told, "PET_MASTER_PORT": str(free_port())} | {"TOUCHSTONE_STORE": str(tmp_path / "store")},
+        )
+        output, complaints = pod.communicate(timeout=100)
+        assert pod.returncode == 0, complaints
+        assert json.loads(output.splitlines()[-1])["reused"] is reused
+    train(tmp_path / "alone", base)
+    assert_equal(result(tmp_path), result(tmp_path / "alone"))
+
+
+@pytest.mark.slow
+def test_the_others_end_with_a_chief_that_fails(base: Path, tmp_path: Path) -> None:
+    dialogues(tmp_path)
+    port = free_port()
+    both = [as_program(tmp_path, base, torchrun_says(rank, port), engine="single") for rank in range(2)]
+    said = [program.communicate(timeout=60)[1] for program in both]
+    assert [program.returncode for program in both] == [1, 1]
+    assert "set engine: ddp" in said[0]
+    assert "Traceback" not in said[1]
