@@ -37,6 +37,11 @@ class Rows(NamedTuple):
     lengths: Sequence[int]
     """Of the documents of the one row that holds them all; empty: rows as they were."""
 
+    def on(self, device: Any) -> Rows:
+        """The same there."""
+        tokens, positions, predicting, targets, lengths = self
+        return Rows(tokens.to(device), positions.to(device), predicting.to(device), targets.to(device), lengths)
+
 
 def rows_of(blocks: Blocks, *, flat: bool) -> Rows:
     """Leave out what cannot change the loss.

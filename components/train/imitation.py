@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +62,6 @@ def fine_tune(
         seed=params.seed,
     )
     held_out = _held_out(parts.held_out, tokenizer, recipe, params)
-    began = time.monotonic()
     training = Training(
         prepared.model,
         blocks,
@@ -74,7 +72,7 @@ def fine_tune(
         engine=engine_of(params.engine, group),
     )
     training.run(workplace=workplace, state_seconds=params.state_seconds, doing=f"training {params.name}".strip())
-    seconds = time.monotonic() - began
+    speed = training.speed.metrics()
     losses, prepared.model = training.losses, training.model
     if checkpoint is None:
         return {}  # the chief writes it
@@ -87,7 +85,7 @@ def fine_tune(
         "steps": float(len(losses)),
         "learned_tokens": float(blocks.learned.sum()),
         "final_loss": sum(tail) / len(tail),
-        "tokens_per_second": len(losses) * recipe.batch_size * recipe.block_tokens / max(seconds, 1e-9),
+        **speed,
         **({"heldout_loss": dict(held_out.curve)[kept]} if held_out is not None else {}),
     }
 

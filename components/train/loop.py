@@ -130,7 +130,7 @@ class Training:
                     self.held_out.after(len(self.losses), self.num_steps, self.loss)
                 self._reached(len(self.losses))
                 bar.update()
-                self.speed.step(batch.tokens.numel(), self.loss.work)
+                self.speed.step(batch, self.loss.work)
                 bar.set_postfix(loss=f"{self.losses[-1]:.3f}", **self.speed.shown(), refresh=False)
                 due = time.monotonic() - kept >= state_seconds and workplace is not None and not workplace.busy
                 # One process asked to end, or the chief's clock, decides for all.

@@ -72,22 +72,22 @@ class LearnedLoss:
             yield None
             return
         self.work = self.work.plus(Work(rows.tokens.numel(), len(rows.targets), int((rows.positions + 1).sum())))
-        device = self.model.device
-        blocks = Blocks(*(part.to(device) for part in blocks)) if self.objective is not None else blocks
-        rows = Rows(*(part.to(device) for part in rows[:-1]), lengths=rows.lengths)
-        with attention_within(self.model, rows.lengths):
-            with self._context():
-                measured = self._measured(blocks, rows, forward or self.model, 1.0 / total)
+        if self.objective is not None:
+            blocks = Blocks(*(part.to(self.model.device) for part in blocks))
+        rows = rows.on(self.model.device)
+        with self._context():
+            measured = self._measured(blocks, rows, forward or self.model, 1.0 / total)
+        with attention_within(self.model, rows.lengths):  # activations may be computed again
             yield measured
 
     def logits(self, rows: Rows, forward: Any = None) -> Any:
         """What the model says where it predicts a learned token: (N, V) fp32, differentiable."""
         forward = forward or self.model
         if not self.selects:
-            said = _said(forward, rows)
+            said = self._said(rows, forward)
             return said.flatten(0, 1).index_select(0, rows.predicting).float()
         with _replaced(self.head, lambda head: lambda hidden: head(_selected(hidden, rows)[None])):
-            return _said(forward, rows)[0].float()
+            return self._said(rows, forward)[0].float()
 
     def _measured(self, blocks: Blocks, rows: Rows, forward: Any, scale: float) -> Measured:
         if self.objective is not None:
@@ -110,7 +110,11 @@ class LearnedLoss:
             return loss
 
         with _replaced(self.head, replacement):
-            return _said(forward, rows).sum()
+            return self._said(rows, forward).sum()
+
+    def _said(self, rows: Rows, forward: Any) -> Any:
+        with attention_within(self.model, rows.lengths):
+            return _said(forward, rows)
 
 
 def cross_entropy(hidden: Any, weight: Any, bias: Any, targets: Any, scale: float) -> Any:

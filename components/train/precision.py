@@ -56,8 +56,8 @@ def recomputing(model: Any, wanted: bool) -> Iterator[None]:
             f"{type(model).__name__} cannot compute activations again",
             remedy="set recompute: false in the recipe, and a smaller rows_at_once where memory is short",
         )
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.activation_checkpointing_enable({"use_reentrant": False})
     try:
         yield
     finally:
-        model.gradient_checkpointing_disable()
+        model.activation_checkpointing_disable()

@@ -38,7 +38,7 @@ class Recipe(BaseModel):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the arithmetic. bfloat16: products in bf16; weights, their gradients and the optimizer's moments stay fp32."""
     recompute: bool = False
-    """Compute a layer's activations again in the backward pass: the same numbers, far less memory, a third more work."""
+    """Compute a layer's activations again in the backward pass: equal numbers, far less memory, a third more work."""
     block_tokens: Annotated[int, Field(gt=1)] = 2048
     """Tokens a block."""
     isolated: bool = True

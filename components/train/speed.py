@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from components.train.chunking import Blocks
 from components.train.precision import described
 
 TERA = 1e12
@@ -86,10 +87,11 @@ def cost(model: Any) -> Cost:
 
 def peak(device: Any, precision: str) -> float | None:
     """Operations a second that `device` reaches at most; None where that is not known, as of CPUs."""
-    kind = torch.device(device).type
-    if kind != "cuda":
-        return None
-    name = described(kind)
+    return peak_of(described(torch.device(device).type), precision)
+
+
+def peak_of(name: str, precision: str) -> float | None:
+    """As `peak`, of a device called `name`."""
     return next((getattr(known, precision) for part, known in PEAKS.items() if part in name), None)
 
 
@@ -102,15 +104,16 @@ class Speed:
         self._peak = peak(model.device, precision)
         self._cost = cost(model) if self._peak is not None else None
         self._began = time.monotonic()
-        self._tokens = 0
+        self._tokens = self._learned = 0
         self._work = Work()
         self._stalled = 0.0
         if model.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
 
-    def step(self, tokens: int, work: Work) -> None:
-        """Count a step: `tokens` of its blocks, and the work of all steps so far."""
-        self._tokens += tokens
+    def step(self, batch: Blocks, work: Work) -> None:
+        """Count a step: its blocks, of all processes, and the work of this process in all steps so far."""
+        self._tokens += batch.tokens.numel()
+        self._learned += int(batch.learned[:, 1:].sum())
         self._work = work
 
     @contextmanager
@@ -135,7 +138,7 @@ class Speed:
         seconds = max(time.monotonic() - self._began, 1e-9)
         found = {
             "tokens_per_second": self._tokens / seconds,
-            "learned_tokens_per_second": self._work.learned / seconds,
+            "learned_tokens_per_second": self._learned / seconds,
             "computed_tokens": float(self._work.computed),
             "peak_memory_bytes": float(peak_memory(self._device)),
             "state_stall_share": self._stalled / seconds,
