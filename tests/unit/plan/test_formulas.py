@@ -30,7 +30,7 @@ class Living(TorchDispatchMode):
     """Bytes of all tensors' storages that exist at once, at most."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.most = self._now = 0
         self._sizes: dict[int, int] = {}
 
@@ -204,9 +204,8 @@ def test_engines_divide_what_their_papers_say(
 ) -> None:
     shape = shapes.shape(llama, HERE)
     recipe = Recipe(precision="bfloat16", batch_size=8)
-    alone, shared = (
-        memory.memory(shape, 1000, recipe, Setting(name, n, 1, False)) for name, n in (("single", 1), (engine, 4))
-    )
+    alone = memory.memory(shape, 1000, recipe, Setting("single", 1, 1, False))
+    shared = memory.memory(shape, 1000, recipe, Setting(engine, 4, 1, False))
     assert shared.weights * weights == pytest.approx(alone.weights, rel=1e-4)
     assert shared.gradients * gradients == pytest.approx(alone.gradients, rel=1e-4)
     assert (shared.moments + shared.master) * states == pytest.approx(alone.moments + alone.master, rel=1e-4)
