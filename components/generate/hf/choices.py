@@ -15,8 +15,8 @@ from components.generate.hf.sharing import alike, even_parts
 from components.generate.hf.tokens import Scored, context_limit, scored_choices
 from components.generate.hf.work import Done, Unit
 
-UNIT_REQUESTS = 512
-"""Requests of a unit at most: what a kill can lose."""
+UNIT_REQUESTS, UNIT_CHARACTERS = 512, 300_000
+"""Requests of a unit at most, and characters that it has to read: what a kill can lose."""
 WORTH_SHARING_CHARACTERS = 64
 WORTH_SHARING_TOKENS = 16
 """A shorter common beginning is not worth a pass of its own."""
@@ -32,14 +32,19 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], positions: Sequence[i
     """
     order = sorted(positions, key=lambda i: (requests[i].chat, requests[i].prompt, i))
     units: list[list[int]] = []
-    for first, end, _ in alike([requests[i].prompt for i in order], WORTH_SHARING_CHARACTERS):
+    held = 0
+    for first, end, common in alike([requests[i].prompt for i in order], WORTH_SHARING_CHARACTERS):
+        own = [len(requests[i].prompt) - common for i in order[first:end]]
+        parts = max(1, math.ceil(sum(own) / UNIT_CHARACTERS))
         at = first
-        for size in even_parts(end - first, UNIT_REQUESTS):
+        for size in even_parts(end - first, min(UNIT_REQUESTS, math.ceil((end - first) / parts))):
+            read = common + sum(own[at - first : at - first + size])
             # Small groups are run in one unit, each with its own prefix.
-            if not units or len(units[-1]) + size > UNIT_REQUESTS:
+            if not units or len(units[-1]) + size > UNIT_REQUESTS or held + read > UNIT_CHARACTERS:
                 units.append([])
+                held = 0
             units[-1] += order[at : at + size]
-            at += size
+            held, at = held + read, at + size
     return [Unit("choice", tuple(unit)) for unit in units]
 
 

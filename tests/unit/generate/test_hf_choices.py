@@ -325,3 +325,16 @@ def test_no_requests_make_no_units(llama: LoadedModel) -> None:
     assert choices.plan(llama, [], []) == []
     unused: Any = score(llama, []).answers
     assert list(unused) == []
+
+
+def test_long_prompts_that_share_nothing_are_cut_into_units_by_what_they_have_to_read() -> None:
+    def asked(i: int, prompt: str) -> Request:
+        return Request(id=str(i), kind="choice", prompt=prompt, choices=(" a", " b"))
+
+    apart = [asked(i, f"{i:03d}" + "x" * 9_997) for i in range(100)]
+    units = choices.plan(None, apart, range(100))  # type: ignore[arg-type]
+    assert sorted(i for unit in units for i in unit.requests) == list(range(100))
+    assert [len(unit.requests) for unit in units] == [25] * 4, "30 would fit; equal parts"
+    alike = [asked(i, "x" * 9_997 + f"{i:03d}") for i in range(100)]
+    (unit,) = choices.plan(None, alike, range(100))  # type: ignore[arg-type]
+    assert len(unit.requests) == 100
