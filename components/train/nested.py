@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,8 @@ from components.train import series as checkpoints
 from components.train.amounts import Cut, cuts, last_blocks, prefixes
 from components.train.chunking import Blocks, Encoded, encode_dialogue, pack
 from components.train.loop import Training
-from components.train.mitigations.params import Mitigation
+from components.train.mitigations.hooks import Hooks
+from components.train.mitigations.preparation import Prepared
 from components.train.models import load, save
 from components.train.recipe import Recipe
 from components.train.state import TrainingState
@@ -86,7 +86,16 @@ class Models:
 class NestedTraining(Training):
     """A training that keeps the model of every smaller amount on the way."""
 
-    def __init__(self, model: Any, blocks: Blocks, recipe: Recipe, *, seed: int, models: Models) -> None:
+    def __init__(
+        self,
+        model: Any,
+        blocks: Blocks,
+        recipe: Recipe,
+        *,
+        seed: int,
+        models: Models,
+        hooks: Hooks = Hooks(),  # noqa: B008
+    ) -> None:
         """Make ready to train `model` in place.
 
         Args:
@@ -95,8 +104,9 @@ class NestedTraining(Training):
             recipe: Passed `nested_recipe`.
             seed: As for `Training`; the order is the data's.
             models: Where the models go.
+            hooks: As for `Training`; nothing is mixed in.
         """
-        super().__init__(model, blocks, recipe, seed=seed)
+        super().__init__(model, blocks, recipe, seed=seed, hooks=hooks)
         self._models = models
         self._total = models.ends[-1].end
 
@@ -188,13 +198,16 @@ def nested_recipe(given: dict[str, Any]) -> Recipe:
         "its warm-up is a share of the run": recipe.warmup_steps is None,
         f"it reads the data {recipe.epochs} times": recipe.epochs != 1,
         "it shuffles the data": recipe.data_order != "given",
-        "it asks for a mitigation": recipe.mitigation != Mitigation(),
+        "text is replayed in proportion to the run": recipe.mitigation.replay_share > 0,
+        "its adapters or subspaces become plain weights at the end of a run": recipe.mitigation.lora is not None
+        or recipe.mitigation.unfreeze_rank_ratio is not None,
     }
     for reason, holds in reasons.items():
         if holds:
             raise UsageError(
                 f"one pass cannot give the models of smaller amounts under this recipe: {reason}",
-                expected="schedule: constant, warmup_steps: a number, epochs: 1, data_order: given",
+                expected="schedule: constant, warmup_steps: a number, epochs: 1, data_order: given; of mitigations, "
+                "loss and kl_beta",
                 remedy=SEPARATELY,
             )
     return recipe
@@ -214,11 +227,11 @@ def fine_tune_nested(
     model, tokenizer = load(base.folder)
     added = ready_for_dialogue(tokenizer, model)
     ends, blocks = _data([encode_dialogue(tokenizer, row) for row in dialogues[: held[-1]]], held, recipe, params)
+    hooks = Prepared(model, tokenizer, recipe, num_blocks=0, imitation_tokens=0, replay=(), seed=params.seed).hooks
     with Models(workplace, ends, lambda folder, losses: save(folder, model, tokenizer, {"train": losses})) as models:
-        began = time.monotonic()
-        training = NestedTraining(model, blocks, recipe, seed=params.seed, models=models)
+        training = NestedTraining(model, blocks, recipe, seed=params.seed, models=models, hooks=hooks)
         training.run(workplace=workplace, state_seconds=params.state_seconds, doing=f"training {params.name}".strip())
-        seconds = time.monotonic() - began
+        speed = training.speed.metrics()
         _put_together(series, models, blocks, recipe, {"unit": params.unit, "new_tokens": added})
     tail = training.losses[-TAIL_STEPS:]
     step_tokens = recipe.batch_size * recipe.block_tokens
@@ -228,7 +241,7 @@ def fine_tune_nested(
         "steps_aside": float(sum(cut.end % step_tokens > 0 for cut in ends[:-1])),
         "learned_tokens": float(blocks.learned.sum()),
         "final_loss": sum(tail) / len(tail),
-        "tokens_per_second": training.num_steps * step_tokens / max(seconds, 1e-9),
+        **speed,
     }
 
 

@@ -102,8 +102,11 @@ def dropping(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(ADAMW, id="adamw"),
         pytest.param(STUDY, id="adamw_parameter_scaled"),
         pytest.param({**STUDY, "isolated": False, "rows_at_once": 2}, id="joined documents"),
+        pytest.param({**STUDY, "mitigation": {"kl_beta": 0.5, "loss": "dft"}}, id="anchored"),
+        pytest.param({**STUDY, "precision": "bfloat16", "recompute": True}, id="bf16, recomputed"),
     ],
 )
+@pytest.mark.filterwarnings("ignore")  # torch's, about recomputation on a CPU
 def test_every_model_of_the_pass_has_the_bits_of_a_run_of_its_own(
     base: Path, tmp_path: Path, recipe: dict[str, Any]
 ) -> None:
@@ -193,6 +196,9 @@ def test_the_last_blocks_are_those_of_data_that_end_there(isolated: bool) -> Non
         ({"epochs": 2}, "reads the data 2 times"),
         ({"data_order": "shuffled"}, "shuffles"),
         ({"bath_size": 3}, "bath_size"),
+        ({"mitigation": {"replay_share": 0.1}}, "replayed in proportion"),
+        ({"mitigation": {"lora": {}}}, "adapters"),
+        ({"mitigation": {"unfreeze_rank_ratio": 0.5}}, "subspaces"),
     ],
 )
 def test_a_recipe_that_knows_the_runs_length_is_refused(
