@@ -11,8 +11,9 @@ from transformers import AutoModelForCausalLM
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Input
-from components.train.chunking import encode_dialogue
-from components.train.heldout import split
+from components.train.chunking import encode_dialogue, pack
+from components.train.heldout import HeldOut, split
+from components.train.losses import LearnedLoss
 from components.train.models import load
 from components.train.step import Params
 from tests.unit.train.mitigations.runs import talk, trained, weights
@@ -101,6 +102,29 @@ def test_the_checkpoint_of_lowest_loss_is_kept(base: Path, tmp_path: Path, mitig
     assert outcome.metrics["heldout_loss"] == pytest.approx(curves["heldout"][lowest], abs=1e-4)
     assert loss_of(tmp_path / "out") < curves["heldout"][-1]
     assert all(math.isfinite(float(value.sum())) for value in weights(tmp_path / "out").values())
+
+
+def test_the_lowest_so_far_survives_a_kill(base: Path, tmp_path: Path) -> None:
+    model, tokenizer = load(base)
+    blocks = pack([encode_dialogue(tokenizer, talk(number)) for number in range(4)], 16, None)
+    loss = LearnedLoss(model, isolated=True, block_tokens=16)
+
+    def new() -> HeldOut:
+        return HeldOut(blocks, rows_at_once=2, points=4, keep_lowest=True)
+
+    held_out, good = new(), {name: value.clone() for name, value in model.state_dict().items()}
+    held_out.after(1, 4, loss)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(30.0)
+    held_out.after(2, 4, loss)
+    assert held_out.curve[0][1] < held_out.curve[1][1]
+    held_out.beside(lambda folder: None)(tmp_path)
+    taken_up = new()
+    taken_up.restore(tmp_path)
+    taken_up.after(3, 4, loss)
+    assert taken_up.put_back(model) == 1
+    assert all(torch.equal(value, good[name]) for name, value in model.state_dict().items())
 
 
 def test_nothing_but_the_loss_can_choose(base: Path, tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
 from components.contracts.workplace import Workplace
 from components.train.loop import Stopped
-from tests.unit.train.mitigations.runs import trained
+from tests.unit.train.mitigations.runs import trained, weights
 
 MITIGATIONS = {
     "kl": {"kl_beta": 0.5},
@@ -94,3 +95,18 @@ def test_set_down_and_taken_up_it_ends_with_the_same_bits(
     curves = json.loads((tmp_path / "stopped" / "out" / "loss.json").read_text())
     assert len(curves["train"]) > 20
     assert len(curves["heldout"]) == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["subspace", "all at once"])
+def test_two_processes_do_what_one_does(base: Path, tmp_path: Path, name: str) -> None:
+    mitigation = MITIGATIONS[name]
+    more: dict[str, Any] = {"replay": "replay_share" in mitigation, "batch_size": 4}
+    for processes in (1, 2):
+        params = {"engine": "ddp", "processes": processes, **HELD_OUT}
+        trained(base, tmp_path / str(processes), mitigation, params=params, **more)
+    one, two = (json.loads((tmp_path / n / "out" / "loss.json").read_text()) for n in ("1", "2"))
+    for curve in ("train", "heldout", "heldout_steps"):
+        assert two[curve] == pytest.approx(one[curve], abs=1e-3), curve
+    before, after = (weights(tmp_path / n / "out") for n in ("1", "2"))
+    assert all(torch.allclose(before[name], after[name], atol=2e-3) for name in before)
