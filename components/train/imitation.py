@@ -11,7 +11,7 @@ from components.contracts.bind import Metrics
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, TextRow
 from components.contracts.workplace import Workplace
-from components.train.chunking import encode_dialogue, pack
+from components.train.chunking import Blocks, encode_dialogue, pack
 from components.train.engines.engine import check_engine, engine_of, loading_device
 from components.train.engines.group import Group
 from components.train.heldout import HeldOut, split
@@ -62,15 +62,7 @@ def fine_tune(
         seed=params.seed,
     )
     held_out = _held_out(parts.held_out, tokenizer, recipe, params)
-    training = Training(
-        prepared.model,
-        blocks,
-        recipe,
-        seed=params.seed,
-        hooks=prepared.hooks,
-        held_out=held_out,
-        engine=engine_of(params.engine, group),
-    )
+    training = _training(prepared, blocks, recipe, held_out, params, group)
     training.run(workplace=workplace, state_seconds=params.state_seconds, doing=f"training {params.name}".strip())
     speed = training.speed.metrics()
     losses, prepared.model = training.losses, training.model
@@ -88,6 +80,19 @@ def fine_tune(
         **speed,
         **({"heldout_loss": dict(held_out.curve)[kept]} if held_out is not None else {}),
     }
+
+
+def _training(
+    prepared: Prepared, blocks: Blocks, recipe: Recipe, held_out: HeldOut | None, params: Params, group: Group
+) -> Training:
+    if params.engine == "tpu":
+        from components.train.tpu import TpuTraining
+
+        return TpuTraining(prepared.model, blocks, recipe, seed=params.seed, held_out=held_out)
+    engine = engine_of(params.engine, group)
+    return Training(
+        prepared.model, blocks, recipe, seed=params.seed, hooks=prepared.hooks, held_out=held_out, engine=engine
+    )
 
 
 def _about(recipe: Recipe, losses: Sequence[float]) -> dict[str, object]:

@@ -83,7 +83,7 @@ class Training:
         )
         self.engine = engine or Engine()
         self.model = model = self.engine.place(model)
-        self.optimizer = _optimizer(model, recipe)
+        self.optimizer = optimizer_of(model, recipe)
         if hooks.attach is not None:
             hooks.attach(self.optimizer)
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
@@ -250,7 +250,8 @@ def fit(model: Any, blocks: Blocks, recipe: Recipe, *, seed: int, doing: str = "
     return training.losses
 
 
-def _optimizer(model: Any, recipe: Recipe) -> Any:
+def optimizer_of(model: Any, recipe: Recipe) -> Any:
+    """The recipe's optimizer over what is trained of a model; embeddings have a rate of their own."""
     # Not by `.weight`: where only some rows are trained that is no parameter.
     embedding = {id(p) for p in model.get_input_embeddings().parameters()}
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -264,7 +265,9 @@ def _optimizer(model: Any, recipe: Recipe) -> Any:
     if recipe.optimizer == "adamw_parameter_scaled":
         decay = STUDY_WEIGHT_DECAY if recipe.weight_decay is None else recipe.weight_decay
         return AdamwParameterScaled(groups, recipe.learning_rate, weight_decay=decay)
-    return torch.optim.AdamW(groups, betas=recipe.betas, weight_decay=recipe.weight_decay or 0.0, fused=True)
+    fused = model.device.type != "xla"
+    decay = recipe.weight_decay or 0.0
+    return torch.optim.AdamW(groups, betas=recipe.betas, weight_decay=decay, fused=fused, capturable=not fused)
 
 
 @contextmanager

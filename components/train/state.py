@@ -82,7 +82,9 @@ def restore(folder: Path | None, model: Any, optimizer: Any) -> list[float]:
     state: dict[int, dict[str, Any]] = {}
     if group.alone:
         assert folder is not None
-        model.load_state_dict(load_file(folder / WEIGHTS, device=str(model.device)), strict=False)
+        # safetensors knows no XLA device; the copy below does.
+        where = "cpu" if model.device.type == "xla" else str(model.device)
+        model.load_state_dict(load_file(folder / WEIGHTS, device=where), strict=False)
         found = load_file(folder / MOMENTS)
     else:
         _share_weights(folder, model)

@@ -51,10 +51,11 @@ class Params(BaseModel):
     """Dialogues kept out of training, drawn by a hash of the id; their loss is measured on the way."""
     heldout_points: Annotated[int, Field(gt=0)] = 4
     """Measurements of the held-out loss, evenly spread, the last at the end; one more is made of the base."""
-    engine: Annotated[Literal["single", "ddp", "fsdp"], Field(json_schema_extra={"identity": False})] = "single"
-    """single: one process. ddp: each of several holds the model. fsdp: the model is shared out among them."""
+    engine: Annotated[Literal["single", "ddp", "fsdp", "tpu"], Field(json_schema_extra={"identity": False})] = "single"
+    """single: one process. ddp: each of several holds the model. fsdp: the model is shared out among them. tpu: one
+    process on a TPU chip."""
     processes: Annotated[int, Field(ge=1, json_schema_extra={"identity": False})] = 1
-    """Processes on this machine, one a GPU where there are some. Results differ by float noise; states fit any number."""
+    """On this machine, one a GPU where there are some. Results differ by float noise; states fit any number of them."""
     keep: Literal["last", "lowest_heldout_loss"] = "last"
     """Which weights become the checkpoint. There is no third choice: a judge that chose would later grade its own."""
     cluster: ClusterParams | None = None
@@ -62,9 +63,9 @@ class Params(BaseModel):
 
     @model_validator(mode="after")
     def _several(self) -> Params:
-        if self.processes > 1 and self.engine == "single":
+        if self.processes > 1 and self.engine in ("single", "tpu"):
             raise UsageError(
-                f"processes is {self.processes}, and engine single trains in one",
+                f"processes is {self.processes}, and engine {self.engine} trains in one",
                 expected="engine ddp (every process holds the model) or fsdp (the model is shared out)",
                 remedy="set engine: ddp",
             )

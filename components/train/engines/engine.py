@@ -19,7 +19,7 @@ from components.train.engines.group import Group
 from components.train.engines.shards import gathered
 from components.train.recipe import Recipe
 
-Name = Literal["single", "ddp", "fsdp"]
+Name = Literal["single", "ddp", "fsdp", "tpu"]
 BUCKET_ELEMENTS = 8 << 20
 """Gradients are summed so many numbers at a time: few enough to fit beside the model, enough to keep a network busy."""
 
@@ -149,11 +149,11 @@ def engine_of(name: Name, group: Group) -> Engine:
     """The engine called `name` for this process.
 
     Raises:
-        TouchstoneError: `single` was asked of several processes.
+        TouchstoneError: an engine for one process was asked of several processes.
     """
-    if name == "single" and not group.alone:
+    if name in ("single", "tpu") and not group.alone:
         raise TouchstoneError(
-            f"engine single trains in one process, and there are {group.world_size}",
+            f"engine {name} trains in one process, and there are {group.world_size}",
             expected="engine ddp (every process holds the model) or fsdp (the model is shared out)",
             remedy="set engine: ddp in the parameters of train, or processes: 1",
         )
@@ -181,7 +181,7 @@ def check_engine(name: Name, recipe: Recipe) -> None:
 
 def loading_device(name: Name, group: Group) -> str | None:
     """Where a model is loaded: one that is shared out need never be whole on an accelerator."""
-    return "cpu" if name == "fsdp" and not group.alone else None
+    return "cpu" if name == "tpu" or (name == "fsdp" and not group.alone) else None
 
 
 def decoder_layers(model: Any) -> list[Any]:
