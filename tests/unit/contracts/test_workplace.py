@@ -112,3 +112,19 @@ def test_a_store_that_is_away_costs_the_copy_alone(tmp_path: Path) -> None:
     here.wait()
     assert here.problem
     assert newest(Workplace(tmp_path / "here")) == 1
+
+
+def test_a_place_within_keeps_states_of_its_own_and_goes_with_the_outer_one(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "store")
+    outer = Workplace(tmp_path / "place", store, "states")
+    inner = outer.within("amount-5")
+    outer.save(3, Numbers, holding(3))
+    inner.save(7, Numbers, holding(7))
+    outer.close()
+    inner.close()
+    elsewhere = Workplace(tmp_path / "other machine", store, "states")
+    assert newest(elsewhere) == 3, "the inner one's states are none of the outer one's"
+    assert newest(elsewhere.within("amount-5")) == 7
+    outer.remove()
+    assert not list(store.keys("states"))
+    assert newest(Workplace(tmp_path / "place", store, "states").within("amount-5")) is None
