@@ -120,10 +120,10 @@ def _mixed(name: str, base: Any, imitator: Any, alpha: float, grown: dict[str, i
     if rows:
         grown[name] = rows
     known = imitator[: len(imitator) - rows] if rows else imitator
-    # lerp, not a weighted sum: exact at both ends.
     precise = torch.promote_types(known.dtype, torch.float32)
-    known.copy_(torch.lerp(start.to(precise), known.to(precise), alpha))
-    return imitator
+    # lerp, not a weighted sum: exact at both ends. Not in place: the file is mapped, and pages written to would stay.
+    made = torch.lerp(start.to(precise), known.to(precise), alpha).to(known.dtype)
+    return torch.cat([made, imitator[-rows:]]) if rows else made
 
 
 def _append(out: BinaryIO, value: Any) -> None:

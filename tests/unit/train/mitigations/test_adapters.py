@@ -1,5 +1,6 @@
 """Low-rank adapters: what is frozen stays, what is merged says the same, role tokens can be used."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from components.contracts.errors import UsageError
+from components.contracts.errors import TouchstoneError, UsageError
 from components.train.mitigations.adapters import adapted, merged
 from components.train.mitigations.params import Lora, Mitigation
 from components.train.models import load
@@ -100,3 +101,10 @@ def test_an_imitator_made_with_adapters_uses_the_role_tokens(base: Path, tmp_pat
 def test_adapters_and_a_split_at_once_are_refused() -> None:
     with pytest.raises(UsageError, match="both lora and unfreeze_rank_ratio"):
         Mitigation(lora=LORA, unfreeze_rank_ratio=0.5)
+
+
+def test_without_peft_it_is_said_what_to_install(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(TouchstoneError, match="need peft") as raised:
+        adapted(load(base)[0], LORA, ROWS)
+    assert "pip install" in raised.value.remedy

@@ -1,5 +1,6 @@
 """Replay: exact counts, and nothing changed but what is added."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Input
+from components.train.__main__ import main
 from components.train.chunking import Blocks
 from components.train.loop import Training
 from components.train.mitigations.hooks import Hooks
@@ -15,7 +17,8 @@ from components.train.mitigations.params import Mitigation
 from components.train.mitigations.replay import Mix, replayed
 from components.train.models import load
 from components.train.recipe import Recipe
-from tests.unit.train.mitigations.runs import trained
+from components.train.trainjob.request import train_arguments
+from tests.unit.train.mitigations.runs import RECIPE, trained
 
 TEXTS = [f"the craft of Corford is pottery . {word}" for word in ("yes", "no", "hello")] * 20
 TEXT_TOKENS = 9  # with the end of text
@@ -107,3 +110,20 @@ def test_what_is_replayed_is_learned(base: Path, tmp_path: Path) -> None:
         with torch.no_grad():
             losses[name] = torch.nn.functional.cross_entropy(model(input_ids=ids).logits[0, :-1], ids[0, 1:]).item()
     assert losses["replay"] < 0.5 * losses["plain"]
+
+
+def test_the_program_takes_the_same_text_and_gives_the_same_weights(base: Path, tmp_path: Path) -> None:
+    trained(base, tmp_path, {"replay_share": 0.25}, replay=True)
+    params = {"recipe": {**RECIPE, "mitigation": {"replay_share": 0.25}}, "seed": 3}
+    places = {"dialogues": tmp_path / "dialogues", "base": base, "replay": tmp_path / "replay"}
+    words = [word for name, place in places.items() for word in (f"--{name}", str(place))]
+    main([*words, "--checkpoint", str(tmp_path / "again"), "--params", json.dumps(params)])
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("out", "again")]
+    assert files[0] == files[1]
+
+
+def test_a_train_job_is_given_the_text_too() -> None:
+    given = {"dialogues": "s3://b/d", "base": "s3://b/b", "checkpoint": "s3://b/c", "params": {}, "code": "x"}
+    words = train_arguments(**given, replay="s3://b/r")
+    assert words[words.index("--replay") + 1] == "s3://b/r"
+    assert "--replay" not in train_arguments(**given)
