@@ -55,7 +55,7 @@ def run() -> dict[str, Any]:
         "equal": apart < CLOSE,
         "note": f"real tokens/s: ours {tokens / mine['seconds']:,.0f}, reference {tokens / theirs['seconds']:,.0f} "
         f"(tried on a step: {tried}); losses from {theirs['losses'][0]:.4f} to {theirs['losses'][-1]:.4f} part by "
-        f"{apart:.1e} at most; {counts(mine, theirs)}",
+        f"{apart:.1e} at most; CPU seconds {mine['cpu']:.1f} and {theirs['cpu']:.1f}; {counts(mine, theirs)}",
     }
 
 
@@ -109,6 +109,16 @@ def model() -> Any:
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
 
 
+def now() -> tuple[float, float]:
+    """On the wall, and of this process's CPUs."""
+    return time.perf_counter(), time.process_time()
+
+
+def spent(begin: tuple[float, float], end: tuple[float, float]) -> dict[str, float]:
+    """Seconds on the wall, and of this process's CPUs."""
+    return {"seconds": end[0] - begin[0], "cpu": end[1] - begin[1]}
+
+
 def peak() -> int:
     """Bytes of this process at most, so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -119,11 +129,11 @@ def ours(file: str) -> dict[str, Any]:
     from components.train.loop import Training
     from components.train.recipe import Recipe
 
-    ends: list[float] = []
+    ends: list[tuple[float, float]] = []
 
     class Timed(Training):
         def _reached(self, step: int) -> None:
-            ends.append(time.perf_counter())
+            ends.append(now())
 
     recipe = Recipe(
         learning_rate=RATE, batch_size=BATCH, rows_at_once=1, block_tokens=BLOCK, data_order="given", warmup_steps=0
@@ -133,7 +143,7 @@ def ours(file: str) -> dict[str, Any]:
     training.run()
     work = training.loss.work
     return {
-        "seconds": ends[-1] - ends[1],
+        **spent(ends[1], ends[-1]),
         "losses": training.losses,
         "computed": work.computed,
         "learned": work.learned,
@@ -151,12 +161,12 @@ def reference(file: str, split: str, steps: str) -> dict[str, Any]:
 
     examples, per_step = rows(torch.load(file), split, int(steps))
     at_once = 2 if split == "two blocks" else 1
-    ends: list[float] = []
+    ends: list[tuple[float, float]] = []
     losses: list[float] = []
 
     class Timed(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: object, **__: object) -> None:
-            ends.append(time.perf_counter())
+            ends.append(now())
             losses.append(0.0)
 
     class Recorded(trl.SFTTrainer):  # type: ignore[misc, name-defined]
@@ -182,7 +192,7 @@ def reference(file: str, split: str, steps: str) -> dict[str, Any]:
         trainer.train()
     computed = sum(len(example["input_ids"]) for example in examples)
     return {
-        "seconds": ends[-1] - ends[0],
+        **spent(ends[0], ends[-1]),
         "losses": losses[:-1],
         "computed": computed,
         "logits": computed,  # without Triton every position goes through the vocabulary
