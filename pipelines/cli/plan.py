@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ WIDTH = 100
 @click.option(
     "--engine",
     type=click.Choice(["single", "ddp", "fsdp", "zero1", "zero2", "zero3"]),
-    help="How the training is spread.  [default: single on one device, ddp on more]",
+    help="How the training is spread.  [default: as --recipe says, or single on one device, ddp on more]",
 )
 @click.option("--mfu", type=click.FloatRange(0, 1, min_open=True), default=0.4, show_default=True, help="Assumed.")
 @click.option("--price", type=click.FloatRange(min=0), help="Of one device for one hour; none is assumed.")
@@ -69,7 +70,7 @@ def plan(
                 "bases": bases,
                 "amounts": [read_size(size) for size in sizes],
                 "recipe": fields,
-                "engine": engine or ("single" if num == 1 else "ddp"),
+                "engine": engine or _engine(given, num),
                 "device": find(device, file),
                 "devices": num,
                 "mfu": mfu,
@@ -87,3 +88,13 @@ def plan(
 
     console = Console(highlight=False)
     Console(highlight=False, width=console.width if console.is_terminal else WIDTH).print(table.as_text(made))
+
+
+def _engine(given: Mapping[str, object], num: int) -> str:
+    """What the parameters of `train` name; a TPU chip holds everything, as a single device does."""
+    from pipelines.plan.memory import ENGINES
+
+    named = str(given.get("engine") or ("single" if num == 1 else "ddp"))
+    if named not in {*ENGINES, "tpu"}:
+        raise UsageError(f"--recipe names the engine {named}", expected=", ".join(ENGINES))
+    return "single" if named == "tpu" else named

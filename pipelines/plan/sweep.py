@@ -204,6 +204,8 @@ def _cell(
     steps = -(-blocks // recipe.batch_size) * recipe.epochs
     # Replayed text is read and learned beside the amount, which does not change the number of steps.
     operations = compute.flops(shape, work.times(recipe.epochs)) / (1.0 - recipe.mitigation.replay_share)
+    # An anchor is a forward pass of the base, a third of a forward and a backward pass.
+    operations *= 4.0 / 3.0 if recipe.mitigation.kl_beta else 1.0
     hours = compute.hours(operations, request.devices, peak, request.mfu, recompute=recipe.recompute)
     return Cell(
         base=name,

@@ -148,7 +148,7 @@ def notes(plan: Plan) -> Iterator[str]:
     if recipe.mitigation.lora is not None:
         yield "lora is planned as full fine-tuning, an upper bound"
     if recipe.mitigation.kl_beta:
-        yield "kl_beta: weights are counted twice, and a third more time is not"
+        yield "kl_beta: a second model in memory, and its forward pass in the operations"
 
 
 def _total_cost(plan: Plan) -> float | None:

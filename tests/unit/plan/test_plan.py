@@ -65,6 +65,25 @@ def test_one_pass_costs_the_largest_cell(llama_folder: Path) -> None:
     assert "met within the largest" in told(*words, "--recipe", recipe(warmup_steps=10))
 
 
+def test_parameters_of_train_name_the_engine(llama_folder: Path) -> None:
+    words = (llama_folder, "--tokens", "64k", "--device", "l4", "--num", 2)
+    assert planned(*words, "--recipe", json.dumps({"engine": "fsdp", "recipe": BF16}))["engine"] == "fsdp"
+    assert planned(*words, "--recipe", recipe())["engine"] == "ddp"
+    assert planned(*words[:-2], "--recipe", json.dumps({"engine": "tpu", "recipe": BF16}))["engine"] == "single"
+    with pytest.raises(UsageError, match="names the engine steam"):
+        planned(*words, "--recipe", json.dumps({"engine": "steam", "recipe": BF16}))
+
+
+def test_mitigations_that_read_more_cost_more(llama_folder: Path) -> None:
+    def operations(**mitigation: Any) -> float:
+        words = (llama_folder, "--tokens", "64k", "--device", "l4", "--recipe", recipe(mitigation=mitigation))
+        return float(planned(*words)["cells"][0]["flops"])
+
+    plain = operations()
+    assert operations(replay_share=0.2) == pytest.approx(plain / 0.8)
+    assert operations(kl_beta=0.1) == pytest.approx(plain * 4 / 3)
+
+
 def test_without_a_price_no_cost_is_invented(llama_folder: Path) -> None:
     made = planned(llama_folder, "--tokens", "1M", "--device", "a100-80gb", "--recipe", recipe())
     assert made["cells"][0]["cost"] is None
