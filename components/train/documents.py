@@ -8,6 +8,7 @@ Nothing after a document's last learned token can change the loss, so it is left
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -17,10 +18,14 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from components.train.chunking import Blocks
+from components.train.document_groups import padded
 
 BY_DOCUMENT = "touchstone_by_document"
 LOCAL_ATTENTION = ("sliding_window", "attention_chunk_size", "window_size", "local_window_size")
 """Fields of configurations that say how far a token reads. A mask enforces them, and here is none."""
+
+MOST_CALLS = {"cpu": sys.maxsize, "cuda": 16}
+"""Documents that are attended to one by one. A CPU is best at that however short they are; a GPU waits for launches."""
 
 
 class Rows(NamedTuple):
@@ -124,8 +129,14 @@ def _attend(
 ) -> tuple[Any, None]:  # the interface of transformers
     if attention_mask is not None or sum(_LENGTHS) != query.shape[2]:
         raise ValueError("attention by document needs one row of documents and no mask")
+
+    def attended(states: Sequence[Any]) -> Any:
+        return sdpa_attention_forward(module, *states, None, **rest)[0]
+
+    if len(_LENGTHS) > MOST_CALLS.get(query.device.type, MOST_CALLS["cuda"]):
+        return padded(attended, (query, key, value), _LENGTHS), None
     parts = zip(*(states.split(_LENGTHS, dim=2) for states in (query, key, value)), strict=True)
-    return torch.cat([sdpa_attention_forward(module, *part, None, **rest)[0] for part in parts], dim=1), None
+    return torch.cat([attended(part) for part in parts], dim=1), None
 
 
 # Only its attention is registered: where a mask's maker is missing, transformers makes none.

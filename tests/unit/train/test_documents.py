@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
 
 from components.train.chunking import Blocks, Encoded, pack
+from components.train.document_groups import padded
 from components.train.documents import rows_of
 
 BLOCK = 24
@@ -68,3 +72,25 @@ def test_nothing_is_left_where_nothing_is_learned(flat: bool) -> None:
     blocks = batch(0)
     rows = rows_of(blocks._replace(learned=torch.zeros_like(blocks.learned)), flat=flat)
     assert rows.tokens.numel() == len(rows.targets) == 0
+
+
+def test_many_documents_in_few_calls_give_what_each_gives_alone() -> None:
+    draw = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, 50, (40,), generator=draw).tolist()
+    states = [torch.randn(1, heads, sum(lengths), 8, generator=draw, requires_grad=True) for heads in (4, 2, 2)]
+    calls = []
+
+    def attend(parts: Sequence[Any]) -> Any:
+        calls.append(parts[0].shape)
+        return functional.scaled_dot_product_attention(*parts, is_causal=True, enable_gqa=True).transpose(1, 2)
+
+    alone = [attend(part) for part in zip(*(s.split(lengths, dim=2) for s in states), strict=True)]
+    calls.clear()
+    together = padded(attend, states, lengths)
+    assert len(calls) <= 12
+    assert sum(shape[0] for shape in calls) == len(lengths)
+    torch.testing.assert_close(together, torch.cat(alone, dim=1))
+    weights = torch.randn(together.shape, generator=draw)
+    expected = torch.autograd.grad((torch.cat(alone, dim=1) * weights).sum(), states)
+    for ours, own in zip(torch.autograd.grad((together * weights).sum(), states), expected, strict=True):
+        torch.testing.assert_close(ours, own, atol=1e-5, rtol=1e-4)

@@ -25,7 +25,7 @@ from transformers import (
     PhiForCausalLM,
 )
 
-from components.train import losses
+from components.train import documents, losses
 from components.train.chunking import Blocks, Encoded, pack
 from components.train.losses import LearnedLoss, cross_entropy
 from components.train.mitigations.hooks import Measured
@@ -72,11 +72,11 @@ MODELS = {
 
 
 def blocks(isolated: bool) -> Blocks:
-    draw, documents = random.Random(0), []
+    draw, made = random.Random(0), []
     for length in (5, 9, 3, 7, 12, 4, 11, 2, 40):
         tokens = [draw.randrange(1, VOCABULARY) for _ in range(length)]
-        documents.append(Encoded(tokens, [int(draw.random() < 0.5 and length < 40) for _ in tokens]))
-    return pack(documents, BLOCK, seed=0, isolated=isolated)
+        made.append(Encoded(tokens, [int(draw.random() < 0.5 and length < 40) for _ in tokens]))
+    return pack(made, BLOCK, seed=0, isolated=isolated)
 
 
 def logits_of_all(model: Any, batch: Blocks) -> Any:
@@ -113,6 +113,11 @@ def test_loss_and_gradients_are_those_of_all_logits(name: str, isolated: bool) -
     assert float(measured.cross_entropy) == pytest.approx(expected, rel=1e-6)
     for ours, plain in zip(gradients(model), slopes, strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_many_documents_grouped_by_length_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(documents.MOST_CALLS, "cpu", 2)
+    test_loss_and_gradients_are_those_of_all_logits("llama, untied", isolated=True)
 
 
 def test_a_model_without_a_head_of_its_own_is_computed_the_plain_way() -> None:
