@@ -10,7 +10,7 @@ from pipelines.cli.show import draw
 def test_list_names_pipelines_presets_and_ports() -> None:
     shown = CliRunner().invoke(cli, ["list"]).output
     assert "--preset smoke" in shown
-    assert "train (train): dialogues Dialogue, base Checkpoint -> checkpoint Checkpoint" in shown
+    assert "train (train): dialogues Dialogue, base Checkpoint, replay TextRow -> checkpoint Checkpoint" in shown
 
 
 def test_a_preset_is_shown_resolved_with_its_seed() -> None:
