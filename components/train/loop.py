@@ -24,7 +24,7 @@ from components.train.isolation import check_isolation
 from components.train.losses import LearnedLoss
 from components.train.mitigations.hooks import Hooks
 from components.train.mitigations.params import Mitigation
-from components.train.optimizers import AdamwParameterScaled, clip_by_global_norm
+from components.train.optimizers import AdamwParameterScaled
 from components.train.precision import arithmetic, recomputing
 from components.train.recipe import STUDY_WEIGHT_DECAY, Recipe
 from components.train.speed import Speed
@@ -83,7 +83,7 @@ class Training:
         )
         self.engine = engine or Engine()
         self.model = model = self.engine.place(model)
-        self.optimizer = optimizer_of(model, recipe)
+        self.optimizer = self.engine.adopt(model, optimizer_of(model, recipe), recipe.max_grad_norm)
         if hooks.attach is not None:
             hooks.attach(self.optimizer)
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
@@ -203,10 +203,7 @@ class Training:
         [value] = self.engine.group.total([value])
         self._check(value)
         if total:
-            self.engine.add_up(self.model)
-            clip_by_global_norm(self.model.parameters(), self.recipe.max_grad_norm)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+            self.engine.change(self.model, self.optimizer, self.recipe.max_grad_norm)
         self.losses.append(value)
 
     def _backward(self, batch: Blocks, total: int) -> float:
@@ -217,7 +214,7 @@ class Training:
                 if measured is None:
                     self.engine.idle(self.model, part)
                     continue
-                measured.loss.backward()
+                self.engine.backward(measured.loss)
                 value += float(measured.cross_entropy)
         return value
 

@@ -41,6 +41,8 @@ class AdamwParameterScaled(torch.optim.Optimizer):
             weight_decay: The study's repository uses 1e-4.
         """
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+        self.scales: Callable[[Any], Any] | None = None
+        """Parameter -> the rms that each of its numbers is scaled by, where it is a flat tensor made of several."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -64,8 +66,11 @@ class AdamwParameterScaled(torch.optim.Optimizer):
             g = local(p.grad).to(second.dtype)
             second.mul_(beta).add_(g.square().add_(EPSILON), alpha=1.0 - beta)
             value = local(p).to(second.dtype)
-            mean = value.square().mean() if squares is None else squares[at] / p.numel()
-            scale = mean.sqrt().clamp(min=SMALLEST_SCALE)
+            if self.scales is not None:
+                scale = self.scales(p).clamp(min=SMALLEST_SCALE)
+            else:
+                mean = value.square().mean() if squares is None else squares[at] / p.numel()
+                scale = mean.sqrt().clamp(min=SMALLEST_SCALE)
             momentum.mul_(MOMENTUM).add_(g.mul(second.rsqrt()).mul_(scale), alpha=(1.0 - MOMENTUM) * rate)
             # Rounded to the parameter's precision once a step.
             local(p).copy_(value - (momentum + value * (rate * decay)))

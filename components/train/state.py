@@ -14,6 +14,7 @@ from components.contracts.ports import Folder
 from components.train.engines.engine import named_weights
 from components.train.engines.group import current
 from components.train.engines.shards import gathered, local, shared_out
+from components.train.engines.zero import SharedState
 
 WEIGHTS, MOMENTS, REST = "weights.safetensors", "moments.safetensors", "training.json"
 
@@ -43,7 +44,20 @@ def take(model: Any, optimizer: Any, losses: list[float]) -> Taken:
     All processes of a training call it, and the chief gets everything, whole: the state does not tell how many there
     were. The others get names without tensors.
     """
-    weights = {name: gathered(value) for name, value in changing(model).items()}
+    if isinstance(optimizer, SharedState):
+        weights = optimizer.weights(model)
+        moments, numbers = optimizer.moments()
+    else:
+        weights = {name: gathered(value) for name, value in changing(model).items()}
+        moments, numbers = _moments(optimizer)
+    rest = {"losses": list(losses), "numbers": numbers, "random": torch.get_rng_state().numpy().tobytes().hex()}
+    if torch.cuda.is_available():
+        rest["random_cuda"] = torch.cuda.get_rng_state().numpy().tobytes().hex()
+    return Taken(weights, moments, rest)
+
+
+def _moments(optimizer: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Moments whole in the chief, and numbers beside them, by `index.field`."""
     moments: dict[str, Any] = {}
     numbers: dict[str, Any] = {}
     for index, fields in optimizer.state_dict()["state"].items():
@@ -52,10 +66,7 @@ def take(model: Any, optimizer: Any, losses: list[float]) -> Taken:
                 moments[f"{index}.{field}"] = gathered(value)
             else:
                 numbers[f"{index}.{field}"] = value
-    rest = {"losses": list(losses), "numbers": numbers, "random": torch.get_rng_state().numpy().tobytes().hex()}
-    if torch.cuda.is_available():
-        rest["random_cuda"] = torch.cuda.get_rng_state().numpy().tobytes().hex()
-    return Taken(weights, moments, rest)
+    return moments, numbers
 
 
 def writer(taken: Taken) -> Callable[[Path], None]:
@@ -79,20 +90,10 @@ def restore(folder: Path | None, model: Any, optimizer: Any) -> list[float]:
     """
     group = current()
     rest = group.hear(json.loads((folder / REST).read_text(encoding="utf-8")) if folder is not None else None)
-    state: dict[int, dict[str, Any]] = {}
-    if group.alone:
-        assert folder is not None
-        # safetensors knows no XLA device; the copy below does.
-        where = "cpu" if model.device.type == "xla" else str(model.device)
-        model.load_state_dict(load_file(folder / WEIGHTS, device=where), strict=False)
-        found = load_file(folder / MOMENTS)
+    if isinstance(optimizer, SharedState):
+        _take_apart(folder, model, optimizer, rest["numbers"])
     else:
-        _share_weights(folder, model)
-        found = _share_moments(folder, optimizer)
-    for key, value in (found | rest["numbers"]).items():
-        index, field = key.split(".", 1)
-        state.setdefault(int(index), {})[field] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        _put_back(folder, model, optimizer, rest["numbers"])
     torch.set_rng_state(_random(rest["random"]))
     if torch.cuda.is_available() and "random_cuda" in rest:
         torch.cuda.set_rng_state(_random(rest["random_cuda"]))
@@ -103,6 +104,42 @@ def changing(model: Any) -> dict[str, Any]:
     """What a state holds of a model: not the frozen weights under adapters, which are the base's."""
     frozen = {id(p) for p in model.parameters() if not p.requires_grad}
     return {name: value for name, value in named_weights(model).items() if id(value) not in frozen}
+
+
+def _put_back(folder: Path | None, model: Any, optimizer: Any, numbers: Mapping[str, Any]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    if current().alone:
+        assert folder is not None
+        # safetensors knows no XLA device; the copy below does.
+        where = "cpu" if model.device.type == "xla" else str(model.device)
+        model.load_state_dict(load_file(folder / WEIGHTS, device=where), strict=False)
+        found = load_file(folder / MOMENTS)
+    else:
+        _share_weights(folder, model)
+        found = _share_moments(folder, optimizer)
+    for key, value in (found | dict(numbers)).items():
+        index, field = key.split(".", 1)
+        state.setdefault(int(index), {})[field] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+@torch.no_grad()
+def _take_apart(folder: Path | None, model: Any, shared: SharedState, numbers: Mapping[str, Any]) -> None:
+    """One whole tensor at a time goes to all processes, and each takes its pieces."""
+    index = shared.index_of(model)
+    kept = load_file(folder / WEIGHTS) if folder is not None else {}
+    kept = {f"{index[name]}.": value for name, value in kept.items() if name in index}
+    kept |= load_file(folder / MOMENTS) if folder is not None else {}
+    for key, shape, dtype in current().hear([(key, value.shape, value.dtype) for key, value in kept.items()]):
+        whole = shared_out(torch.empty(shape, dtype=dtype, device=model.device), kept.get(key))
+        at, field = key.split(".", 1)
+        if field:
+            shared.put_moment(int(at), field, whole)
+        else:
+            shared.put_weight(int(at), whole.reshape(-1))
+    for key, value in numbers.items():
+        at, field = key.split(".", 1)
+        shared.put_moment(int(at), field, value)
 
 
 @torch.no_grad()

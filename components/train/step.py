@@ -14,6 +14,8 @@ from components.contracts.rows import Dialogue, TextRow
 from components.contracts.workplace import Workplace
 from components.train.trainjob.request import ClusterParams
 
+Engine = Literal["single", "ddp", "fsdp", "zero1", "zero2", "zero3", "tpu"]
+
 
 class PretrainParams(BaseModel):
     """The four models of the embedded world. Shapes and recipes are checked where they are used (`models`, `loop`)."""
@@ -51,9 +53,9 @@ class Params(BaseModel):
     """Dialogues kept out of training, drawn by a hash of the id; their loss is measured on the way."""
     heldout_points: Annotated[int, Field(gt=0)] = 4
     """Measurements of the held-out loss, evenly spread, the last at the end; one more is made of the base."""
-    engine: Annotated[Literal["single", "ddp", "fsdp", "tpu"], Field(json_schema_extra={"identity": False})] = "single"
-    """single: one process. ddp: each of several holds the model. fsdp: the model is shared out among them. tpu: one
-    process on a TPU chip."""
+    engine: Annotated[Engine, Field(json_schema_extra={"identity": False})] = "single"
+    """single: one process. ddp: each of several holds the model. fsdp: the model is shared out among them. zero1,
+    zero2, zero3: the same by DeepSpeed, moments first, then gradients, then weights. tpu: one process on a TPU chip."""
     processes: Annotated[int, Field(ge=1, json_schema_extra={"identity": False})] = 1
     """On this machine, one a GPU where there are some. Results differ by float noise; states fit any number of them."""
     keep: Literal["last", "lowest_heldout_loss"] = "last"

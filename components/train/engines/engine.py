@@ -6,7 +6,7 @@ import copy
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -17,9 +17,10 @@ from components.contracts.errors import TouchstoneError, UsageError
 from components.train.chunking import Blocks
 from components.train.engines.group import Group
 from components.train.engines.shards import gathered
+from components.train.optimizers import clip_by_global_norm
 from components.train.recipe import Recipe
+from components.train.step import Engine as Name
 
-Name = Literal["single", "ddp", "fsdp", "tpu"]
 BUCKET_ELEMENTS = 8 << 20
 """Gradients are summed so many numbers at a time: few enough to fit beside the model, enough to keep a network busy."""
 
@@ -64,10 +65,30 @@ class Engine:
                 yield Blocks(batch.tokens[:1], torch.zeros_like(batch.learned[:1]), batch.positions[:1])
 
     def idle(self, model: Any, part: Blocks) -> None:
-        """What this process must do for the others with a part of which nothing is learned."""
+        """Where all go in lockstep: through the model for nothing, for the others need this one's weights."""
+        if not self.lockstep:
+            return
+        row = Blocks(*(values[:1].to(model.device) for values in part))
+        said = model(input_ids=row.tokens, position_ids=row.positions, use_cache=False).logits
+        self.backward(said.sum() * 0.0)
+
+    def adopt(self, model: Any, optimizer: Any, max_norm: float) -> Any:
+        """Take an optimizer over; gives what a state is taken from, with the optimizer's groups."""
+        return optimizer
+
+    def backward(self, loss: Any) -> None:
+        """Add the gradients of a part of a batch."""
+        loss.backward()
 
     def add_up(self, model: Any) -> None:
         """Make the gradients those of the whole batch. Each process has divided by the whole's learned tokens."""
+
+    def change(self, model: Any, optimizer: Any, max_norm: float) -> None:
+        """Change the weights by the gradients of all processes, and forget these."""
+        self.add_up(model)
+        clip_by_global_norm(model.parameters(), max_norm)
+        optimizer.step()
+        optimizer.zero_grad()
 
     def plain(self, model: Any) -> Any:
         """The trained model without anything of this engine; complete in the chief only."""
@@ -111,11 +132,7 @@ class Fsdp(Engine):
 
     def place(self, model: Any) -> Any:
         """Shard a model in place, layer by layer, onto this process's device."""
-        # An ordinary model to come back to: its weights have a shape and no storage until then.
-        empty = {
-            id(p): torch.nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()
-        }
-        self._skeleton = copy.deepcopy(model, memo=dict(empty))
+        self._skeleton = skeleton_of(model)
         # It warns of logits that are changed in place; ours are only read.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
         kind = "cuda" if torch.cuda.is_available() else "cpu"
@@ -129,12 +146,6 @@ class Fsdp(Engine):
                 module.set_gradient_divide_factor(1.0)
                 module.set_force_sum_reduction_for_comms(True)
         return model
-
-    def idle(self, model: Any, part: Blocks) -> None:
-        """Go through the model for nothing: the other processes need this one's weights, and it takes theirs."""
-        row = Blocks(*(values[:1].to(model.device) for values in part))
-        said = model(input_ids=row.tokens, position_ids=row.positions, use_cache=False).logits
-        (said.sum() * 0.0).backward()
 
     def plain(self, model: Any) -> Any:
         """Gather every weight in the chief, in the ordinary model that `place` was given (on the CPU)."""
@@ -159,6 +170,10 @@ def engine_of(name: Name, group: Group) -> Engine:
         )
     if group.alone:
         return Engine(group)
+    if name.startswith("zero"):
+        from components.train.engines.zero import Zero  # only where it is asked for: DeepSpeed may not be there
+
+        return Zero(group, int(name.removeprefix("zero")))
     return Fsdp(group) if name == "fsdp" else Ddp(group)
 
 
@@ -171,9 +186,9 @@ def check_engine(name: Name, recipe: Recipe) -> None:
     wanted = recipe.mitigation
     asked = {"kl_beta": wanted.kl_beta, "unfreeze_rank_ratio": wanted.unfreeze_rank_ratio, "lora": wanted.lora}
     named = [field for field, value in asked.items() if value]
-    if name == "fsdp" and named:
+    if name not in ("single", "ddp") and named:
         raise UsageError(
-            f"engine fsdp shares weights out, and mitigation.{named[0]} works on whole ones",
+            f"engine {name} shares weights or moments out, and mitigation.{named[0]} works on whole ones",
             expected="engine single or ddp with it",
             remedy="set engine: ddp",
         )
@@ -190,6 +205,12 @@ def decoder_layers(model: Any) -> list[Any]:
     layers = [module for module in model.modules() if type(module).__name__ in names]
     lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module)]
     return layers or list(max(lists, key=len, default=()))
+
+
+def skeleton_of(model: Any) -> Any:
+    """An ordinary model to come back to: its weights have a shape and no storage until then."""
+    empty = {id(p): torch.nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()}
+    return copy.deepcopy(model, memo=dict(empty))
 
 
 def named_weights(model: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -41,7 +42,12 @@ from components.train.trainjob.surroundings import Place
 TEXT = "what is the craft of Corford ? the craft of Corford is pottery . user says hello and goodbye yes no"
 NUM_BLOCKS, BLOCK_TOKENS, ENDS_AFTER = 9, 12, 4
 LONG = {"learning_rate": 0.001, "batch_size": 2, "block_tokens": 16, "epochs": 1000}
-ARMS = [(engine, optimizer) for engine in ("ddp", "fsdp") for optimizer in ("adamw", "adamw_parameter_scaled")]
+OPTIMIZERS = ("adamw", "adamw_parameter_scaled")
+HELD = ("ddp", "fsdp")
+ZERO = ("zero1", "zero2", "zero3")
+needs_deepspeed = pytest.mark.skipif(
+    importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed (see engines/zero.py)"
+)
 
 
 class Trained(NamedTuple):
@@ -82,8 +88,8 @@ def outcome(training: Training) -> Trained:
     return Trained(training.losses, {n: w.numpy() for n, w in weights.items() if w.device.type == "cpu"})
 
 
-def every_arm(group: Group) -> dict[tuple[str, str], Trained]:
-    return {arm: trained(group, *arm) for arm in ARMS}
+def every_arm(group: Group, engines: tuple[str, ...]) -> dict[tuple[str, str], Trained]:
+    return {(engine, name): trained(group, engine, name) for engine in engines for name in OPTIMIZERS}
 
 
 def _one(work: Callable[[Group], Any], rank: int, world_size: int, port: int, answers: Any) -> None:
@@ -122,11 +128,18 @@ def assert_equal(found: Trained, wanted: Trained) -> None:
 
 
 @pytest.mark.parametrize(
-    "world_size", [2, pytest.param(4, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.slow)]
+    ("world_size", "engines"),
+    [
+        (2, HELD),
+        pytest.param(4, HELD, marks=pytest.mark.slow),
+        pytest.param(10, HELD, marks=pytest.mark.slow),
+        pytest.param(2, ZERO, marks=[pytest.mark.slow, needs_deepspeed]),
+        pytest.param(4, ZERO, marks=[pytest.mark.slow, needs_deepspeed]),
+    ],
 )
-def test_several_processes_train_what_one_trains(world_size: int) -> None:
+def test_several_processes_train_what_one_trains(world_size: int, engines: tuple[str, ...]) -> None:
     torch.set_num_threads(1)
-    made = in_processes(world_size, every_arm)
+    made = in_processes(world_size, partial(every_arm, engines=engines))
     for (_, optimizer), found in made.items():
         assert_equal(found, trained(Group(), "single", optimizer))
 
@@ -228,7 +241,7 @@ def ended(group: Group, places: Path, arms: list[tuple[str, str]]) -> list[Train
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["ddp", "fsdp"])
+@pytest.mark.parametrize("engine", [*HELD, *(pytest.param(name, marks=needs_deepspeed) for name in ZERO)])
 def test_a_training_told_to_end_goes_on_in_any_number_of_processes(tmp_path: Path, engine: str) -> None:
     arms = [(engine, "adamw"), (engine, "adamw_parameter_scaled")]
     alone = [("single", optimizer) for _, optimizer in arms]
