@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from components.train.chunking import Blocks
 from components.train.documents import Rows, attention_within, may_be_flat, rows_of
@@ -52,7 +53,7 @@ class LearnedLoss:
         self.head = model.get_output_embeddings()
         with _evaluating(model):
             self.selects = self.head is not None and _head_selects(self)
-            self.fused = self.selects and type(self.head) is torch.nn.Linear and _head_says_logits(self)
+            self.fused = self.selects and _head_says_logits(self)
             self.flat = isolated and may_be_flat(model, block_tokens) and _documents_flat(self)
 
     @contextmanager
@@ -100,12 +101,14 @@ class LearnedLoss:
         return Measured(loss, loss.detach())
 
     def fused_loss(self, rows: Rows, scale: float, forward: Any) -> Any:
-        """Cross-entropy, summed and times `scale`, without logits."""
+        """Cross-entropy, summed and times `scale`, with a piece of the logits at a time."""
 
-        def replacement(_: Any) -> Any:
+        def replacement(head: Any) -> Any:
             def loss(hidden: Any) -> Any:
-                weight, bias = self.head.weight, self.head.bias
-                return cross_entropy(_selected(hidden, rows), weight, bias, rows.targets, scale)
+                chosen = _selected(hidden, rows)
+                if type(self.head) is torch.nn.Linear:
+                    return cross_entropy(chosen, self.head.weight, self.head.bias, rows.targets, scale)
+                return by_pieces(head, chosen, rows.targets) * scale  # adapted, or split into parts
 
             return loss
 
@@ -142,7 +145,7 @@ class _CrossEntropy(torch.autograd.Function):
         d_weight = torch.zeros_like(weight, dtype=torch.float32) if for_weight else None
         d_bias = torch.zeros_like(bias, dtype=torch.float32) if for_bias else None
         loss = torch.zeros(1, 1, 1, device=hidden.device)  # as many dimensions as logits
-        rows = PIECE_ROWS if device == "cpu" else PIECE_ROWS_GPU
+        rows = _piece_rows(device)
         with torch.autocast(device, enabled=False):
             cast = weight.to(dtype)
             for start in range(0, len(hidden), rows):
@@ -170,6 +173,29 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: Any) -> Any:
         made, ctx.gradients = ctx.gradients, None  # handed on, not copied
         return *(None if part is None else part.mul_(grad.view(()).to(part.dtype)) for part in made), None, None
+
+
+def by_pieces(head: Callable[[Any], Any], hidden: Any, targets: Any) -> Any:
+    """Sum of cross-entropies as (1, 1, 1) fp32; each piece's logits are computed again for their gradient.
+
+    Args:
+        head: (1, n, H) -> (1, n, V).
+        hidden: (N, H).
+        targets: (N,) int64.
+    """
+
+    def of_piece(piece: Any, wanted: Any) -> Any:
+        return functional.cross_entropy(head(piece[None])[0].float(), wanted, reduction="sum")
+
+    rows = _piece_rows(hidden.device.type)
+    loss = torch.zeros(1, 1, 1, device=hidden.device)
+    for piece, wanted in zip(hidden.split(rows), targets.split(rows), strict=True):
+        loss = loss + checkpoint(of_piece, piece, wanted, use_reentrant=False)
+    return loss
+
+
+def _piece_rows(device: str) -> int:
+    return PIECE_ROWS if device == "cpu" else PIECE_ROWS_GPU
 
 
 def _add_product(total: Any, slope: Any, piece: Any) -> None:
@@ -246,7 +272,8 @@ def _head_says_logits(loss: LearnedLoss) -> bool:
     """Whether the head's product is the logits: some architectures scale it, or bend large values."""
     rows = _probe(loss.model)
     draw = torch.Generator().manual_seed(0)
-    marks = 50.0 * torch.randn(1, 3, loss.head.weight.shape[0], generator=draw).to(loss.model.device)
+    width = _said(loss.model, rows).shape[-1]
+    marks = 50.0 * torch.randn(1, 3, width, generator=draw).to(loss.model.device)
 
     def unchanged() -> bool:
         with _replaced(loss.head, lambda _: lambda hidden: marks.to(hidden.dtype)):

@@ -115,6 +115,40 @@ def test_loss_and_gradients_are_those_of_all_logits(name: str, isolated: bool) -
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
+class Adapted(torch.nn.Module):
+    """A head with something around it, as adapters put it there."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner, self.more = inner, torch.nn.Linear(16, VOCABULARY, bias=False)
+
+    @property
+    def weight(self) -> Any:
+        return self.inner.weight
+
+    def forward(self, hidden: Any) -> Any:
+        return self.inner(hidden) + self.more(hidden)
+
+
+def test_a_head_with_an_adapter_is_computed_a_piece_at_a_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "PIECE_ROWS", 4)
+    torch.manual_seed(0)
+    model, batch = llama(tie_word_embeddings=False), blocks(True)
+    model.set_output_embeddings(Adapted(model.get_output_embeddings()))
+    expected, slopes = plainly(model, batch, 9)
+    loss = LearnedLoss(model, isolated=True, block_tokens=BLOCK)
+    assert loss.fused
+    seen: list[int] = []
+    model.get_output_embeddings().more.register_forward_hook(lambda *given: seen.append(given[2].numel()))
+    with loss.of(batch, 9) as measured:
+        assert measured is not None
+        measured.loss.backward()
+    assert max(seen) == 4 * VOCABULARY
+    assert float(measured.cross_entropy) == pytest.approx(expected, rel=1e-6)
+    for ours, plain in zip(gradients(model), slopes, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
+
+
 def test_many_documents_grouped_by_length_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(documents.MOST_CALLS, "cpu", 2)
     test_loss_and_gradients_are_those_of_all_logits("llama, untied", isolated=True)
