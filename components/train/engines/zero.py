@@ -19,7 +19,7 @@ import torch.distributed as dist
 from components.contracts.errors import TouchstoneError
 from components.train.chunking import Blocks
 from components.train.engines.engine import Engine, named_weights, skeleton_of
-from components.train.engines.group import Group
+from components.train.engines.group import Group, leaves_by
 from components.train.optimizers import AdamwParameterScaled
 
 
@@ -76,6 +76,7 @@ class Zero(Engine):
         }
         os.environ["LOCAL_RANK"] = str(self.group.local_rank)  # DeepSpeed reads it in the middle of a step
         self._engine, self._sharded, _, _ = self._deepspeed.initialize(model=model, optimizer=optimizer, config=config)
+        leaves_by(self._deepspeed.comm.destroy_process_group)
         self._shared = SharedState(self.stage, self._sharded, optimizer, params, shapes)
         if isinstance(optimizer, AdamwParameterScaled):
             optimizer.scales = self._shared.scales

@@ -31,7 +31,7 @@ from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
 from components.contracts.workplace import Workplace
 from components.train import step
 from components.train.chunking import Blocks
-from components.train.engines.engine import engine_of
+from components.train.engines.engine import check_engine, engine_of
 from components.train.engines.group import Group, LostProcesses, joined
 from components.train.loop import Stopped, Training
 from components.train.models import Shape, new_model
@@ -289,6 +289,23 @@ def test_more_processes_than_the_engine_holds_are_refused_with_what_to_type(base
     with pytest.raises(UsageError) as refused:
         train(tmp_path, base, processes=2)
     assert "engine: ddp" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("engine", "recipe", "told"),
+    [("fsdp", {"mitigation": {"kl_beta": 0.1}}, "set engine: ddp"), ("zero3", {"rows_at_once": 1}, "set engine: fsdp")],
+)
+def test_what_an_engine_cannot_do_is_refused(engine: str, recipe: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        check_engine(engine, Recipe.model_validate(recipe))
+    assert told in refused.value.remedy
+
+
+def test_a_process_that_does_not_come_is_given_up_with_a_remedy() -> None:
+    store = dist.TCPStore("127.0.0.1", 0, 2, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=1))
+    with pytest.raises(LostProcesses) as lost, joined(Place(0, 2), store=store, patience=timedelta(seconds=1)):
+        pass
+    assert "the same command goes on" in lost.value.remedy
 
 
 def as_program(folder: Path, base: Path, told: dict[str, str], **changes: Any) -> subprocess.Popen[str]:
