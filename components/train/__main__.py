@@ -21,6 +21,7 @@ from components.contracts.ports import Checkpoint, Input, Nothing
 from components.contracts.processes import die_with_parent
 from components.contracts.rows import Dialogue, TextRow
 from components.train import step
+from components.train.params import Params
 from components.train.trainjob.surroundings import Place, place
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _follow(given: argparse.Namespace, params: dict[str, Any], group: Group) -> 
     from components.train.imitation import fine_tune
 
     checked = bind.check_params(step.train, params)
-    assert isinstance(checked, step.Params)
+    assert isinstance(checked, Params)
     places = {name: place for name, place in _places(given).items() if name != "checkpoint"}
     with local_ports(places, ()) as local:
         replay = Input(local["replay"], TextRow) if "replay" in local else Nothing(TextRow)

@@ -18,8 +18,8 @@ from components.train.heldout import HeldOut, split
 from components.train.loop import Training
 from components.train.mitigations.preparation import Prepared, counted
 from components.train.models import load, save
+from components.train.params import Params
 from components.train.recipe import Recipe
-from components.train.step import Params
 from components.train.tokenizer import ready_for_dialogue
 
 TAIL_STEPS = 10

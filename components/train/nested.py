@@ -30,9 +30,9 @@ from components.train.loop import Training
 from components.train.mitigations.hooks import Hooks
 from components.train.mitigations.preparation import Prepared
 from components.train.models import load, save
+from components.train.params import NestedParams
 from components.train.recipe import Recipe
 from components.train.state import TrainingState
-from components.train.step import NestedParams
 from components.train.tokenizer import ready_for_dialogue
 
 SEPARATELY = "train the amounts separately: `touchstone data subset` cuts them, `train` takes each"

@@ -18,8 +18,8 @@ from components.contracts.rows import Dialogue
 from components.train.chunking import Blocks, encode_dialogue, encode_texts, pack
 from components.train.loop import fit
 from components.train.models import Shape, new_model, save
+from components.train.params import PretrainParams
 from components.train.recipe import Recipe
-from components.train.step import PretrainParams
 from components.train.tokenizer import ready_for_dialogue, word_level
 
 ORDER = ("target", "large", "small", "judge")

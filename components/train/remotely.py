@@ -11,7 +11,7 @@ from components.contracts.errors import UsageError
 from components.contracts.object_store import open_store
 from components.contracts.ports import Checkpoint, Input, Nothing, Output
 from components.contracts.rows import Dialogue, TextRow
-from components.train.step import Params
+from components.train.params import Params
 from components.train.trainjob.cluster import Cluster
 from components.train.trainjob.request import ClusterParams, request_of, step_identity, train_arguments
 from components.train.trainjob.run import run_train_job

@@ -18,8 +18,8 @@ from components.train.chunking import Blocks
 from components.train.engines.group import Group
 from components.train.engines.shards import gathered
 from components.train.optimizers import clip_by_global_norm
+from components.train.params import Engine as Name
 from components.train.recipe import Recipe
-from components.train.step import Engine as Name
 
 BUCKET_ELEMENTS = 8 << 20
 """Gradients are summed so many numbers at a time: few enough to fit beside the model, enough to keep a network busy."""

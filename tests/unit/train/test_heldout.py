@@ -15,7 +15,7 @@ from components.train.chunking import encode_dialogue, pack
 from components.train.heldout import HeldOut, split
 from components.train.losses import LearnedLoss
 from components.train.models import load
-from components.train.step import Params
+from components.train.params import Params
 from tests.unit.train.mitigations.runs import talk, trained, weights
 
 SHARE = 0.3

@@ -5,7 +5,7 @@ from kubeflow_trainer_api.models import TrainerV1alpha1TrainJob
 from pydantic import ValidationError
 
 from components.contracts.errors import UsageError
-from components.train.step import Params
+from components.train.params import Params
 from components.train.trainjob.request import (
     STORE_VARIABLES,
     ClusterParams,
