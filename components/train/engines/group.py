@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch._C._distributed_c10d import TCPStore
+from torch._C._distributed_c10d import PrefixStore, TCPStore
+from torch.distributed.distributed_c10d import _set_pg_timeout
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.train.trainjob.surroundings import Place, address
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=30)
 """A process that is silent for so long is given up. The chief may fetch a base or a state meanwhile."""
+MEETING, MEETINGS = timedelta(minutes=1), 3
+"""How long all processes, once there, may take to connect, and how often that is tried."""
 SIGNS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
 """What torch says when a process of the group is no longer there: it has no type of its own for it."""
 
@@ -109,7 +112,10 @@ def joined(here: Place, *, store: Any = None, patience: timedelta = PATIENCE) ->
             store = TCPStore(host, port, here.world_size, here.rank == 0, patience, wait_for_workers=False)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     with failures_told():
-        dist.init_process_group(backend, store=store, rank=here.rank, world_size=here.world_size, timeout=patience)
+        if store is None:  # torchrun's own
+            dist.init_process_group(backend, rank=here.rank, world_size=here.world_size, timeout=patience)
+        else:
+            _meet(backend, store, here, patience)
         _joined.append(Group(here.rank, here.world_size, here.local_rank))
         try:
             yield _joined[-1]
@@ -117,6 +123,29 @@ def joined(here: Place, *, store: Any = None, patience: timedelta = PATIENCE) ->
             _joined.pop()
             leave = _leaving.pop() if _leaving else dist.destroy_process_group
             leave()
+
+
+def _meet(backend: str, store: Any, here: Place, patience: timedelta) -> None:
+    """Wait for all, then connect every process with every other one.
+
+    gloo's connecting has been seen to hang, rarely, with all processes there: it gets a minute, and a second try.
+    """
+    store.set(f"here/{here.rank}", "")
+    store.wait([f"here/{rank}" for rank in range(here.world_size)], patience)
+    for attempt in range(MEETINGS):
+        try:
+            dist.init_process_group(
+                backend,
+                store=PrefixStore(f"meeting {attempt}", store),
+                rank=here.rank,
+                world_size=here.world_size,
+                timeout=MEETING,
+            )
+            break
+        except RuntimeError:
+            if attempt == MEETINGS - 1:
+                raise
+    _set_pg_timeout(patience)
 
 
 @contextmanager
