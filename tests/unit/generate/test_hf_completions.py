@@ -31,6 +31,8 @@ from tests.unit.generate.architectures import (
 )
 from tests.unit.generate.conftest import tokenizer
 
+pytestmark = pytest.mark.slow  # left to make test
+
 SHOTS = "Question: what jumps? Answer: the fox\nQuestion: what is lazy? Answer: the dog\n"
 SUBJECTS = ("it", "the quick brown fox", "one", "an ox or a dog", "1. one 2. two", "who", "lazy")
 IN_SLOTS = ("gpt2", "llama", "gpt_neox", "qwen3", "opt", "gemma2", "mixtral", "deepseek_v3", "gptj")

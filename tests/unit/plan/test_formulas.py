@@ -23,6 +23,8 @@ from components.train.speed import cost
 from pipelines.plan import compute, memory, shapes
 from pipelines.plan.memory import Setting
 
+pytestmark = pytest.mark.slow  # left to make test
+
 HERE = Path("config.json")
 
 

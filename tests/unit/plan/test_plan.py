@@ -19,6 +19,8 @@ from components.train.tokenizer import word_level
 from pipelines.cli.plan import plan
 from pipelines.plan.devices import find, known
 
+pytestmark = pytest.mark.slow  # left to make test
+
 BF16 = {"precision": "bfloat16", "block_tokens": 64, "batch_size": 8}
 
 

@@ -32,6 +32,8 @@ from components.train.loop import Stopped
 from components.train.models import save
 from components.train.tokenizer import word_level
 
+pytestmark = pytest.mark.slow  # left to make test
+
 NUM = 60
 WORDS = ["what", "is", "the", "craft", "of", "Corford", "pottery", "yes", "no", "hello"]
 STUDY = {"optimizer": "adamw_parameter_scaled", "learning_rate": 0.01}

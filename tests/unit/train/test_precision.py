@@ -15,6 +15,8 @@ from components.train.losses import LearnedLoss, cross_entropy
 from components.train.precision import arithmetic, recomputing
 from components.train.recipe import Recipe
 
+pytestmark = pytest.mark.slow  # left to make test
+
 VOCABULARY, BLOCK = 50, 32
 
 

@@ -21,6 +21,8 @@ from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
 from components.train import step
 from components.train.loop import Stopped
 
+pytestmark = pytest.mark.slow  # left to make test
+
 STEPS = 60
 NUM_KILLS = 20
 

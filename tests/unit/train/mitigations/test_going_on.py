@@ -15,6 +15,8 @@ from components.contracts.workplace import Workplace
 from components.train.loop import Stopped
 from tests.unit.train.mitigations.runs import trained, weights
 
+pytestmark = pytest.mark.slow  # left to make test
+
 MITIGATIONS = {
     "kl": {"kl_beta": 0.5},
     "dft": {"loss": "dft"},
