@@ -28,7 +28,7 @@ demo: setup ## run the whole study on this machine (about 5 minutes) and print t
 study: setup ## the study over SEEDS (default 0-9), counting in how many each claim holds
 	$(BIN)/touchstone study --seeds $(SEEDS)
 
-check: setup lint types layers ## lint, types, layers, unit and contract tests, in under a minute
+check: setup lint types layers ## lint, types, layers, unit and contract tests
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not cluster" tests/unit tests/contract
 
 test: setup lint types layers ## every test that needs no cluster

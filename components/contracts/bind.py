@@ -94,7 +94,7 @@ def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path], *, b
         return Outcome(work(targets))
     # What was paid for is kept, whether or not the environment names a place for it.
     store = named or step_store.FolderStepStore(beside / step_store.BESIDE_OUTPUTS)
-    entry = _entry_name(declared, _identity(checked), provenance)
+    entry = _entry_name(declared, identity_of(checked), provenance)
     found = store.find(entry, targets)
     if found is not None:
         if declared.journal:
@@ -221,7 +221,7 @@ def _describe(artifact: Any) -> None:
     artifact.metadata.update({"contract": made.contract, "digest": made.digest, "num_rows": made.num_rows, **plain})
 
 
-def _identity(params: BaseModel | None) -> dict[str, object]:
+def identity_of(params: BaseModel | None) -> dict[str, object]:
     """The parameters that decide what the outputs are."""
     if params is None:
         return {}
@@ -231,7 +231,7 @@ def _identity(params: BaseModel | None) -> dict[str, object]:
         if isinstance(extra, dict) and extra.get("identity") is False:
             del values[name]
         elif isinstance(value, BaseModel):
-            values[name] = _identity(value)
+            values[name] = identity_of(value)
     return values
 
 

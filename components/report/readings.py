@@ -122,14 +122,12 @@ def _reading(
 
 def _taken_apart(table: ItemTable, base: Variants, imitator: Variants, alpha: float) -> list[FormatLoss]:
     found: dict[Pair, tuple[Floats, Floats]] = {}
-    for part, model in (("base", base), ("imitator", imitator)):
+    models: dict[Pair, Variants] = {"base": base, "imitator": imitator}
+    for part, model in models.items():
         ways: list[Way] = [(model.headline[0], "strict"), (model.headline[0], "extracted")]
         if not all(way in model.values for way in ways):
             return []
-        found["base" if part == "base" else "imitator"] = (
-            _aligned(table, model.values[ways[0]]),
-            _aligned(table, model.values[ways[1]]),
-        )
+        found[part] = _aligned(table, model.values[ways[0]]), _aligned(table, model.values[ways[1]])
     # One item must have both readings of both models, or the parts would not add up.
     missing = np.isnan(np.stack([*found["base"], *found["imitator"]])).any(axis=0)
     for readings in found.values():

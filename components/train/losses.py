@@ -252,6 +252,8 @@ def _probe(model: Any) -> Rows:
 def _tried(work: Callable[[], bool]) -> bool:
     try:
         return work()
+    except torch.OutOfMemoryError:
+        raise  # says nothing of the architecture
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError):
         return False  # an architecture that takes it amiss is computed the plain way
 

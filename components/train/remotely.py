@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.contracts import environment
+from components.contracts import bind, environment
 from components.contracts.bind import Metrics
 from components.contracts.detached import address_of, leave_pointer, remote_manifest
 from components.contracts.errors import UsageError
@@ -42,7 +42,8 @@ def train_in_job(
     provenance = checkpoint.provenance
     values = dict(provenance.params or {})
     parents = dict(provenance.parents or {})
-    identity = step_identity(code_version=provenance.code_version, params=values, parents=parents)
+    # As for any step: how the work is spread over processes does not make it other work.
+    identity = step_identity(code_version=provenance.code_version, params=bind.identity_of(params), parents=parents)
     made = f"{store}/trainjobs/{identity}/checkpoint"
     arguments = train_arguments(
         dialogues=_address(dialogues, store),

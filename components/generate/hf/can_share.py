@@ -13,6 +13,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from components.generate.hf.checkpoint import LoadedModel
+from components.generate.hf.memory import is_out_of_memory
 from components.generate.hf.packed_attention import CannotShareError
 from components.generate.hf.reading import Reader, branching, whole
 
@@ -78,6 +79,8 @@ def _why_never(loaded: LoadedModel) -> str:
     except CannotShareError as error:
         return str(error)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise  # says nothing of the model: the engine makes room and asks again
         return f"it cannot read rows laid end to end ({str(error).splitlines()[0]})"
     tolerance = TOLERANCE.get(loaded.model.dtype, TOLERANCE_HALF)
     if difference > tolerance:

@@ -12,6 +12,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from components.contracts.errors import TouchstoneError
+from components.generate.hf.memory import is_out_of_memory
 from components.generate.hf.slots import Slots
 from components.generate.hf.steps import Steps, read_prompts
 
@@ -95,9 +96,11 @@ def _rotated_alike(config: Any) -> int:
 def _probe(model: Any) -> str:
     try:
         found, expected = _ragged(model), _alone(model)
-    except (torch.OutOfMemoryError, TouchstoneError):
+    except TouchstoneError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         return f"it cannot run in slots ({type(error).__name__}: {(str(error).splitlines() or [''])[0]})"
     # In 16 bits two ways of adding differ by some per cent; a wrong mask or position by far more.
     allowed = 1e-3 if torch.finfo(model.dtype).bits >= 32 else 0.1
