@@ -9,7 +9,7 @@ import torch
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import ChoiceScore, Request
-from components.generate.hf import choices, packed_attention
+from components.generate.hf import can_share, choices, packed_attention
 from components.generate.hf.checkpoint import LoadedModel
 from components.generate.hf.work import Done
 from tests.unit.generate.architectures import (
@@ -338,3 +338,17 @@ def test_long_prompts_that_share_nothing_are_cut_into_units_by_what_they_have_to
     alike = [asked(i, "x" * 9_997 + f"{i:03d}") for i in range(100)]
     (unit,) = choices.plan(None, alike, range(100))  # type: ignore[arg-type]
     assert len(unit.requests) == 100
+
+
+def test_memory_that_ends_while_a_model_is_tried_says_nothing_of_the_model() -> None:
+    loaded, full = random_model("llama", tokenizer()), [True]
+
+    def refuse(*_: object) -> None:
+        if full:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    loaded.model.register_forward_pre_hook(refuse)
+    with pytest.raises(torch.OutOfMemoryError):
+        can_share.longest_shared(loaded, 100)
+    full.clear()
+    assert can_share.longest_shared(loaded, 100) == 100
