@@ -340,6 +340,7 @@ def test_long_prompts_that_share_nothing_are_cut_into_units_by_what_they_have_to
     assert len(unit.requests) == 100
 
 
+@torch.inference_mode()
 def test_memory_that_ends_while_a_model_is_tried_says_nothing_of_the_model() -> None:
     loaded, full = random_model("llama", tokenizer()), [True]
 
