@@ -78,7 +78,9 @@ def contents() -> tuple[Path, ...]:
     Raises:
         TouchstoneError: the interpreter's libraries cannot be listed.
     """
-    folders = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
+    # A virtual environment's own folder holds nothing of the standard library, and tells where we are.
+    of_base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    folders = {Path(sysconfig.get_path(name, vars=of_base)).resolve() for name in ("stdlib", "platstdlib")}
     modules = [path for folder in folders for path in (folder / "lib-dynload").glob("*.so")]
     try:
         answer = subprocess.run(

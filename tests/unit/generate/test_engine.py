@@ -33,7 +33,6 @@ from pathlib import Path
 from components.contracts import bind
 from components.generate.step import generate
 
-pytestmark = pytest.mark.slow  # left to make test
 params = {"name": "m", "devices": sys.argv[2].split()}
 bind.call(generate, params=params, **{name: Path(sys.argv[1]) / name for name in sys.argv[3:]})
 """
