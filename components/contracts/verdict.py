@@ -11,6 +11,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from components.contracts.data_rows import DataFigures
+from components.contracts.preference_results import (
+    AdjustedPreference,
+    Agreement,
+    ConfidentlyWrong,
+    CorrectedPreference,
+    JudgeQualification,
+)
 from components.contracts.rows import Channel, GateCheck, PromptStyle
 
 VerdictWord = Literal["CAPABILITY", "LOCAL", "STYLE_ONLY", "REGRESSION", "INCONCLUSIVE"]
@@ -193,6 +200,14 @@ class PreferenceResult(_Part):
     """Whether the judge passed the placebo arms; null = not asked."""
     note: str | None = None
     """What a reader must know (one order only, judge has no order, ...)."""
+    ci_raters: Interval | None = None
+    """Interval of at_least_target by resampling prompts and raters; null for a single voice."""
+    agreement: Agreement | None = None
+    """How far voices agree; null for a single voice."""
+    adjustment: AdjustedPreference | None = None
+    """The style regression behind `adjusted` and `style_share`; null when no features were given."""
+    corrected: tuple[CorrectedPreference, ...] = ()
+    """at_least_target of a judge set right by people's labels, where there are any."""
 
 
 class CleanDirty(_Part):
@@ -307,6 +322,10 @@ class Verdict(_Part):
     """Table 2."""
     preference: tuple[PreferenceResult, ...]
     """One row a source."""
+    judges: tuple[JudgeQualification, ...] = ()
+    """One entry for each source that was given placebos or gold labels."""
+    confidently_wrong: tuple[ConfidentlyWrong, ...] = ()
+    """Tone crossed with error, one entry a benchmark and model."""
     data: DataResult | None = None
     """The imitation data; null when nothing about them was given."""
     readings: tuple[Reading, ...] = ()

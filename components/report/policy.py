@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from components.contracts import canonical
 from components.contracts.data_policy import DataPolicy
 from components.contracts.errors import UsageError
+from components.contracts.judge_policy import JudgePolicy
 from components.contracts.verdict import PolicyRef, VerdictWord
 
 PRESET_FOLDER = Path(__file__).parent / "policies"
@@ -53,6 +54,8 @@ class Policy(BaseModel):
 
     data: DataPolicy = DataPolicy()
     """Thresholds of the data-quality gate."""
+    judges: JudgePolicy = JudgePolicy()
+    """What a judge must show before its preferences may gate."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
