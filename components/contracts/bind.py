@@ -15,8 +15,9 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from components.contracts.declaration import declare as declare
 from components.contracts.detached import local_ports
 from components.contracts.errors import TouchstoneError
 from components.contracts.metrics import Recorder, step_metrics
-from components.contracts.ports import Input, Nothing, Output, Provenance
+from components.contracts.ports import Input, Inputs, Nothing, Output, Provenance
 
 PROGRESS_MARK = "[touchstone]"
 
@@ -52,8 +53,12 @@ class Outcome:
             artifact.log_metric(name, value)
 
 
-def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | Path) -> Outcome:
-    """Run a step on folders or addresses (s3://), or take its outputs from the store when the same work was done.
+Place = str | Path | Sequence[str | Path]
+"""Where a port's artifact lies: a folder or an address (s3://); of a port that takes many, all of theirs."""
+
+
+def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: Place) -> Outcome:
+    """Run a step on folders or addresses, or take its outputs from the store when the same work was done.
 
     A step's identity is its code version, its parameters (but for fields declared with
     `json_schema_extra={"identity": False}`) and the content of its inputs.
@@ -63,17 +68,15 @@ def call(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | 
     """
     declared = declare(step)
     checked = check_params(step, params)
-    with local_ports(paths, declared.outputs) as local:
-        return _call(step, checked, local, beside=_beside(declared, paths))
+    single = _one_each(declared, paths)
+    with local_ports(single, declared.outputs) as local:
+        return _call(step, checked, local, beside=_beside(declared, single))
 
 
 def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path], *, beside: Path) -> Outcome:
     declared = declare(step)
     values: dict[str, object] = checked.model_dump(mode="json") if checked else {}
-    inputs: dict[str, Input[Any]] = {
-        name: Nothing(contract) if name in declared.optional and name not in paths else Input(paths[name], contract)
-        for name, contract in declared.inputs.items()
-    }
+    inputs = {name: _input(declared, name, paths) for name in declared.inputs}
     provenance = Provenance(
         step=f"{step.__module__}:{step.__name__}",
         code_version=code_version(step),
@@ -109,6 +112,29 @@ def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path], *, b
         with contextlib.suppress(OSError):  # not empty = something was kept
             (beside / step_store.BESIDE_OUTPUTS).rmdir()
     return Outcome(made)
+
+
+def _one_each(declared: Declaration, paths: Mapping[str, Place]) -> dict[str, str | Path]:
+    """A name for every single artifact: those of a port that takes many are numbered."""
+    found: dict[str, str | Path] = {}
+    for name, place in paths.items():
+        if name in declared.many:
+            places = [place] if isinstance(place, str | Path) else place
+            found |= {f"{name}.{number}": each for number, each in enumerate(places)}
+        else:
+            assert isinstance(place, str | Path), f"{name} takes one artifact"
+            found[name] = place
+    return found
+
+
+def _input(declared: Declaration, name: str, paths: Mapping[str, Path]) -> Input[Any] | Inputs[Any]:
+    contract = declared.inputs[name]
+    if name in declared.many:
+        numbered = (f"{name}.{number}" for number in count())
+        return Inputs(tuple(Input(paths[key], contract) for key in takewhile(paths.__contains__, numbered)), contract)
+    if name in declared.optional and name not in paths:
+        return Nothing(contract)
+    return Input(paths[name], contract)
 
 
 def _made(
@@ -159,7 +185,7 @@ def _beside(declared: Declaration, paths: Mapping[str, str | Path]) -> Path:
     return here[0] if here else environment.cache_folder()
 
 
-def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | Path) -> Outcome:
+def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: Place) -> Outcome:
     """`call` for a task of its own: a user's failure ends the process with a message and its exit code.
 
     Prints one line when the step begins and one when it ends; `touchstone run` draws its progress from them.
@@ -170,7 +196,7 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | P
     try:
         with step_metrics(step.__name__, str((params or {}).get("name", ""))) as recorder:
             outcome = call(step, params=params, **paths)
-            _record(recorder, declare(step), paths, outcome)
+            _record(recorder, {name: paths[name] for name in declare(step).outputs}, outcome)
         how = "reused" if outcome.reused else f"finished in {time.monotonic() - began:.1f} s:"
         print(f"{PROGRESS_MARK} {how} {label}", flush=True)
         return outcome
@@ -186,12 +212,12 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: str | P
         raise SystemExit(error.exit_code) from None
 
 
-def _record(recorder: Recorder, declared: Declaration, paths: Mapping[str, str | Path], outcome: Outcome) -> None:
+def _record(recorder: Recorder, outputs: Mapping[str, Place], outcome: Outcome) -> None:
     recorder.outcome("reused" if outcome.reused else "finished")
     recorder.step_metrics(outcome.metrics)
-    for name in declared.outputs:
-        if not environment.is_address(paths[name]):
-            recorder.rows(name, manifests.read(Path(paths[name])).num_rows)
+    for name, place in outputs.items():
+        if not environment.is_address(str(place)):
+            recorder.rows(name, manifests.read(Path(str(place))).num_rows)
 
 
 def run_task(step: Step, arguments: Mapping[str, Any]) -> None:
@@ -207,11 +233,16 @@ def run_task(step: Step, arguments: Mapping[str, Any]) -> None:
         params["seed"] = int(params.get("seed", 0)) + int(arguments["seed"])
     if arguments.get("policy"):
         params["policy"] = {**params.get("policy", {}), **arguments["policy"]}
-    outcome = run(step, params=params, **{name: arguments[name].path for name in ports})
+    outcome = run(step, params=params, **{name: _paths(arguments[name]) for name in ports})
     if "metrics" in arguments:
         outcome.log_to(arguments["metrics"])
     for name in declared.outputs:
         _describe(arguments[name])
+
+
+def _paths(given: Any) -> Place:
+    # What a loop made comes as a list of artifacts.
+    return [artifact.path for artifact in given] if isinstance(given, list) else str(given.path)
 
 
 def _describe(artifact: Any) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from components.contracts import canonical
 from components.contracts.errors import UsageError
 from components.contracts.journal import Journal
-from components.contracts.ports import Folder, Input, Output
+from components.contracts.ports import Folder, Input, Inputs, Output
 from components.contracts.rows import Row
 from components.contracts.workplace import Workplace
 
@@ -37,6 +37,8 @@ class Declaration:
     params: type[BaseModel] | None
     optional: frozenset[str] = frozenset()
     """Inputs that need not be given; they default to `Nothing`."""
+    many: frozenset[str] = frozenset()
+    """Inputs that take any number of artifacts: `Inputs`, what a loop's tasks made."""
     journal: bool = False
     """Whether the step appends what it makes to a journal."""
     workplace: bool = False
@@ -61,13 +63,16 @@ def declare(step: Step) -> Declaration:
     outputs: dict[str, Contract] = {}
     params: type[BaseModel] | None = None
     optional: set[str] = set()
+    many: set[str] = set()
     journal = workplace = False
     for name, parameter in inspect.signature(step).parameters.items():
         hint = hints[name]
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise TypeError(f"{step.__qualname__}: {name} must be keyword-only")
-        if get_origin(hint) is Input:
+        if get_origin(hint) in (Input, Inputs):
             inputs[name] = get_args(hint)[0]
+            if get_origin(hint) is Inputs:
+                many.add(name)
             if parameter.default is not inspect.Parameter.empty:
                 optional.add(name)
         elif get_origin(hint) is Output:
@@ -79,9 +84,11 @@ def declare(step: Step) -> Declaration:
         elif name == "workplace" and hint is Workplace:
             workplace = True
         else:
-            raise TypeError(f"{step.__qualname__}: {name} is neither Input, Output, params, journal nor workplace")
+            raise TypeError(f"{step.__qualname__}: {name} is no Input, Inputs, Output, params, journal or workplace")
     box = step.__module__.split(".")[1]
-    return Declaration(box, step.__name__, inputs, outputs, params, frozenset(optional), journal, workplace)
+    return Declaration(
+        box, step.__name__, inputs, outputs, params, frozenset(optional), frozenset(many), journal, workplace
+    )
 
 
 @cache

@@ -156,6 +156,27 @@ class Nothing(Input[R]):
 
 
 @dataclass(frozen=True)
+class Inputs(Generic[R]):
+    """Finished artifacts of one contract, in the order in which a loop made them."""
+
+    parts: tuple[Input[R], ...]
+    contract: type[R]
+
+    def __iter__(self) -> Iterator[Input[R]]:
+        """The artifacts."""
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.parts)
+
+    @property
+    def digest(self) -> str:
+        """Content identity of all of them, in their order."""
+        return canonical.digest([part.digest for part in self.parts])
+
+
+@dataclass(frozen=True)
 class Output(Generic[R]):
     """An artifact to be written once. `provenance` is filled in by `bind`."""
 

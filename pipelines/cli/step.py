@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def step(ctx: click.Context, name: str, given: str | None) -> None:
     """Run step NAME; every port is an option of its own: --PORT FOLDER, or --PORT s3://BUCKET/KEY.
 
+    A port that takes several artifacts is given several times.
+
     `touchstone list` names the steps and their ports.
     """
     from components.contracts import bind
@@ -46,16 +48,21 @@ def read_params(given: str | None) -> dict[str, Any]:
     return parse_mapping(Path("--params"), given) if given.lstrip().startswith("{") else read_mapping(Path(given))
 
 
-def _ports(arguments: list[str], declared: Declaration) -> dict[str, str]:
+def _ports(arguments: list[str], declared: Declaration) -> dict[str, str | list[str]]:
     known, name = {*declared.inputs, *declared.outputs}, declared.name
-    found: dict[str, str] = {}
+    found: dict[str, str | list[str]] = {port: [] for port in declared.many}
     rest = iter(arguments)
     for flag in rest:
         port, _, value = flag.removeprefix("--").partition("=")
         port = port.replace("-", "_")
         if not flag.startswith("--") or port not in known:
             raise UsageError(f"{name} has no port {flag}", expected=", ".join(f"--{p}" for p in sorted(known)))
-        found[port] = value or next(rest, "")
+        folder = value or next(rest, "")
+        collected = found.get(port)
+        if isinstance(collected, list):
+            collected.append(folder)
+        else:
+            found[port] = folder
     missing = sorted(known - declared.optional - {port for port, value in found.items() if value})
     if missing:
         raise UsageError(

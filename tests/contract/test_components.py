@@ -39,6 +39,9 @@ def stock(contract: bind.Contract) -> str:
 def mismatch(declared: bind.Declaration, component: Any) -> str | None:
     """What differs between a step and its wrapper; None when nothing does."""
     inputs, outputs = ports_of(component)
+    lists = {name for name, i in (component.component_spec.inputs or {}).items() if i.is_artifact_list}
+    if lists != declared.many:
+        return f"lists are {sorted(lists)}, the step declares {sorted(declared.many)}"
     for direction, found, wanted in (("input", inputs, declared.inputs), ("output", outputs, declared.outputs)):
         expected = {name: stock(contract) for name, contract in wanted.items()}
         if found != expected:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from components.contracts import bind, step_store
 from components.contracts.bind import Metrics
 from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
-from components.contracts.ports import Input, Output
+from components.contracts.ports import Input, Inputs, Output
 from components.contracts.rows import Prompt
 from components.synthesize.step import ask
 
@@ -134,3 +134,34 @@ def test_a_failed_task_exits_with_its_code_and_leaves_its_words(
     assert "too many" in capsys.readouterr().err
     assert json.loads((store / step_store.FAILURE_FILE).read_text())["remedy"] == "ask for fewer"
     assert not list(store.glob("synthesize-repeat-*"))
+
+
+def join(*, parts: Inputs[Prompt], joined: Output[Prompt]) -> Metrics:
+    joined.write(row for part in parts for row in part.rows())
+    return {"parts": float(len(parts))}
+
+
+join.__module__ = ask.__module__
+
+
+def written(folder: Path, *ids: str) -> Path:
+    Output(folder, Prompt).write([Prompt(id=each, text="why") for each in ids])
+    return folder
+
+
+def test_a_port_may_take_any_number_of_artifacts_in_their_order(store: Path, tmp_path: Path) -> None:
+    one, two = written(tmp_path / "one", "1"), written(tmp_path / "two", "2", "3")
+    made = bind.call(join, parts=[two, one], joined=tmp_path / "a")
+    assert made.metrics == {"parts": 2.0}
+    assert [row.id for row in Input(tmp_path / "a", Prompt).rows()] == ["2", "3", "1"]
+    assert bind.call(join, parts=[two, one], joined=tmp_path / "b").reused
+    assert not bind.call(join, parts=[one, two], joined=tmp_path / "c").reused
+    assert bind.call(join, parts=[], joined=tmp_path / "d").metrics == {"parts": 0.0}
+
+
+def test_the_manifest_names_all_the_parents_of_a_joined_artifact(tmp_path: Path) -> None:
+    bind.call(join, parts=[written(tmp_path / "one", "1")], joined=tmp_path / "a")
+    other = [written(tmp_path / "two", "2")]
+    bind.call(join, parts=other, joined=tmp_path / "b")
+    made, changed = (Input(tmp_path / name, Prompt).manifest.parents for name in ("a", "b"))
+    assert made["parts"] != changed["parts"]
