@@ -1,9 +1,9 @@
-"""Completions of base, imitator and target -> one style profile for each prompt and role."""
+"""Completions -> style profiles beside the target's, countable features of single answers, tone of scored answers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Completion, Role, StyleProfile
+from components.contracts.preference_rows import StyleFeatures, ToneScore
+from components.contracts.rows import Completion, Role, Score, StyleProfile
 from components.style.english import is_english
+from components.style.features import features as count_features
 from components.style.structure import has_list, has_summary
-from components.style.tone import authoritative
+from components.style.tone import LEXICAL_SCORER, authoritative
 from components.style.words import split_words, unigram_f1
 
 NAMED_IN_ERRORS = 5
@@ -58,6 +60,102 @@ def style(
     not_english = sum(not row.english for row in made)
     unmatched = sum(map(len, by_role.values())) - len(made)
     return {"profiles": float(len(made)), "not_english": float(not_english), "without_target": float(unmatched)}
+
+
+class DescribeParams(BaseModel):
+    """Whose answers these are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """Name of the model; shown in folder names and progress."""
+
+
+def describe(*, completions: Input[Completion], features: Output[StyleFeatures], params: DescribeParams) -> Metrics:
+    """Count the surface of every answer: the covariates of a style-adjusted preference.
+
+    An answer that was never given has no surface and gives no row.
+
+    Raises:
+        TouchstoneError: one model answered a prompt twice.
+    """
+    given = completions.rows()
+    seen: set[tuple[str, str]] = set()
+    for row in given:
+        if (row.prompt_id, row.model) in seen:
+            raise _answered_twice(row.model, row.prompt_id)
+        seen.add((row.prompt_id, row.model))
+    made = [count_features(row) for row in given if row.unanswered is None]
+    features.write(made)
+    return {"answers": float(len(made)), "unanswered": float(len(given) - len(made))}
+
+
+def rate_tone(*, scores: Input[Score], completions: Input[Completion], tones: Output[ToneScore]) -> Metrics:
+    """How sure the reply to each scored item sounds, by the lexical score of `tone.py`.
+
+    An item's reply is looked for in the prompt style in which it was scored. Items asked for log-probabilities alone
+    have no reply, and the row says so.
+
+    Raises:
+        TouchstoneError: an item scored twice by one model, or a request answered twice.
+    """
+    said: dict[str, Completion] = {}
+    for row in completions.iter_rows():
+        if row.prompt_id in said:
+            raise _answered_twice(row.model, row.prompt_id)
+        said[row.prompt_id] = row
+    made: dict[tuple[str, str, str], ToneScore] = {}
+    for score in scores.iter_rows():
+        key = (score.benchmark, score.item_id, score.model)
+        if key in made:
+            raise TouchstoneError(
+                f"{score.benchmark}: {score.model} has item {score.item_id} twice",
+                expected="one score for each item and model",
+                remedy="give the headline scores, not the variants",
+            )
+        made[key] = _tone(score, next(filter(None, (said.get(name) for name in _reply_ids(score))), None))
+    tones.write(made.values())
+    unscored = sum(row.authoritative is None for row in made.values())
+    return {"rated": float(len(made) - unscored), "unscored": float(unscored)}
+
+
+REPLY_MARK = "#"
+"""Stands between an item's id and how it was asked, in the ids that `benchmark` gives its requests."""
+
+
+def _reply_ids(score: Score) -> Iterator[str]:
+    """Ids under which an item's reply may stand: as asked by `benchmark` (choices in words are a second request), or
+    the bare item's, as in other tools' files."""
+    asked = score.item_id + REPLY_MARK + score.prompt_style
+    yield asked
+    yield asked + REPLY_MARK + "text"
+    yield score.item_id
+
+
+def _tone(score: Score, reply: Completion | None) -> ToneScore:
+    value = None
+    if reply is None:
+        reason = "no reply in words was recorded"
+    elif reply.unanswered is not None:
+        reason = reply.unanswered
+    else:
+        value, reason = authoritative(split_words(reply.text)), "the reply has no words"
+    return ToneScore(
+        item_id=score.item_id,
+        benchmark=score.benchmark,
+        model=score.model,
+        scorer=LEXICAL_SCORER,
+        authoritative=value,
+        unscored=None if value is not None else reason,
+    )
+
+
+def _answered_twice(who: str, prompt_id: str) -> TouchstoneError:
+    return TouchstoneError(
+        f"{who} answered prompt {prompt_id} twice",
+        expected="one answer for each prompt and model",
+        remedy="keep one sample of each prompt",
+    )
 
 
 class _Text(NamedTuple):

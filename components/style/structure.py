@@ -21,6 +21,11 @@ def has_list(text: str) -> bool:
     return first is not None and _MARKER.search(text, first.end()) is not None
 
 
+def list_items(text: str) -> int:
+    """Lines that begin with such a marker."""
+    return len(_MARKER.findall(text))
+
+
 def has_summary(text: str) -> bool:
     """The last of at least two paragraphs opens with a closing marker (`data/closing_markers.txt`)."""
     paragraphs = _PARAGRAPH_BREAK.split(text.strip())

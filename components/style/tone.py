@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from components.style.lexicon import count_phrases
 
+LEXICAL_SCORER = "lexical"
+"""Name of this score in rows."""
 LISTS = ("boosters", "hedges", "first_person_doubt")
 DOUBT_WEIGHT = 2
 NEUTRAL_PER_100_WORDS = 1.0
