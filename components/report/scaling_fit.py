@@ -30,7 +30,9 @@ LEAST_EXPONENT = 0.1
 law of exponent near 0 is a straight line in log(amount). 0.095 is the smallest exponent that Kaplan et al. 2020 report
 for language-model loss against data; Hoffmann et al. 2022 find 0.28."""
 MOST_EXPONENT = 4.0
-NUM_EXPONENTS = 240
+NUM_EXPONENTS = 60
+"""Exponents that a resampled curve is tried with; the measured one is tried with FINER times as many."""
+FINER = 8
 CHUNK = 1 << 22
 """Weights drawn at a time, about 32 MB."""
 
@@ -162,7 +164,9 @@ def fit(
     slope = _slope(sweep, drawn, alpha)
     saturation, needed = None, None
     if len(sweep.amounts) >= 3:
-        curves = _curves(sweep.amounts, np.vstack([sweep.means, drawn]), least_exponent)
+        measured = _curves(sweep.amounts, sweep.means[None], least_exponent, FINER * NUM_EXPONENTS)
+        others = _curves(sweep.amounts, drawn, least_exponent, NUM_EXPONENTS)
+        curves = _Curves(*map(np.concatenate, zip(_columns(measured), _columns(others), strict=True)))
         saturation = _saturation(sweep, curves, alpha)
         if sweep.goal is not None:
             reached = _interval(drawn[:, -1] - goals, alpha)[0] >= 0
@@ -256,7 +260,7 @@ class _Curves:
         return np.where((self.distance > 0) & (room <= 0), math.inf, found)
 
 
-def _curves(amounts: Floats, means: Floats, least_exponent: float) -> _Curves:
+def _curves(amounts: Floats, means: Floats, least_exponent: float, num_exponents: int) -> _Curves:
     """score = A - d u^-c, u = amount / largest, by least squares with A on [0, 1] and c from a grid.
 
     Given c the curve is linear in A and d; where A leaves [0, 1] it is put on the border and d fitted again.
@@ -265,10 +269,11 @@ def _curves(amounts: Floats, means: Floats, least_exponent: float) -> _Curves:
         amounts: (k,)
         means: (r, k)
         least_exponent: Smallest c.
+        num_exponents: Exponents in the grid.
     """
     u = amounts / amounts[-1]
     best = _Curves(*np.full((4, len(means)), math.inf))
-    for exponent in np.geomspace(least_exponent, max(MOST_EXPONENT, 2 * least_exponent), NUM_EXPONENTS):
+    for exponent in np.geomspace(least_exponent, max(MOST_EXPONENT, 2 * least_exponent), num_exponents):
         fall = u**-exponent
         centred = fall - fall.mean()
         distance = -(means @ centred) / (centred @ centred)
