@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Struct = dict[str, Any]
+from pipelines.study_config import Struct, StudySettings
 
 
 class Arm(BaseModel):
@@ -26,54 +25,14 @@ class Arm(BaseModel):
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Nested subset of the replies that is used."""
 
-    @property
-    def models(self) -> dict[str, str]:
-        """Role -> name."""
-        return {"base": self.base, "imitator": self.name, "target": "target", "target_second": "target_second"}
 
+class StudyConfig(StudySettings):
+    """The study's settings, and its imitators."""
 
-class StudyConfig(BaseModel):
-    """Everything a run depends on. Each struct holds the parameters of the step it is named after."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    world: Struct
-    """build_world."""
-    pretrain: Struct
-    """pretrain."""
-    ask: Struct
-    """ask: how the target is sampled for imitation data."""
-    ingest: Struct
-    """ingest: which of the target's replies become dialogues."""
-    validate_data: Struct
-    """validate; its thresholds are those of the policy in `report`."""
-    overlap: Struct
-    """measure_overlap; the same."""
-    train: Struct
-    """train: the same recipe for every imitator."""
-    questions: Struct
-    """prepare and score: templates of the benchmarks, sampling on held-out prompts."""
-    chat: Struct
-    """Changes to `questions` for tuned models, which can be asked as a chat."""
-    second_sample: Struct
-    """Changes to `chat` for the target's second sample, the ceiling of style."""
-    generate: Struct
-    """generate."""
-    support: Struct
-    """support."""
-    report: Struct
-    """report: policy, resamples, seed."""
     compare: Struct
     """compare."""
     arms: tuple[Arm, ...]
     """The imitators."""
-    typical_seconds: Mapping[str, float]
-    """Measured duration of each step on two cores, for the progress bar only."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The parameters of every step; what a run puts on record before it begins."""
-        return self.model_dump(mode="json", exclude={"typical_seconds"})
 
 
 ARMS = (

@@ -1,0 +1,74 @@
+"""Parameters of every step of a study, one struct each: what a preset fills in and a run puts on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+Struct = dict[str, Any]
+
+
+class StudySettings(BaseModel):
+    """Everything a run depends on. Each struct holds the parameters of the step it is named after."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    world: Struct
+    """build_world."""
+    pretrain: Struct
+    """pretrain."""
+    ask: Struct
+    """ask: how the target is sampled for imitation data."""
+    ingest: Struct
+    """ingest: which of the target's replies become dialogues."""
+    validate_data: Struct
+    """validate; its thresholds are those of the policy in `report`."""
+    overlap: Struct
+    """measure_overlap; the same."""
+    train: Struct
+    """train: the same recipe for every imitator."""
+    questions: Struct
+    """prepare and score: templates of the benchmarks, sampling on held-out prompts."""
+    chat: Struct
+    """Changes to `questions` for tuned models, which can be asked as a chat."""
+    second_sample: Struct
+    """Changes to `chat` for the target's second sample, the ceiling of style."""
+    generate: Struct
+    """generate."""
+    support: Struct
+    """support."""
+    report: Struct
+    """report: policy, resamples, seed."""
+    typical_seconds: Mapping[str, float]
+    """Measured duration of each step on two cores, for the progress bar only."""
+
+    @property
+    def settings(self) -> Struct:
+        """The parameters of every step; what a run puts on record before it begins."""
+        return self.model_dump(mode="json", exclude={"typical_seconds"})
+
+    def asking(self, way: str) -> Struct:
+        """Parameters of prepare and score for one of three ways to ask: raw, chat, second."""
+        tuned = {**self.questions, **self.chat}
+        return {"raw": self.questions, "chat": tuned, "second": {**tuned, **self.second_sample}}[way]
+
+    def imitator(self, name: str, *, title: str, base: str) -> dict[str, Struct]:
+        """Parameters of the steps that lead from an imitator's checkpoint to its verdict.
+
+        Args:
+            name: The imitator's.
+            title: Heading of its report.
+            base: Name of its base.
+        """
+        models = {"base": base, "imitator": name, "target": "target", "target_second": "target_second"}
+        return {
+            "generate": {**self.generate, "name": name},
+            "score": {**self.asking("chat"), "name": name},
+            "style": {"name": name},
+            "prepare_judging": {"name": name},
+            "weigh": {**self.generate, "name": f"judge of {name}"},
+            "judge": {"name": name, "judge": "likelihood judge"},
+            "report": {**self.report, "name": name, "title": title, "models": models},
+        }

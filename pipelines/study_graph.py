@@ -1,0 +1,227 @@
+"""Tasks that every pipeline of the study shares: data, answers, judgments, a verdict. They add to the pipeline that is
+being defined, and what several models need is asked for once.
+
+Parameters are plain values, or items of a loop: `part` reads both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from components.benchmark.component import prepare, score
+from components.generate.component import generate
+from components.ingest.component import ingest
+from components.judge.component import judge_likelihood, prepare_judging
+from components.overlap.component import measure_overlap, support
+from components.report.component import report
+from components.style.component import style
+from components.synthesize.component import ask
+from components.validate.component import validate
+from pipelines.study_config import StudySettings
+
+
+class Dials(NamedTuple):
+    """What a person sets when a run is created."""
+
+    seed: Any
+    policy: Any
+    registered: Any
+
+
+class Materials(NamedTuple):
+    """What a study begins with."""
+
+    items: Any
+    heldout: Any
+    prompts: Mapping[str, Any]
+    """Name of imitation data -> the prompts that the target answers for them."""
+    models: Mapping[str, Any]
+    """Bases by name, target and judge."""
+
+
+class Data(NamedTuple):
+    """One set of imitation data, held against the gate, and what is known of it."""
+
+    checked: Any
+    support: Any
+    overlap: Any
+    figures: Any
+    checks: Any
+
+
+class Measured(NamedTuple):
+    """What a model said, scored."""
+
+    scores: Any
+    variants: Any
+    answers: Any
+
+
+def part(item: Any, name: str) -> Any:
+    """The parameters of one step: a value of a mapping, or a field of a loop's item."""
+    return item[name] if isinstance(item, Mapping) else getattr(item, name)
+
+
+class StudyGraph:
+    """Adds tasks to the pipeline being defined, and remembers those that several models share."""
+
+    def __init__(self, config: StudySettings, materials: Materials, dials: Dials) -> None:
+        """Ask the target, on whose answers everything hangs.
+
+        Args:
+            config: Parameters of every step.
+            materials: What there is before the study.
+            dials: What the run sets.
+        """
+        self.config = config
+        self.dials = dials
+        self.materials = materials
+        self._requests = {way: self._asked(way) for way in ("raw", "chat", "second")}
+        self._measured: dict[str, Measured] = {}
+        self._data: dict[tuple[str, float], Data] = {}
+        self._replies: dict[str, Any] = {}
+        self.target = self.measure("target")
+        self.second = self._answer("target_second", self.materials.models["target"], "second").answers
+
+    def measure(self, model: str) -> Measured:
+        """Answers and scores of a model that the study begins with."""
+        if model not in self._measured:
+            way = "chat" if model == "target" else "raw"
+            self._measured[model] = self._answer(model, self.materials.models[model], way)
+        return self._measured[model]
+
+    def imitation_data(self, data: str, share: float = 1.0) -> Data:
+        """The target's replies as validated dialogues, and how near they come to what is asked later."""
+        if (data, share) not in self._data:
+            self._data[data, share] = self._gated(data, share)
+        return self._data[data, share]
+
+    def decide(self, checkpoint: Any, base: Measured, data: Data, params: Any) -> tuple[Any, Measured]:
+        """One imitator, from checkpoint to verdict.
+
+        Args:
+            checkpoint: The imitator.
+            base: What its base said.
+            data: What it learned from.
+            params: Of an imitator's steps, see `StudySettings.imitator`; or a loop's item with these fields.
+        """
+        imitator = self.answered(checkpoint, "chat", part(params, "generate"), part(params, "score"))
+        styled = style(
+            base=base.answers,
+            imitator=imitator.answers,
+            target=self.target.answers,
+            target_second=self.second,
+            params=part(params, "style"),
+        )
+        verdict = report(
+            base_scores=base.scores,
+            imitator_scores=imitator.scores,
+            target_scores=self.target.scores,
+            base_variants=base.variants,
+            imitator_variants=imitator.variants,
+            profiles=styled.outputs["profiles"],
+            judgments=self._judged(imitator, params),
+            support=data.support,
+            figures=data.figures,
+            checks=data.checks,
+            overlap=data.overlap,
+            registered=self.dials.registered,
+            params=part(params, "report"),
+            seed=self.dials.seed,
+            policy=self.dials.policy,
+        )
+        return verdict.outputs["result"], imitator
+
+    def answered(self, checkpoint: Any, way: str, generating: Any, scoring: Any) -> Measured:
+        """Ask a model in one of three ways (raw, chat, second), and score what it says."""
+        said = generate(requests=self._requests[way], checkpoint=checkpoint, params=generating)
+        scored = score(
+            items=self.materials.items,
+            completions=said.outputs["completions"],
+            choice_scores=said.outputs["choice_scores"],
+            params=scoring,
+            seed=self.dials.seed,
+        )
+        return Measured(scored.outputs["scores"], scored.outputs["variants"], scored.outputs["answers"])
+
+    def _answer(self, name: str, checkpoint: Any, way: str) -> Measured:
+        generating = {**self.config.generate, "name": name}
+        return self.answered(checkpoint, way, generating, {**self.config.asking(way), "name": name})
+
+    def _asked(self, way: str) -> Any:
+        return prepare(
+            items=self.materials.items,
+            heldout=self.materials.heldout,
+            params={**self.config.asking(way), "name": way},
+            seed=self.dials.seed,
+        ).outputs["requests"]
+
+    def _gated(self, data: str, share: float) -> Data:
+        name = data if share == 1 else f"{data}-{share:g}"
+        items, heldout = self.materials.items, self.materials.heldout
+        rules = {"name": name, "policy": self.config.report.get("policy", {})}
+        taken = ingest(
+            replies=self._sampled(data),
+            params={**self.config.ingest, "name": name, "source": data, "share": share},
+        )
+        searched = measure_overlap(
+            dialogues=taken.outputs["dialogues"],
+            items=items,
+            heldout=heldout,
+            params={**self.config.overlap, **rules},
+            policy=self.dials.policy,
+        )
+        held = validate(
+            dialogues=taken.outputs["dialogues"],
+            items=items,
+            # A prompt that the data repeat is left out of the comparison; what is left must not be repeated.
+            heldout=searched.outputs["clean_heldout"],
+            removed=taken.outputs["removed"],
+            overlap=searched.outputs["overlap"],
+            neighbours=searched.outputs["neighbours"],
+            params={**self.config.validate_data, **rules},
+            seed=self.dials.seed,
+            policy=self.dials.policy,
+        )
+        covered = support(
+            dialogues=held.outputs["checked"],
+            items=items,
+            params={**self.config.support, "name": name},
+            seed=self.dials.seed,
+        )
+        return Data(
+            checked=held.outputs["checked"],
+            support=covered.outputs["support"],
+            overlap=searched.outputs["overlap"],
+            figures=held.outputs["figures"],
+            checks=held.outputs["checks"],
+        )
+
+    def _sampled(self, data: str) -> Any:
+        if data not in self._replies:
+            prompts = self.materials.prompts[data]
+            asked = ask(prompts=prompts, params={**self.config.ask, "name": data}, seed=self.dials.seed)
+            replies = generate(
+                requests=asked.outputs["requests"],
+                checkpoint=self.materials.models["target"],
+                params={**self.config.generate, "name": f"target-{data}"},
+            )
+            self._replies[data] = replies.outputs["completions"]
+        return self._replies[data]
+
+    def _judged(self, imitator: Measured, params: Any) -> Any:
+        asked = prepare_judging(
+            candidate=imitator.answers, reference=self.target.answers, params=part(params, "prepare_judging")
+        )
+        weighed = generate(
+            requests=asked.outputs["requests"],
+            checkpoint=self.materials.models["judge"],
+            params=part(params, "weigh"),
+        )
+        return judge_likelihood(
+            candidate=imitator.answers,
+            reference=self.target.answers,
+            choice_scores=weighed.outputs["choice_scores"],
+            params=part(params, "judge"),
+        ).outputs["judgments"]
