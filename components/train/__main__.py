@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Train, and leave the checkpoint at --checkpoint.
+    """Train, and leave the checkpoint at --checkpoint and its loss curve beside it.
 
     Args:
         words: The command line without the program's name; the process's own when left out.
@@ -87,16 +87,17 @@ def _follow(given: argparse.Namespace, params: dict[str, Any], group: Group) -> 
 
     checked = bind.check_params(step.train, params)
     assert isinstance(checked, Params)
-    places = {name: place for name, place in _places(given).items() if name != "checkpoint"}
+    places = {name: place for name, place in _places(given).items() if name not in ("checkpoint", "curve")}
     with local_ports(places, ()) as local:
         replay = Input(local["replay"], TextRow) if "replay" in local else Nothing(TextRow)
         if group.hear() == workers.TRAIN:
             base = Input(local["base"], Checkpoint)
-            fine_tune(Input(local["dialogues"], Dialogue), base, None, None, checked, replay, group)
+            fine_tune(Input(local["dialogues"], Dialogue), base, None, None, None, checked, replay, group)
 
 
 def _places(given: argparse.Namespace) -> dict[str, str]:
     places = {"dialogues": given.dialogues, "base": given.base, "checkpoint": given.checkpoint}
+    places["curve"] = given.curve or f"{given.checkpoint.rstrip('/')}-curve"
     return places | ({"replay": given.replay} if given.replay else {})
 
 
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dialogues", required=True, help=f"artifact of Dialogue rows: {place_help}")
     parser.add_argument("--base", required=True, help=f"checkpoint to begin with: {place_help}")
     parser.add_argument("--checkpoint", required=True, help=f"where the imitator goes: {place_help}")
+    parser.add_argument("--curve", default="", help=f"where its loss curve goes: {place_help}  [CHECKPOINT-curve]")
     parser.add_argument("--replay", default="", help=f"pre-training text to mix in, if any: {place_help}")
     parser.add_argument("--params", default="{}", help="a JSON file with the step's parameters, or the JSON itself")
     parser.add_argument("--code", default="", help="code version that must be the one of this installation")

@@ -72,6 +72,10 @@ class HeldOut:
         """Step and loss where it was lowest, the first where several are equal; the base itself is not chosen."""
         return min((point for point in self.curve if point[0]), key=lambda point: point[1])
 
+    def at(self, step: int) -> float | None:
+        """The loss measured after `step` as the last one; None where it was not."""
+        return self.curve[-1][1] if self.curve and self.curve[-1][0] == step else None
+
     def after(self, step: int, num_steps: int, loss: LearnedLoss) -> None:
         """Measure, if `step` of `num_steps` is one of the points; 0 = before training. All processes call it."""
         if step not in {round(num_steps * point / self._points) for point in range(self._points + 1)}:

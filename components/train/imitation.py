@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from components.contracts.bind import Metrics
+from components.contracts import canonical
+from components.contracts.bind import Metrics, identity_of
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, TextRow
+from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import Workplace
+from components.train import course
 from components.train.chunking import Blocks, encode_dialogue, pack
 from components.train.engines.engine import check_engine, engine_of, loading_device
 from components.train.engines.group import Group
@@ -18,9 +22,10 @@ from components.train.heldout import HeldOut, split
 from components.train.loop import Training
 from components.train.mitigations.preparation import Prepared, counted
 from components.train.models import load, save
-from components.train.params import Params
+from components.train.params import NestedParams, Params
 from components.train.recipe import Recipe
 from components.train.tokenizer import ready_for_dialogue
+from components.train.watching.watch import Place
 
 TAIL_STEPS = 10
 HELD_OUT_TOKENS = 4096
@@ -31,6 +36,7 @@ def fine_tune(
     dialogues: Input[Dialogue],
     base: Input[Checkpoint],
     checkpoint: Output[Checkpoint] | None,
+    curve: Output[TrainingStep] | None,
     workplace: Workplace | None,
     params: Params,
     replay: Input[TextRow],
@@ -38,7 +44,7 @@ def fine_tune(
 ) -> Metrics:
     """See `step.train`. The warm-up's length and the number of steps are in the manifest's notes.
 
-    Every process of `group` calls it with the same inputs; checkpoint and workplace are the chief's.
+    Every process of `group` calls it with the same inputs; outputs and workplace are the chief's.
     """
     recipe = Recipe.model_validate(params.recipe)
     check_engine(params.engine, recipe)
@@ -63,15 +69,17 @@ def fine_tune(
     )
     held_out = _held_out(parts.held_out, tokenizer, recipe, params)
     training = _training(prepared, blocks, recipe, held_out, params, group)
-    training.run(workplace=workplace, state_seconds=params.state_seconds, doing=f"training {params.name}".strip())
+    training.run(workplace=workplace, state_seconds=params.state_seconds, place=watched(params, checkpoint))
     speed = training.speed.metrics()
     losses, prepared.model = training.losses, training.model
-    if checkpoint is None:
-        return {}  # the chief writes it
+    if checkpoint is None or curve is None:
+        return {}  # the chief writes them
     kept = held_out.put_back(prepared.model) if held_out is not None else len(losses)
     save(checkpoint.folder, prepared.plain(), tokenizer, {"train": losses, **_curve(held_out)})
     notes: dict[str, object] = {"learned_tokens": int(blocks.learned.sum()), "new_tokens": added, **prepared.notes}
     checkpoint.commit(notes={**_about(recipe, losses), **notes, **_heldout_notes(held_out, len(parts.held_out), kept)})
+    measured = dict(held_out.curve) if held_out is not None else None
+    curve.write(course.rows(training.steps, model=params.name, phase="imitation", held_out=measured))
     tail = losses[-TAIL_STEPS:]
     return {
         "steps": float(len(losses)),
@@ -80,6 +88,17 @@ def fine_tune(
         **speed,
         **({"heldout_loss": dict(held_out.curve)[kept]} if held_out is not None else {}),
     }
+
+
+def watched(params: Params | NestedParams, output: Output[Any] | None) -> Place:
+    """The name of a training, and the folder of its event files: one for the same work, whenever it is taken up."""
+    events = None
+    if params.tensorboard and output is not None:
+        of = {"params": identity_of(params), "parents": dict(output.provenance.parents or {})}
+        label = params.name or "training"
+        events = Path(params.tensorboard) / f"{label}-seed{params.seed}-{canonical.digest(of)[:8]}"
+    step = output.provenance.step.rpartition(":")[2] if output is not None else ""
+    return Place(params.name, f"training {params.name}".strip(), events, step)
 
 
 def _training(

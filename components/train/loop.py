@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from tqdm import tqdm
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.workplace import Workplace
 from components.train.chunking import Blocks
+from components.train.course import Step
 from components.train.engines.engine import Engine
 from components.train.heldout import HeldOut
 from components.train.isolation import check_isolation
@@ -29,6 +29,7 @@ from components.train.precision import arithmetic, recomputing
 from components.train.recipe import STUDY_WEIGHT_DECAY, Recipe
 from components.train.speed import Speed
 from components.train.state import TrainingState, restore, take, writer
+from components.train.watching.watch import Place, Watch
 
 EXPLODED = 4.0
 """A loss so many times the first one, three steps in a row, comes to nothing any more."""
@@ -89,55 +90,62 @@ class Training:
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.per_epoch = math.ceil(len(blocks.tokens) / recipe.batch_size)
         self.num_steps = self.per_epoch * recipe.epochs
-        self.losses: list[float] = []
+        self.steps: list[Step] = []
+        self._workplace: Workplace | None = None
         self.speed = Speed(model, recipe.precision)
 
-    def run(self, *, workplace: Workplace | None = None, state_seconds: float = 300.0, doing: str = "training") -> None:
-        """Train to the end, from the workplace's last state where it has one; `losses` then holds every step's.
+    @property
+    def losses(self) -> list[float]:
+        """Of every step made, in nats per learned token."""
+        return [step.loss for step in self.steps]
+
+    def run(
+        self,
+        *,
+        workplace: Workplace | None = None,
+        state_seconds: float = 300.0,
+        place: Place = Place(),  # noqa: B008 - frozen
+    ) -> None:
+        """Train to the end, from the workplace's last state where it has one; `steps` then holds every step.
 
         Args:
             workplace: Where states are kept; None = nowhere.
             state_seconds: Between two states. They are copied at once and written in the background.
-            doing: Says so on the progress bar.
+            place: Under which name it is watched.
 
         Raises:
-            TouchstoneError: the loss is no longer a number, or exploded; the states before it are kept.
+            TouchstoneError: loss or gradients are no longer numbers, or the loss exploded; the states before are kept.
             Stopped: SIGTERM came; the state is kept.
         """
         self.model.train()
+        self._workplace = workplace
         group = self.engine.group
         if group.hear(workplace is not None):
             self._take_up(workplace)
-        if self.held_out is not None and not self.losses:
+        if self.held_out is not None and not self.steps:
             self.held_out.after(0, self.num_steps, self.loss)
         kept = time.monotonic()
         self.speed = Speed(self.model, self.recipe.precision)
-        with (
-            _terminated() as asked,
-            recomputing(self.model, self.recipe.recompute),
-            tqdm(
-                total=self.num_steps,
-                initial=len(self.losses),
-                desc=doing,
-                disable=None if group.chief else True,
-                leave=False,
-            ) as bar,
-        ):
-            self._reached(len(self.losses))
-            for batch in self._batches(len(self.losses)):
+        done = len(self.steps)
+        watch = Watch(place, done=done, num_steps=self.num_steps, speed=self.speed, chief=group.chief)
+        with _terminated() as asked, recomputing(self.model, self.recipe.recompute), watch:
+            if self.held_out is not None and self.held_out.at(0) is not None:
+                watch.measured(self.held_out.curve[0][1])
+            self._reached(done)
+            for batch in self._batches(done):
                 self._step(batch)
                 if self.held_out is not None:
-                    self.held_out.after(len(self.losses), self.num_steps, self.loss)
-                self._reached(len(self.losses))
-                bar.update()
+                    self.held_out.after(len(self.steps), self.num_steps, self.loss)
+                self._reached(len(self.steps))
                 self.speed.step(batch, self.loss.work)
-                bar.set_postfix(loss=f"{self.losses[-1]:.3f}", **self.speed.shown(), refresh=False)
+                watch.step(self.steps[-1], self.held_out.at(len(self.steps)) if self.held_out is not None else None)
                 due = time.monotonic() - kept >= state_seconds and workplace is not None and not workplace.busy
                 # One process asked to end, or the chief's clock, decides for all.
                 ending, keeping = group.total([asked.is_set(), due])
                 if ending:
                     self._set_down(workplace)
-                if keeping and len(self.losses) < self.num_steps:
+                # What may be about to explode must not take the place of the last good state.
+                if keeping and len(self.steps) < self.num_steps and not self._exploding(self.steps[-1].loss):
                     with self.speed.stalled():
                         self._keep(workplace)
                     kept = time.monotonic()
@@ -153,17 +161,17 @@ class Training:
         state = workplace.newest(TrainingState) if workplace is not None else None
         if self.engine.group.hear(state is not None):
             folder = state.folder if state is not None else None
-            self.losses = restore(folder, self.model, self.optimizer)
+            self.steps = restore(folder, self.model, self.optimizer)
             if self.held_out is not None:
                 self.held_out.restore(folder)
 
     def _keep(self, workplace: Workplace | None) -> None:
-        taken = take(self.model, self.optimizer, self.losses)
+        taken = take(self.model, self.optimizer, self.steps)
         if workplace is None:
             return  # taking part was enough: the chief keeps it
         write = writer(taken)
         write = self.held_out.beside(write) if self.held_out is not None else write
-        workplace.save(len(self.losses), TrainingState, write)
+        workplace.save(len(self.steps), TrainingState, write)
 
     def _set_down(self, workplace: Workplace | None) -> None:
         if self.engine.group.hear(workplace is not None):
@@ -173,7 +181,7 @@ class Training:
             workplace.wait()
             lost = workplace.problem
         raise Stopped(
-            f"the training was told to end after step {len(self.losses)} of {self.num_steps}"
+            f"the training was told to end after step {len(self.steps)} of {self.num_steps}"
             + (f", and its state could not be kept: {lost}" if lost else ""),
             remedy="run the same command again: it goes on from there",
         )
@@ -195,16 +203,20 @@ class Training:
     def _step(self, batch: Blocks) -> None:
         """One change of the weights: loss = mean cross-entropy, in nats, over all learned tokens of the batch."""
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * self.recipe.rate(len(self.losses), self.num_steps)
-        self.engine.begin_step(self.seed, len(self.losses))
+            group["lr"] = peak * self.recipe.rate(len(self.steps), self.num_steps)
+        self.engine.begin_step(self.seed, len(self.steps))
         # A batch may consist of users' words only; it teaches nothing and must not divide by zero.
         total = int(batch.learned[:, 1:].sum())
         value = self._backward(batch, total) if total else 0.0
         [value] = self.engine.group.total([value])
         self._check(value)
+        norm = None
         if total:
-            self.engine.change(self.model, self.optimizer, self.recipe.max_grad_norm)
-        self.losses.append(value)
+            norm = float(self.engine.change(self.model, self.optimizer, self.recipe.max_grad_norm))
+            if not math.isfinite(norm):
+                raise self._diverged(f"the norm of the gradients is no longer a number at step {len(self.steps) + 1}")
+        rate = float(self.optimizer.param_groups[-1]["lr"])
+        self.steps.append(Step(value, rate, norm, batch.tokens.numel(), total))
 
     def _backward(self, batch: Blocks, total: int) -> float:
         """Gradients of the whole batch, a part of it at a time; the parts' sums are divided by the whole's tokens."""
@@ -219,22 +231,32 @@ class Training:
         return value
 
     def _check(self, value: float) -> None:
-        last = [*self.losses[1 - EXPLODED_STEPS :], value] if len(self.losses) >= EXPLODED_STEPS else []
-        exploded = bool(last) and all(loss > EXPLODED * self.losses[0] for loss in last)
-        if math.isfinite(value) and not exploded:
-            return
-        step = len(self.losses) + 1
-        raise TouchstoneError(
-            f"the loss exploded: {value:.3g} at step {step}, {self.losses[0]:.3g} at the first"
-            if exploded
-            else f"the training loss is no longer a number at step {step}",
+        step = len(self.steps) + 1
+        if not math.isfinite(value):
+            raise self._diverged(f"the training loss is no longer a number at step {step}")
+        last = [*(made.loss for made in self.steps[1 - EXPLODED_STEPS :]), value]
+        if len(self.steps) >= EXPLODED_STEPS and all(map(self._exploding, last)):
+            first = self.steps[0].loss
+            raise self._diverged(f"the loss exploded: {value:.3g} at step {step}, {first:.3g} at the first")
+
+    def _exploding(self, loss: float) -> bool:
+        # A batch in which nothing is learned has no loss to compare with.
+        first = next((made.loss for made in self.steps if made.learned), loss)
+        return loss > EXPLODED * first
+
+    def _diverged(self, found: str) -> TouchstoneError:
+        """The failure, with what is left."""
+        state = self._workplace.newest(TrainingState) if self._workplace is not None else None
+        left = f"; weights and moments after step {state.number} are kept in {state.folder}" if state else ""
+        return TouchstoneError(
+            found + left,
             expected="a finite loss that falls",
             remedy=f"lower learning_rate (now {self.recipe.learning_rate}) or lengthen the warm-up",
         )
 
 
-def fit(model: Any, blocks: Blocks, recipe: Recipe, *, seed: int, doing: str = "training") -> list[float]:
-    """Train in place, in one go; gives the loss of every step, in nats per learned token.
+def fit(model: Any, blocks: Blocks, recipe: Recipe, *, seed: int, doing: str = "training") -> list[Step]:
+    """Train in place, in one go; gives every step.
 
     Raises:
         UsageError: the recipe asks for a mitigation: there is no base yet to keep anything of.
@@ -243,8 +265,8 @@ def fit(model: Any, blocks: Blocks, recipe: Recipe, *, seed: int, doing: str = "
     if recipe.mitigation != Mitigation():
         raise UsageError("a recipe for pre-training asks for a mitigation", expected="mitigations in `train` only")
     training = Training(model, blocks, recipe, seed=seed)
-    training.run(doing=doing)
-    return training.losses
+    training.run(place=Place(doing=doing))
+    return training.steps
 
 
 def optimizer_of(model: Any, recipe: Recipe) -> Any:

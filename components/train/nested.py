@@ -22,10 +22,13 @@ from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Output
 from components.contracts.rows import Dialogue
+from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import State, Workplace
+from components.train import course
 from components.train import series as checkpoints
 from components.train.amounts import Cut, cuts, last_blocks, prefixes
 from components.train.chunking import Blocks, Encoded, encode_dialogue, pack
+from components.train.imitation import watched
 from components.train.loop import Training
 from components.train.mitigations.hooks import Hooks
 from components.train.mitigations.preparation import Prepared
@@ -134,15 +137,15 @@ class NestedTraining(Training):
 
     def _branch(self, cut: Cut) -> None:
         """Finish the run of an amount, keep its model, and come back."""
-        first = len(self.losses) * self.recipe.batch_size
+        first = len(self.steps) * self.recipe.batch_size
         if cut.end == self._total or first * self.recipe.block_tokens == cut.end:
             self._models.keep(cut, self.losses)
             return
         before = _Held(self.model, self.optimizer)
-        losses = list(self.losses)
+        steps = list(self.steps)
         self._step(last_blocks(self.blocks, first, cut.end, isolated=self.recipe.isolated))
         self._models.keep(cut, self.losses)
-        self.losses = losses
+        self.steps = steps
         before.put_back()
 
 
@@ -217,6 +220,7 @@ def fine_tune_nested(
     dialogues: Sequence[Dialogue],
     base: Input[Checkpoint],
     series: Output[CheckpointSeries],
+    curve: Output[TrainingStep],
     workplace: Workplace,
     params: NestedParams,
 ) -> Metrics:
@@ -230,9 +234,10 @@ def fine_tune_nested(
     hooks = Prepared(model, tokenizer, recipe, num_blocks=0, imitation_tokens=0, replay=(), seed=params.seed).hooks
     with Models(workplace, ends, lambda folder, losses: save(folder, model, tokenizer, {"train": losses})) as models:
         training = NestedTraining(model, blocks, recipe, seed=params.seed, models=models, hooks=hooks)
-        training.run(workplace=workplace, state_seconds=params.state_seconds, doing=f"training {params.name}".strip())
+        training.run(workplace=workplace, state_seconds=params.state_seconds, place=watched(params, series))
         speed = training.speed.metrics()
         _put_together(series, models, blocks, recipe, {"unit": params.unit, "new_tokens": added})
+    curve.write(course.rows(training.steps, model=params.name, phase="imitation"))
     tail = training.losses[-TAIL_STEPS:]
     step_tokens = recipe.batch_size * recipe.block_tokens
     return {

@@ -54,6 +54,8 @@ class Params(BaseModel):
     zero2, zero3: the same by DeepSpeed, moments first, then gradients, then weights. tpu: one process on a TPU chip."""
     processes: Annotated[int, Field(ge=1, json_schema_extra={"identity": False})] = 1
     """On this machine, one a GPU where there are some. Results differ by float noise; states fit any number of them."""
+    tensorboard: Annotated[str, Field(json_schema_extra={"identity": False})] = ""
+    """Folder for TensorBoard's event files, a subfolder for each training; empty = none are written."""
     keep: Literal["last", "lowest_heldout_loss"] = "last"
     """Which weights become the checkpoint. There is no third choice: a judge that chose would later grade its own."""
     cluster: ClusterParams | None = None
@@ -107,6 +109,8 @@ class NestedParams(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     """Of what is random beside the order."""
     state_seconds: Annotated[float, Field(ge=0.0, json_schema_extra={"identity": False})] = 300.0
+    """As in Params."""
+    tensorboard: Annotated[str, Field(json_schema_extra={"identity": False})] = ""
     """As in Params."""
 
     @field_validator("amounts")

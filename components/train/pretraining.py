@@ -15,6 +15,8 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Checkpoint, Output
 from components.contracts.processes import die_with_parent
 from components.contracts.rows import Dialogue
+from components.contracts.training_rows import TrainingStep
+from components.train import course
 from components.train.chunking import Blocks, encode_dialogue, encode_texts, pack
 from components.train.loop import fit
 from components.train.models import Shape, new_model, save
@@ -24,6 +26,9 @@ from components.train.tokenizer import ready_for_dialogue, word_level
 
 ORDER = ("target", "large", "small", "judge")
 """Longest first, so that no worker is left alone with the longest at the end. Also fixes each model's seed."""
+
+PHASES = {"pretrain": "pretraining", "tuning": "tuning"}
+"""Curve in loss.json -> phase of its rows."""
 
 
 class Job(NamedTuple):
@@ -40,6 +45,7 @@ def pretrain_all(
     corpora: Mapping[str, Sequence[str]],
     tuning: Sequence[Dialogue],
     outputs: Mapping[str, Output[Checkpoint]],
+    curve: Output[TrainingStep],
     params: PretrainParams,
 ) -> Metrics:
     """See `step.pretrain`."""
@@ -51,9 +57,16 @@ def pretrain_all(
     jobs = [Job(name, corpora[name], tuning if name == "target" else (), outputs[name].folder) for name in ORDER]
     # Forked, not spawned: a fresh interpreter would import torch again.
     with multiprocessing.get_context("fork").Pool(params.workers, _prepare_worker, (words, params)) as pool:
-        losses = dict(pool.imap_unordered(_make, jobs))
+        courses = dict(pool.imap_unordered(_make, jobs))
+    losses = {name: courses[name]["pretrain"][-1].loss for name in ORDER}
     for name in ORDER:
         outputs[name].commit(notes={"final_loss": round(losses[name], 4)})
+    curve.write(
+        row
+        for name in ORDER
+        for part, steps in courses[name].items()
+        for row in course.rows(steps, model=name, phase=PHASES[part])
+    )
     return {f"{name}_final_loss": losses[name] for name in ORDER}
 
 
@@ -66,7 +79,7 @@ def _prepare_worker(words: Sequence[str], params: PretrainParams) -> None:
     _WORKER.update(words=words, params=params)
 
 
-def _make(job: Job) -> tuple[str, float]:
+def _make(job: Job) -> tuple[str, dict[str, list[course.Step]]]:
     words, params = _WORKER["words"], _WORKER["params"]
     assert isinstance(words, list)
     assert isinstance(params, PretrainParams)
@@ -83,8 +96,8 @@ def _make(job: Job) -> tuple[str, float]:
     if job.tuning:
         ready_for_dialogue(tokenizer, model)
         curves["tuning"] = fit(model, _tuning_blocks(tokenizer, job, params, seed), _tuning(params), seed=seed)
-    save(job.folder, model, tokenizer, curves)
-    return job.name, curves["pretrain"][-1]
+    save(job.folder, model, tokenizer, {name: [step.loss for step in steps] for name, steps in curves.items()})
+    return job.name, curves
 
 
 def _tuning(params: PretrainParams) -> Recipe:

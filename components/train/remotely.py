@@ -11,6 +11,7 @@ from components.contracts.errors import UsageError
 from components.contracts.object_store import open_store
 from components.contracts.ports import Checkpoint, Input, Nothing, Output
 from components.contracts.rows import Dialogue, TextRow
+from components.contracts.training_rows import TrainingStep
 from components.train.params import Params
 from components.train.trainjob.cluster import Cluster
 from components.train.trainjob.request import ClusterParams, request_of, step_identity, train_arguments
@@ -22,11 +23,12 @@ def train_in_job(
     dialogues: Input[Dialogue],
     base: Input[Checkpoint],
     checkpoint: Output[Checkpoint],
+    curve: Output[TrainingStep],
     params: Params,
     cluster_params: ClusterParams,
     replay: Input[TextRow],
 ) -> Metrics:
-    """Train in a TrainJob. The imitator stays in the object store; `checkpoint` points there.
+    """Train in a TrainJob. Imitator and curve stay in the object store; the outputs point there.
 
     Raises:
         UsageError: there is no object store that the training's pods could reach.
@@ -44,11 +46,12 @@ def train_in_job(
     parents = dict(provenance.parents or {})
     # As for any step: how the work is spread over processes does not make it other work.
     identity = step_identity(code_version=provenance.code_version, params=bind.identity_of(params), parents=parents)
-    made = f"{store}/trainjobs/{identity}/checkpoint"
+    made, told = (f"{store}/trainjobs/{identity}/{port}" for port in ("checkpoint", "curve"))
     arguments = train_arguments(
         dialogues=_address(dialogues, store),
         base=_address(base, store),
         checkpoint=made,
+        curve=told,
         params=values,
         code=provenance.code_version,
         replay="" if isinstance(replay, Nothing) else _address(replay, store),
@@ -67,6 +70,7 @@ def train_in_job(
     done = run_train_job(request, cluster)
     finished = remote_manifest(made)
     leave_pointer(checkpoint.path, finished, made)
+    leave_pointer(curve.path, remote_manifest(told), told)
     steps = finished.notes.get("steps")
     return {"train_job_seconds": done.seconds, **({"steps": float(steps)} if isinstance(steps, int | float) else {})}
 

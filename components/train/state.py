@@ -1,9 +1,9 @@
-"""A training set down in the middle: weights, the optimizer's moments, losses, and where the random numbers are."""
+"""A training set down in the middle: weights, the optimizer's moments, its steps, and where the random numbers are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from components.contracts.ports import Folder
+from components.train.course import Step, as_json, from_json
 from components.train.engines.engine import named_weights
 from components.train.engines.group import current
 from components.train.engines.shards import gathered, local, shared_out
@@ -38,7 +39,7 @@ class Taken(NamedTuple):
         return sum(part.numel() * part.element_size() for part in (*self.weights.values(), *self.moments.values()))
 
 
-def take(model: Any, optimizer: Any, losses: list[float]) -> Taken:
+def take(model: Any, optimizer: Any, steps: Sequence[Step]) -> Taken:
     """Copy the state out of a running training. Tied weights are copied once.
 
     All processes of a training call it, and the chief gets everything, whole: the state does not tell how many there
@@ -50,7 +51,7 @@ def take(model: Any, optimizer: Any, losses: list[float]) -> Taken:
     else:
         weights = {name: gathered(value) for name, value in changing(model).items()}
         moments, numbers = _moments(optimizer)
-    rest = {"losses": list(losses), "numbers": numbers, "random": torch.get_rng_state().numpy().tobytes().hex()}
+    rest = {"steps": as_json(steps), "numbers": numbers, "random": torch.get_rng_state().numpy().tobytes().hex()}
     if torch.cuda.is_available():
         rest["random_cuda"] = torch.cuda.get_rng_state().numpy().tobytes().hex()
     return Taken(weights, moments, rest)
@@ -80,8 +81,8 @@ def writer(taken: Taken) -> Callable[[Path], None]:
     return write
 
 
-def restore(folder: Path | None, model: Any, optimizer: Any) -> list[float]:
-    """Put a state back; gives the losses so far, one a step.
+def restore(folder: Path | None, model: Any, optimizer: Any) -> list[Step]:
+    """Put a state back; gives the steps that were made.
 
     Args:
         folder: A `TrainingState`; None in all processes but the chief, who shares it out.
@@ -97,7 +98,7 @@ def restore(folder: Path | None, model: Any, optimizer: Any) -> list[float]:
     torch.set_rng_state(_random(rest["random"]))
     if torch.cuda.is_available() and "random_cuda" in rest:
         torch.cuda.set_rng_state(_random(rest["random_cuda"]))
-    return list(rest["losses"])
+    return from_json(rest["steps"])
 
 
 def changing(model: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from components.contracts.bind import Metrics
 from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Nothing, Output
 from components.contracts.rows import Dialogue, TextRow
+from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import Workplace
 from components.train.params import InterpolateParams, NestedParams, Params, PickParams, PretrainParams
 
@@ -20,6 +21,7 @@ def pretrain(
     large: Output[Checkpoint],
     target: Output[Checkpoint],
     judge: Output[Checkpoint],
+    curve: Output[TrainingStep],
     params: PretrainParams,
 ) -> Metrics:
     """Train two bases, the target (then tuned on its dialogues) and the judge from scratch, with one tokenizer.
@@ -31,9 +33,8 @@ def pretrain(
 
     corpora = {"small": corpus_small, "large": corpus_large, "target": corpus_target, "judge": corpus_judge}
     outputs = {"small": small, "large": large, "target": target, "judge": judge}
-    return pretrain_all(
-        {name: [row.text for row in port.rows()] for name, port in corpora.items()}, tuning.rows(), outputs, params
-    )
+    texts = {name: [row.text for row in port.rows()] for name, port in corpora.items()}
+    return pretrain_all(texts, tuning.rows(), outputs, curve, params)
 
 
 def train(
@@ -41,11 +42,14 @@ def train(
     dialogues: Input[Dialogue],
     base: Input[Checkpoint],
     checkpoint: Output[Checkpoint],
+    curve: Output[TrainingStep],
     workplace: Workplace,
     params: Params,
     replay: Input[TextRow] = Nothing(TextRow),  # noqa: B008 - a frozen value that says "nothing given"
 ) -> Metrics:
     """Fine-tune a base on imitation data: role tokens, loss on model outputs only, one epoch unless told otherwise.
+
+    `curve` is every step's loss, rate and gradient norm.
 
     `replay` is pre-training text, mixed in by the recipe's mitigation.replay_share.
 
@@ -56,14 +60,14 @@ def train(
     if params.cluster is not None:
         from components.train.remotely import train_in_job
 
-        return train_in_job(dialogues, base, checkpoint, params, params.cluster, replay)
+        return train_in_job(dialogues, base, checkpoint, curve, params, params.cluster, replay)
     from components.train.engines.workers import together
     from components.train.imitation import fine_tune
 
     ports = {"dialogues": dialogues.path, "base": base.path}
     ports |= {} if isinstance(replay, Nothing) else {"replay": replay.path}
     with together(params.processes, ports, params.model_dump(mode="json")) as group:
-        return fine_tune(dialogues, base, checkpoint, workplace, params, replay, group)
+        return fine_tune(dialogues, base, checkpoint, curve, workplace, params, replay, group)
 
 
 def interpolate(
@@ -92,6 +96,7 @@ def train_nested(
     dialogues: Input[Dialogue],
     base: Input[Checkpoint],
     series: Output[CheckpointSeries],
+    curve: Output[TrainingStep],
     workplace: Workplace,
     params: NestedParams,
 ) -> Metrics:
@@ -105,7 +110,7 @@ def train_nested(
     """
     from components.train.nested import fine_tune_nested
 
-    return fine_tune_nested(dialogues.rows(), base, series, workplace, params)
+    return fine_tune_nested(dialogues.rows(), base, series, curve, workplace, params)
 
 
 def pick_checkpoint(*, series: Input[CheckpointSeries], checkpoint: Output[Checkpoint], params: PickParams) -> Metrics:

@@ -24,6 +24,7 @@ from components.train.mitigations.hooks import Hooks
 from components.train.mitigations.params import Mitigation
 from components.train.recipe import Recipe
 from components.train.speed import Speed, Work
+from components.train.watching.watch import Place
 
 
 def device() -> Any:
@@ -75,12 +76,19 @@ class TpuTraining(Training):
         self.peaks = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.per_epoch = math.ceil(len(blocks.tokens) / recipe.batch_size)
         self.num_steps = self.per_epoch * recipe.epochs
-        self.losses = []
+        self.steps = []
+        self._workplace = None
         self.speed = Speed(self.model, recipe.precision)
 
-    def run(self, *, workplace: Workplace | None = None, state_seconds: float = 300.0, doing: str = "training") -> None:
+    def run(
+        self,
+        *,
+        workplace: Workplace | None = None,
+        state_seconds: float = 300.0,
+        place: Place = Place(),  # noqa: B008 - frozen
+    ) -> None:
         """As `Training.run`; the model is on the CPU afterwards."""
-        super().run(workplace=workplace, state_seconds=state_seconds, doing=doing)
+        super().run(workplace=workplace, state_seconds=state_seconds, place=place)
         self.model = self.model.cpu()
         self.model.tie_weights()
 

@@ -73,6 +73,7 @@ def _nested(folder: Path) -> None:
         dialogues=folder / f"dialogues-{AMOUNTS[-1]}",
         base=folder / "base",
         series=folder / "series",
+        curve=folder / "curve",
         params={"amounts": AMOUNTS, "unit": "dialogues", "recipe": RECIPE},
     )
 
@@ -83,6 +84,7 @@ def _alone(folder: Path, amount: int) -> None:
         dialogues=folder / f"dialogues-{amount}",
         base=folder / "base",
         checkpoint=folder / f"alone-{amount}",
+        curve=folder / f"curve-{amount}",
         params={"recipe": {**RECIPE, "data_order": "given"}},
     )
 

@@ -60,7 +60,8 @@ def trainer(kube: client.ApiClient, release: Release, trainer_types: None, image
 
 
 def call(work: Work, params: Mapping[str, Any], checkpoint: Path) -> bind.Outcome:
-    return bind.call(step.train, params=params, **work.inputs, checkpoint=checkpoint)
+    curve = checkpoint.with_name(f"{checkpoint.name}-curve")
+    return bind.call(step.train, params=params, **work.inputs, checkpoint=checkpoint, curve=curve)
 
 
 def test_an_imitator_trained_by_a_job_equals_the_one_trained_here(

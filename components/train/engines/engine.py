@@ -83,12 +83,13 @@ class Engine:
     def add_up(self, model: Any) -> None:
         """Make the gradients those of the whole batch. Each process has divided by the whole's learned tokens."""
 
-    def change(self, model: Any, optimizer: Any, max_norm: float) -> None:
-        """Change the weights by the gradients of all processes, and forget these."""
+    def change(self, model: Any, optimizer: Any, max_norm: float) -> Any:
+        """Change the weights by the gradients of all processes, and forget these; gives their norm before clipping."""
         self.add_up(model)
-        clip_by_global_norm(model.parameters(), max_norm)
+        norm = clip_by_global_norm(model.parameters(), max_norm)
         optimizer.step()
         optimizer.zero_grad()
+        return norm
 
     def plain(self, model: Any) -> Any:
         """The trained model without anything of this engine; complete in the chief only."""

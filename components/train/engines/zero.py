@@ -93,10 +93,11 @@ class Zero(Engine):
         """DeepSpeed takes the mean over processes, where each has divided by the tokens of the whole batch."""
         self._engine.backward(loss * self.group.world_size)
 
-    def change(self, model: Any, optimizer: Any, max_norm: float) -> None:
+    def change(self, model: Any, optimizer: Any, max_norm: float) -> Any:
         """Clip and step, both DeepSpeed's."""
         self._shared.new_step()
         self._engine.step()
+        return self._engine.get_global_grad_norm()
 
     def plain(self, model: Any) -> Any:
         """Gather every weight in the chief, in the ordinary model that `adopt` was given (on the CPU)."""

@@ -179,14 +179,14 @@ def step_identity(*, code_version: str, params: Mapping[str, object], parents: M
 
 
 def train_arguments(
-    *, dialogues: str, base: str, checkpoint: str, params: Mapping[str, object], code: str, replay: str = ""
+    *, dialogues: str, base: str, checkpoint: str, curve: str, params: Mapping[str, object], code: str, replay: str = ""
 ) -> list[str]:
     """Arguments of `python -m components.train` for addresses in the object store.
 
     `cluster` is taken out of the parameters: what runs in the TrainJob trains, it does not submit again.
     """
     own = {name: value for name, value in params.items() if name != "cluster"}
-    ports = {"--dialogues": dialogues, "--base": base, "--checkpoint": checkpoint}
+    ports = {"--dialogues": dialogues, "--base": base, "--checkpoint": checkpoint, "--curve": curve}
     ports |= {"--replay": replay} if replay else {}
     return [*(word for pair in ports.items() for word in pair), "--params", canonical.dumps(own), "--code", code]
 

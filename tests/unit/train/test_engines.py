@@ -162,6 +162,7 @@ def train(folder: Path, base: Path, *, processes: int = 1, engine: str = "single
         dialogues=folder / "dialogues",
         base=base,
         checkpoint=folder / "out",
+        curve=folder / "curve",
         params={**params, "engine": engine, **changes},
     )
 

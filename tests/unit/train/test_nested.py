@@ -67,7 +67,8 @@ def alone(folder: Path, base: Path, rows: Sequence[Dialogue], recipe: dict[str, 
     torch.set_num_threads(1)  # equal bits need an equal number of threads
     data = written(folder / "dialogues", rows)
     params = {"recipe": {**SHARED, **recipe, "data_order": "given"}, "seed": 3}
-    bind.call(step.train, dialogues=data, base=base, checkpoint=folder / "out", params=params)
+    made = {"checkpoint": folder / "out", "curve": folder / "curve"}
+    bind.call(step.train, dialogues=data, base=base, params=params, **made)
     return Input(folder / "out", Checkpoint).folder
 
 
@@ -76,9 +77,8 @@ def nested(folder: Path, base: Path, amounts: Sequence[int], recipe: dict[str, A
     if not (folder / "dialogues").exists():
         written(folder / "dialogues", talks())
     given = {"amounts": amounts, "recipe": {**SHARED, **recipe}, "seed": 3, **params}
-    return bind.call(
-        step.train_nested, dialogues=folder / "dialogues", base=base, series=folder / "series", params=given
-    )
+    made = {"series": folder / "series", "curve": folder / "curve"}
+    return bind.call(step.train_nested, dialogues=folder / "dialogues", base=base, params=given, **made)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -101,5 +101,6 @@ def test_the_step_trains_with_it(base: Path, tmp_path: Path) -> None:
     rows = (Dialogue(id=str(number), source="s", target="t", turns=turns) for number in range(8))
     Output(tmp_path / "dialogues", Dialogue).write(rows)
     params = {"recipe": {"learning_rate": 0.01, "batch_size": 2, "block_tokens": 16}, "engine": "tpu"}
-    bind.call(step.train, dialogues=tmp_path / "dialogues", base=base, checkpoint=tmp_path / "out", params=params)
+    ports = {"dialogues": tmp_path / "dialogues", "checkpoint": tmp_path / "out", "curve": tmp_path / "curve"}
+    bind.call(step.train, base=base, params=params, **ports)
     assert (Input(tmp_path / "out", Checkpoint).folder / "model.safetensors").exists()

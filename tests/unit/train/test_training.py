@@ -32,6 +32,7 @@ def trained(base: Path, folder: Path, seed: int = 0, **recipe: Any) -> bind.Outc
         dialogues=folder / "dialogues",
         base=base,
         checkpoint=folder / "out",
+        curve=folder / "curve",
         params={"name": "imitator", "recipe": {**RECIPE, **recipe}, "seed": seed},
     )
 
@@ -124,6 +125,7 @@ def test_pretraining_makes_four_models_that_know_their_own_corpus(tmp_path: Path
             **{f"corpus_{name}": tmp_path / f"corpus_{name}" for name in names},
             tuning=tmp_path / "tuning",
             **{name: tmp_path / name for name in names},
+            curve=tmp_path / "curve",
             params={
                 "shapes": {name: {"hidden": 16, "layers": 1, "heads": 2} for name in names},
                 "recipe": {**RECIPE, "epochs": 5},

@@ -6,6 +6,7 @@ import pytest
 from components.contracts import bind
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, Turn
+from components.contracts.training_rows import TrainingStep
 from components.train import step
 from components.train.__main__ import main
 
@@ -28,10 +29,12 @@ def words(base: Path, tmp_path: Path) -> list[str]:
 def test_the_program_gives_the_very_weights_of_the_step(words: list[str], base: Path, tmp_path: Path) -> None:
     (tmp_path / "params.json").write_text(json.dumps(PARAMS))
     main([*words, "--params", str(tmp_path / "params.json"), "--code", bind.code_version(step.train)])
-    bind.call(
-        step.train, params=PARAMS, dialogues=tmp_path / "dialogues", base=base, checkpoint=tmp_path / "by_the_step"
-    )
+    ports = {"dialogues": tmp_path / "dialogues", "base": base}
+    ports |= {"checkpoint": tmp_path / "by_the_step", "curve": tmp_path / "curve_by_the_step"}
+    bind.call(step.train, params=PARAMS, **ports)
     assert Input(tmp_path / "out", Checkpoint).digest == Input(tmp_path / "by_the_step", Checkpoint).digest
+    curves = [Input(tmp_path / name, TrainingStep).rows() for name in ("out-curve", "curve_by_the_step")]
+    assert curves[0] == curves[1]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,9 @@ def test_names_are_what_kubernetes_allows_and_leave_room_for_the_pods(label: str
 
 def test_the_pods_train_with_the_steps_parameters_and_do_not_submit_again() -> None:
     params = {**Params(name="x", seed=3).model_dump(), "cluster": ClusterParams().model_dump()}
-    words = train_arguments(dialogues="s3://b/d", base="s3://b/b", checkpoint="s3://b/c", params=params, code="v")
+    places = {"dialogues": "s3://b/d", "base": "s3://b/b", "checkpoint": "s3://b/c", "curve": "s3://b/l"}
+    words = train_arguments(**places, params=params, code="v")
     given = dict(zip(words[::2], words[1::2], strict=True))
     assert Params.model_validate_json(given["--params"]) == Params(name="x", seed=3)
     assert (given["--dialogues"], given["--checkpoint"], given["--code"]) == ("s3://b/d", "s3://b/c", "v")
+    assert given["--curve"] == "s3://b/l"

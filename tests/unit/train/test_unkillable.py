@@ -44,7 +44,8 @@ def train(folder: Path, base: Path, **changes: Any) -> bind.Outcome:
     torch.set_num_threads(1)  # equal bits need an equal number of threads
     recipe = {"learning_rate": 0.01, "batch_size": 2, "block_tokens": 16, "epochs": 6, **changes}
     params = {"name": "imitator", "recipe": recipe, "seed": 3, "state_seconds": 0}
-    return bind.call(step.train, dialogues=folder / "dialogues", base=base, checkpoint=folder / "out", params=params)
+    ports = {"dialogues": folder / "dialogues", "base": base, "checkpoint": folder / "out", "curve": folder / "curve"}
+    return bind.call(step.train, params=params, **ports)
 
 
 def result(folder: Path) -> tuple[bytes, bytes]:

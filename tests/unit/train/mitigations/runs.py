@@ -32,6 +32,7 @@ def trained(
         dialogues=folder / "dialogues",
         base=base,
         checkpoint=folder / "out",
+        curve=folder / "curve",
         params={"recipe": {**RECIPE, **recipe, "mitigation": mitigation}, "seed": 3, **(params or {})},
         **ports,
     )

@@ -123,7 +123,8 @@ def test_the_program_takes_the_same_text_and_gives_the_same_weights(base: Path, 
 
 
 def test_a_train_job_is_given_the_text_too() -> None:
-    given = {"dialogues": "s3://b/d", "base": "s3://b/b", "checkpoint": "s3://b/c", "params": {}, "code": "x"}
+    given = {"dialogues": "s3://b/d", "base": "s3://b/b", "checkpoint": "s3://b/c", "curve": "s3://b/l"}
+    given |= {"params": {}, "code": "x"}
     words = train_arguments(**given, replay="s3://b/r")
     assert words[words.index("--replay") + 1] == "s3://b/r"
     assert "--replay" not in train_arguments(**given)
