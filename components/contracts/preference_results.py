@@ -108,7 +108,8 @@ class PlaceboResult(_Part):
     ci: Interval | None
     """Its interval by resampling prompts."""
     fooled: bool | None
-    """The judge does not clearly prefer the real answer; null = too few to tell."""
+    """The judge does not clearly prefer the target (beside the base, which says the same: it clearly prefers the
+    placebo); null = too few to tell."""
 
 
 class JudgeQualification(_Part):
