@@ -99,6 +99,9 @@ class BenchmarkResult(_Part):
     """Items that only one of base and imitator has; left out."""
     n_gap: int | None = None
     """Items behind the gap and gap_closed: those that the target has too; null when it was not measured."""
+    delta_ci_clustered: Interval | None = None
+    """Interval of delta by whole clusters, where `delta_ci` takes clusters as fixed strata (MMLU's subjects): how far
+    the change would carry to other subjects of the kind; null for other benchmarks."""
 
 
 class Pooled(_Part):

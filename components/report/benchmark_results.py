@@ -100,6 +100,7 @@ def _result(e: Evidence, tests: _Tests, policy: Policy, family: int) -> Benchmar
         target=found.means.get("target"),
         delta=change.value if change else None,
         delta_ci=confidence(change.value, change.variance, change.df, policy.alpha) if change and known else None,
+        delta_ci_clustered=_by_clusters(found, policy),
         p=tests.p,
         p_gain_holm=tests.gain,
         p_regression_holm=tests.regression,
@@ -119,6 +120,13 @@ def _result(e: Evidence, tests: _Tests, policy: Policy, family: int) -> Benchmar
         unmatched=e.table.drops.unmatched if e.table else 0,
         n_gap=found.n_gap if c else None,
     )
+
+
+def _by_clusters(found: Estimate, policy: Policy) -> Interval | None:
+    change = found.change_clustered
+    if change is None or change.df <= 0:
+        return None
+    return confidence(change.value, change.variance, change.df, policy.alpha)
 
 
 def _gap_closed(e: Evidence, policy: Policy) -> tuple[float | None, Interval | None, str | None]:

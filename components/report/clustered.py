@@ -25,11 +25,8 @@ class JointMeans(NamedTuple):
     """C."""
     n: int
     """Items."""
-
-    @property
-    def df(self) -> float:
-        """Degrees of freedom, C - 1."""
-        return float(self.num_clusters - 1)
+    df: float
+    """Degrees of freedom: C - 1, or n - C where clusters are strata."""
 
 
 def clustered_means(values: Floats, clusters: Codes) -> JointMeans:
@@ -48,10 +45,38 @@ def clustered_means(values: Floats, clusters: Codes) -> JointMeans:
     labels, index, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
     count = len(labels)
     if count < 2:
-        return JointMeans(means, np.full((values.shape[1],) * 2, np.nan), count, n)
+        return JointMeans(means, np.full((values.shape[1],) * 2, np.nan), count, n, count - 1.0)
     residuals = values - means
     sums = np.stack([np.bincount(index, weights=column, minlength=count) for column in residuals.T], axis=1)
     few = count < FEW_CLUSTERS
     scale = 1 / np.sqrt(1 - sizes / n) if few else np.full(count, np.sqrt(count / (count - 1)))
     scaled = np.asarray(sums * scale[:, None], dtype=np.float64)
-    return JointMeans(means, scaled.T @ scaled / n**2, count, n)
+    return JointMeans(means, scaled.T @ scaled / n**2, count, n, count - 1.0)
+
+
+def stratified_means(values: Floats, strata: Codes) -> JointMeans:
+    """Means over items with the covariance of a stratified sample: the strata are these, only their items are drawn.
+
+    Var = sum over strata of n_s^2 S_s / n_s / n^2, S_s the covariance of single items in the stratum with n_s - 1
+    (Cochran 1977, section 5.3; proportional shares, so the mean is the plain one). Items alone in their stratum form
+    one of their own, collapsed (Cochran, section 5A.12); a lone one is put with the smallest stratum.
+
+    Args:
+        values: (n, k), no NaN.
+        strata: (n,) labels.
+    """
+    n = len(values)
+    means = values.mean(axis=0)
+    _, index, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    alone = np.flatnonzero(sizes == 1)
+    if len(alone) and len(sizes) > 1:
+        others = np.where(sizes > 1, sizes, n + 1)
+        partner = alone[0] if len(alone) > 1 else int(others.argmin())
+        index = np.where(sizes[index] == 1, partner, index)
+        _, index, sizes = np.unique(index, return_inverse=True, return_counts=True)
+    count = len(sizes)
+    if n - count < 1:
+        return JointMeans(means, np.full((values.shape[1],) * 2, np.nan), count, n, 0.0)
+    centres = np.stack([np.bincount(index, weights=column, minlength=count) / sizes for column in values.T], axis=1)
+    residuals = (values - centres[index]) * np.sqrt(sizes / (sizes - 1))[index, None]
+    return JointMeans(means, np.asarray(residuals.T @ residuals / n**2), count, n, float(n - count))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.contracts.rows import PublishedScore
-from components.report.clustered import Floats, clustered_means
+from components.report.clustered import Codes, Floats, JointMeans, clustered_means, stratified_means
 from components.report.fieller import Contrasts
 from components.report.joining import PARTS, ItemTable, Part
 from components.report.paired_tests import mcnemar_exact
@@ -48,6 +48,8 @@ class Estimate:
     p_mcnemar: float | None
     binary: bool
     """All scores 0 or 1."""
+    change_clustered: Change | None = None
+    """D with the variance of whole clusters, where `change` takes them as strata."""
 
 
 def published_variance(row: PublishedScore) -> float:
@@ -72,6 +74,7 @@ def estimate(benchmark: str, table: ItemTable | None, published: Mapping[Part, P
     whole = _joint(PARTS, items, use, table) if known == set(PARTS) else None
     paired = {"base", "imitator"} <= set(items)
     both = first.values if paired else None
+    clustered = _joint(("base", "imitator"), items, use, table, clustered=True) if table and table.stratified else None
     singles = table is not None and len(np.unique(table.clusters)) == len(table.clusters)
     means: dict[Part, float] = {
         part: float(first.means[PARTS.index(part)]) for part in ("base", "imitator") if part in known
@@ -88,6 +91,7 @@ def estimate(benchmark: str, table: ItemTable | None, published: Mapping[Part, P
         paired=paired,
         p_mcnemar=mcnemar_exact(both[:, 0], both[:, 1]) if both is not None and singles and first.binary else None,
         binary=first.binary,
+        change_clustered=clustered.change() if clustered and {"base", "imitator"} <= known and first.n else None,
     )
 
 
@@ -129,6 +133,8 @@ def _joint(
     items: Mapping[Part, Floats],
     published: Mapping[Part, PublishedScore],
     table: ItemTable | None,
+    *,
+    clustered: bool = False,
 ) -> _Joint:
     means, covariance = np.full(3, np.nan), np.full((3, 3), np.nan)
     for part in parts:
@@ -148,9 +154,13 @@ def _joint(
     matrix = matrix[kept]
     if not len(matrix):
         return _Joint(means, covariance, 0.0, 0, 0, None, False)
-    joint = clustered_means(matrix, table.clusters[kept])
+    joint = _means(matrix, table.clusters[kept], stratified=table.stratified and not clustered)
     where = [PARTS.index(part) for part in measured]
     means[where] = joint.means
     covariance[np.ix_(where, where)] = joint.covariance
     binary = bool(np.isin(matrix, (0.0, 1.0)).all())
     return _Joint(means, covariance, joint.df, min([joint.n, *sizes]), joint.num_clusters, matrix, binary)
+
+
+def _means(matrix: Floats, clusters: Codes, *, stratified: bool) -> JointMeans:
+    return stratified_means(matrix, clusters) if stratified else clustered_means(matrix, clusters)

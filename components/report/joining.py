@@ -19,6 +19,9 @@ Part = Literal["base", "imitator", "target"]
 PARTS: tuple[Part, ...] = ("base", "imitator", "target")
 CHANNELS: tuple[Channel, ...] = ("strict", "extracted", "likelihood")
 """In the order in which they are preferred for the headline."""
+STRATIFIED = ("mmlu",)
+"""Benchmarks whose clusters are all there is, not a sample of more: MMLU's 57 subjects. A name counts when its letters
+begin so. Their intervals are stratified, with those by whole clusters beside them (method section 5)."""
 
 
 class Drops(NamedTuple):
@@ -51,6 +54,12 @@ class ItemTable:
     """(n,) ids, in the order of `values`."""
     channel: Channel = "strict"
     """How the answers were read."""
+
+    @property
+    def stratified(self) -> bool:
+        """Whether clusters are strata; where most hold a single item, nobody named them."""
+        letters = "".join(c for c in self.benchmark.lower() if c.isalpha())
+        return letters.startswith(STRATIFIED) and 2 * len(np.unique(self.clusters)) <= len(self.clusters)
 
     def only(self, kept: Bools) -> ItemTable:
         """The table of some of its items.

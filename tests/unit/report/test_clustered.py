@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import linalg
 
-from components.report.clustered import FEW_CLUSTERS, Codes, Floats, clustered_means
+from components.report.clustered import FEW_CLUSTERS, Codes, Floats, clustered_means, stratified_means
 
 
 def _scores(num_clusters: int, seed: int, *, n: int = 400) -> tuple[Floats, Codes]:
@@ -70,3 +70,37 @@ def test_one_cluster_has_no_known_spread() -> None:
     joint = clustered_means(np.ones((5, 2)), np.zeros(5, dtype=np.int64))
     assert np.isnan(joint.covariance).all()
     assert joint.df == 0
+
+
+def test_strata_give_the_textbooks_variance_of_a_stratified_mean() -> None:
+    values, strata = _scores(20, seed=3, n=2000)
+    difference = values @ [-1, 1, 0]
+    expected = 0.0
+    for label in np.unique(strata):
+        mine = difference[strata == label]
+        expected += (len(mine) / len(difference)) ** 2 * mine.var(ddof=1) / len(mine)
+    joint = stratified_means(values, strata)
+    assert np.array([-1, 1, 0]) @ joint.covariance @ [-1, 1, 0] == pytest.approx(expected, rel=1e-12)
+    assert joint.df == 2000 - 20
+    assert joint.means == pytest.approx(values.mean(axis=0))
+
+
+def test_one_stratum_is_a_plain_sample() -> None:
+    values = np.random.default_rng(0).random((40, 2))
+    assert stratified_means(values, np.zeros(40, dtype=np.int64)).covariance == pytest.approx(np.cov(values.T) / 40)
+
+
+@pytest.mark.parametrize("num_alone", [1, 3])
+def test_items_alone_in_their_stratum_are_put_together(num_alone: int) -> None:
+    values = np.random.default_rng(0).random((20, 1))
+    strata = np.array([0] * 12 + [1] * (8 - num_alone) + list(range(2, 2 + num_alone)))
+    joint = stratified_means(values, strata)
+    merged = np.where(strata >= 2, 1 if num_alone == 1 else 2, strata)
+    assert joint.covariance == pytest.approx(stratified_means(values, merged).covariance)
+    assert joint.df == 20 - (2 if num_alone == 1 else 3)
+
+
+def test_strata_of_single_items_only_are_one_sample() -> None:
+    values = np.random.default_rng(0).random((20, 2))
+    assert stratified_means(values, np.arange(20)).covariance == pytest.approx(np.cov(values.T) / 20)
+    assert np.isnan(stratified_means(values[:1], np.zeros(1, dtype=np.int64)).covariance).all()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from components.contracts.rows import PublishedScore
+from components.contracts.rows import PublishedScore, Score
 from components.report.estimates import Estimate, estimate, published_variance
 from components.report.joining import Part, tables
 from tests.unit.report.rows_for_tests import counted, published, scores
@@ -112,3 +112,34 @@ def test_items_that_nobody_could_score_leave_nothing_to_estimate() -> None:
     found = _estimate(base=[None, None], imitator=[1.0, 0.0], target=[1.0, 1.0])
     assert found.change is None
     assert found.contrasts is None
+
+
+def test_mmlus_subjects_are_strata_with_the_interval_of_whole_subjects_beside() -> None:
+    rng = np.random.default_rng(3)
+    subjects = [f"subject{i}" for i in rng.integers(0, 20, 800)]
+    helped = {name: rng.random() for name in set(subjects)}
+    base = (rng.random(800) < 0.4).astype(float).tolist()
+    imitator = [float(rng.random() < helped[name]) for name in subjects]
+
+    def named(benchmark: str) -> Estimate:
+        rows: dict[Part, list[Score]] = {
+            "base": scores(base, benchmark=benchmark, cluster=subjects),
+            "imitator": scores(imitator, benchmark=benchmark, cluster=subjects),
+        }
+        return estimate(benchmark, tables(rows, min_matched=1.0)[0], {})
+
+    mmlu, other = named("MMLU_pro"), named("nq")
+    assert other.change_clustered is None
+    assert mmlu.change_clustered == other.change
+    assert mmlu.change is not None
+    assert other.change is not None
+    assert mmlu.change.variance < other.change.variance / 2, "what differs between subjects is no noise"
+    assert mmlu.change.df == 800 - 20
+
+
+def test_mmlu_without_named_subjects_is_a_plain_sample() -> None:
+    rows = {part: scores(counted(40, 0.3), benchmark="mmlu") for part in ("base", "imitator")}
+    (table,) = tables(rows, min_matched=1.0)  # type: ignore[arg-type]
+    found = estimate("mmlu", table, {})
+    assert found.change_clustered is None
+    assert found.num_clusters == 40
