@@ -1,0 +1,55 @@
+"""Which of two answers a language model finds more natural, per token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from components.contracts.rows import ChoiceScore, Completion, Judgment
+
+CANDIDATE, REFERENCE = "candidate:", "reference:"
+
+
+def weigh(
+    ours: Completion, theirs: Completion, weighed: Mapping[str, ChoiceScore], *, judge: str, tie_margin: float
+) -> Judgment:
+    """One prompt's judgment, by mean natural-log probability per token; unscored where one of the two is not known."""
+    score = _per_token(weighed.get(CANDIDATE + ours.prompt_id))
+    opponent_score = _per_token(weighed.get(REFERENCE + ours.prompt_id))
+    outcome: Literal["win", "tie", "loss"] | None = None
+    unscored = None
+    if score is None or opponent_score is None:
+        unscored = "an answer is empty" if not (ours.text.strip() and theirs.text.strip()) else "no likelihood recorded"
+    elif abs(score - opponent_score) <= tie_margin:
+        outcome = "tie"
+    else:
+        outcome = "win" if score > opponent_score else "loss"
+    return Judgment(
+        prompt_id=ours.prompt_id,
+        source=judge,
+        rater=judge,
+        model=ours.model,
+        opponent=theirs.model,
+        outcome=outcome,
+        unscored=unscored,
+        order="none",
+        score=score,
+        opponent_score=opponent_score,
+    )
+
+
+def shares(rows: Sequence[Judgment]) -> dict[str, float]:
+    """Counts for a step's metrics."""
+    scored = [row for row in rows if row.outcome is not None]
+    wins = sum(row.outcome != "loss" for row in scored)
+    return {
+        "judged": float(len(scored)),
+        "unscored": float(len(rows) - len(scored)),
+        "at_least_reference": wins / len(scored) if scored else 0.0,
+    }
+
+
+def _per_token(row: ChoiceScore | None) -> float | None:
+    if row is None or not row.num_tokens or row.num_tokens[0] == 0:
+        return None
+    return row.logprobs[0] / row.num_tokens[0]
