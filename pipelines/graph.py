@@ -1,15 +1,21 @@
-"""Reads compiled IR back as a flat graph: which task feeds which port of which task, nested pipelines resolved."""
+"""Reads compiled IR back as a flat graph: which task feeds which port of which task, nested pipelines resolved.
+
+A task in a loop is one task with a round for each item.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 Ir = Mapping[str, Any]
+_FIELD = re.compile(r'"([^"]+)"\]$')
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,18 @@ class Task:
     step: str
     """The step function it executes."""
     params: Mapping[str, Any]
-    """Constant parameters given to it."""
+    """Constant parameters given to it; in a loop, those of its first item."""
     inputs: Mapping[str, Port] = field(default_factory=dict)
     """Input port -> where it comes from."""
     fed: frozenset[str] = frozenset()
     """Parameters that the run itself gives."""
+    rounds: tuple[Mapping[str, Any], ...] = ()
+    """Constant parameters of every item, where the task stands in a loop."""
+
+    @property
+    def times(self) -> int:
+        """How often it is executed."""
+        return len(self.rounds) or 1
 
 
 def load(path: Path) -> Ir:
@@ -51,12 +64,25 @@ def tasks(ir: Ir) -> list[Task]:
     return list(_Walk(ir).dag(ir["root"]["dag"], "", {})[0])
 
 
+class _Loop(NamedTuple):
+    """What the tasks of a loop are given: the items, and where their fields come in."""
+
+    items: tuple[Any, ...] = ()
+    parameter: str = ""
+    """Name of the whole item among the parameters of the loop's body."""
+
+
+_NO_LOOP = _Loop()
+
+
 class _Walk:
     def __init__(self, ir: Ir) -> None:
         self._components = ir["components"]
         self._executors = ir["deploymentSpec"]["executors"]
 
-    def dag(self, dag: Ir, prefix: str, given: Mapping[str, Port]) -> tuple[list[Task], dict[str, Port]]:
+    def dag(
+        self, dag: Ir, prefix: str, given: Mapping[str, Port], loop: _Loop = _NO_LOOP
+    ) -> tuple[list[Task], dict[str, Port]]:
         """Tasks inside `dag`, and where each of its own outputs comes from."""
         outputs: dict[tuple[str, str], Port] = {}
         found: list[Task] = []
@@ -65,16 +91,33 @@ class _Walk:
             component = self._components[spec["componentRef"]["name"]]
             sources = {port: _source(wire, given, outputs) for port, wire in _wires(spec)}
             if "dag" in component:
-                inner, made = self.dag(component["dag"], f"{prefix}{name}/", sources)
+                inner, made = self.dag(component["dag"], f"{prefix}{name}/", sources, _loop(spec) or loop)
                 found += inner
             else:
                 step = _step_name(self._executors[component["executorLabel"]])
                 path = f"{prefix}{name}"
-                found.append(Task(path, step, _constants(spec), sources, _fed(spec)))
+                rounds = tuple(_constants(spec) | _of_item(spec, loop, item) for item in loop.items)
+                params = rounds[0] if rounds else _constants(spec)
+                found.append(Task(path, step, params, sources, _fed(spec, loop), rounds))
                 artifacts = component.get("outputDefinitions", {}).get("artifacts", {})
                 made = {port: Port(path, step, port) for port in artifacts}
             outputs |= {(name, port): origin for port, origin in made.items()}
         return found, _dag_outputs(dag, outputs)
+
+
+def _loop(spec: Ir) -> _Loop | None:
+    iterator = spec.get("parameterIterator")
+    return _Loop(tuple(json.loads(iterator["items"]["raw"])), iterator["itemInput"]) if iterator else None
+
+
+def _of_item(spec: Ir, loop: _Loop, item: Any) -> dict[str, Any]:
+    """Parameters that are the loop's item or one of its fields."""
+    found = {}
+    for name, value in spec.get("inputs", {}).get("parameters", {}).items():
+        if loop.items and value.get("componentInputParameter") == loop.parameter:
+            field = _FIELD.search(value.get("parameterExpressionSelector", ""))
+            found[name] = item[field[1]] if field else item
+    return found
 
 
 def _in_order(specs: Ir) -> Iterator[str]:
@@ -113,6 +156,7 @@ def _constants(spec: Ir) -> dict[str, Any]:
     return {name: value["runtimeValue"]["constant"] for name, value in parameters.items() if "runtimeValue" in value}
 
 
-def _fed(spec: Ir) -> frozenset[str]:
+def _fed(spec: Ir, loop: _Loop) -> frozenset[str]:
     parameters = spec.get("inputs", {}).get("parameters", {})
-    return frozenset(name for name, value in parameters.items() if "componentInputParameter" in value)
+    given = {name: value.get("componentInputParameter") for name, value in parameters.items()}
+    return frozenset(name for name, source in given.items() if source not in (None, loop.parameter))

@@ -29,6 +29,23 @@ def pretrain(
 
 
 @dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def pretrain_base(
+    corpus: dsl.Input[dsl.Dataset],
+    like: dsl.Input[dsl.Model],
+    checkpoint: dsl.Output[dsl.Model],
+    curve: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+    seed: int = 0,
+) -> None:
+    """Make a base of any size."""
+    from components.contracts import bind
+    from components.train import step
+
+    bind.run_task(step.pretrain_base, locals())
+
+
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
 def train(
     dialogues: dsl.Input[dsl.Dataset],
     base: dsl.Input[dsl.Model],

@@ -10,6 +10,7 @@ import torch
 
 from components.contracts import canonical
 from components.contracts.bind import Metrics, identity_of
+from components.contracts.errors import UsageError
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, TextRow
 from components.contracts.training_rows import TrainingStep
@@ -46,11 +47,11 @@ def fine_tune(
 
     Every process of `group` calls it with the same inputs; outputs and workplace are the chief's.
     """
-    recipe = Recipe.model_validate(params.recipe)
+    recipe = Recipe.of(params.recipe)
     check_engine(params.engine, recipe)
     torch.manual_seed(params.seed)
     rows, folder, texts = group.by_turns(
-        lambda: (dialogues.rows(), base.folder, [row.text for row in replay.iter_rows()])
+        lambda: (_first(dialogues, params.num_dialogues), base.folder, [row.text for row in replay.iter_rows()])
     )
     model, tokenizer = load(folder, loading_device(params.engine, group))
     added = ready_for_dialogue(tokenizer, model)
@@ -99,6 +100,17 @@ def watched(params: Params | NestedParams, output: Output[Any] | None) -> Place:
         events = Path(params.tensorboard) / f"{label}-seed{params.seed}-{canonical.digest(of)[:8]}"
     step = output.provenance.step.rpartition(":")[2] if output is not None else ""
     return Place(params.name, f"training {params.name}".strip(), events, step)
+
+
+def _first(dialogues: Input[Dialogue], wanted: int | None) -> list[Dialogue]:
+    rows = dialogues.rows()
+    if wanted is not None and wanted > len(rows):
+        raise UsageError(
+            f"{dialogues.path} holds {len(rows):,} dialogues",
+            expected=f"at least {wanted:,}",
+            remedy="lower num_dialogues, or give more data",
+        )
+    return rows[:wanted]
 
 
 def _training(

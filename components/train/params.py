@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from components.contracts.errors import UsageError
+from components.train.recipe import Recipe
 from components.train.trainjob.request import ClusterParams
 
 Engine = Literal["single", "ddp", "fsdp", "zero1", "zero2", "zero3", "tpu"]
@@ -31,6 +32,29 @@ class PretrainParams(BaseModel):
     workers: Annotated[int, Field(gt=0)] = 2
     """Models trained at once, each on one thread: for tiny models faster than one on several threads."""
 
+    @field_validator("recipe", "tuning")
+    @classmethod
+    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
+        Recipe.of(given)
+        return given
+
+
+class BaseParams(BaseModel):
+    """One base, made from scratch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """The base's name; shown in folder names and progress."""
+    shape: dict[str, Any] = Field(default_factory=dict)
+    """Fields of Shape that differ from its defaults."""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """Fields of Recipe."""
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """How much of the corpus it reads, from the beginning."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of initial weights and data order."""
+
 
 class Params(BaseModel):
     """The study's fine-tuning. Fields of Recipe are described in `loop`."""
@@ -43,6 +67,8 @@ class Params(BaseModel):
     """Fields of Recipe that differ from its defaults."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the data order."""
+    num_dialogues: Annotated[int, Field(gt=0)] | None = None
+    """Train on the first so many, as they lie in the data; null = on all."""
     state_seconds: Annotated[float, Field(ge=0.0, json_schema_extra={"identity": False})] = 300.0
     """Between two states that a training killed at any moment goes on from."""
     heldout_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
@@ -60,6 +86,12 @@ class Params(BaseModel):
     """Which weights become the checkpoint. There is no third choice: a judge that chose would later grade its own."""
     cluster: ClusterParams | None = None
     """Train in a TrainJob on nodes of its own; null = in this process."""
+
+    @field_validator("recipe")
+    @classmethod
+    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
+        Recipe.of(given)
+        return given
 
     @model_validator(mode="after")
     def _several(self) -> Params:
@@ -112,6 +144,12 @@ class NestedParams(BaseModel):
     """As in Params."""
     tensorboard: Annotated[str, Field(json_schema_extra={"identity": False})] = ""
     """As in Params."""
+
+    @field_validator("recipe")
+    @classmethod
+    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
+        Recipe.of(given)
+        return given
 
     @field_validator("amounts")
     @classmethod

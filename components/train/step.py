@@ -7,7 +7,7 @@ from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Noth
 from components.contracts.rows import Dialogue, TextRow
 from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import Workplace
-from components.train.params import InterpolateParams, NestedParams, Params, PickParams, PretrainParams
+from components.train.params import BaseParams, InterpolateParams, NestedParams, Params, PickParams, PretrainParams
 
 
 def pretrain(
@@ -35,6 +35,24 @@ def pretrain(
     outputs = {"small": small, "large": large, "target": target, "judge": judge}
     texts = {name: [row.text for row in port.rows()] for name, port in corpora.items()}
     return pretrain_all(texts, tuning.rows(), outputs, curve, params)
+
+
+def pretrain_base(
+    *,
+    corpus: Input[TextRow],
+    like: Input[Checkpoint],
+    checkpoint: Output[Checkpoint],
+    curve: Output[TrainingStep],
+    params: BaseParams,
+) -> Metrics:
+    """Train one base from scratch, of any shape, on part of a corpus; its tokenizer is that of `like`.
+
+    Raises:
+        TouchstoneError: no text is left, or training diverged.
+    """
+    from components.train.base_model import pretrain_one
+
+    return pretrain_one(corpus, like, checkpoint, curve, params)
 
 
 def train(
