@@ -32,6 +32,7 @@ from components.contracts.declaration import Step as Step
 from components.contracts.declaration import check_params as check_params
 from components.contracts.declaration import code_version as code_version
 from components.contracts.declaration import declare as declare
+from components.contracts.declaration import validated as validated
 from components.contracts.detached import local_ports
 from components.contracts.errors import TouchstoneError
 from components.contracts.metrics import Recorder, step_metrics

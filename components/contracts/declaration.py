@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,6 +25,7 @@ Metrics = Mapping[str, float]
 
 Step = Callable[..., "Metrics | None"]
 Contract = type[Row] | type[Folder]
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,49 @@ def check_params(step: Step, given: Mapping[str, Any] | None) -> BaseModel | Non
         if given:
             raise UsageError(f"{step.__name__} takes no parameters, got {', '.join(given)}")
         return None
+    return validated(model, given or {}, what=f"parameters of {step.__name__}")
+
+
+def validated(model: type[M], given: Mapping[str, Any], *, what: str) -> M:
+    """A model made of values that a person wrote.
+
+    Args:
+        model: With `extra="forbid"`.
+        given: Field -> value.
+        what: Is wrong, when something is.
+
+    Raises:
+        UsageError: an unknown field, with the known one that it resembles, or an impossible value, by name.
+    """
     try:
-        return model.model_validate(dict(given or {}))
+        return model.model_validate(dict(given))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'params'}: {e['msg']}" for e in error.errors())
+        problems = [_problem(model, [str(part) for part in e["loc"]], e["type"], e["msg"]) for e in error.errors()]
         raise UsageError(
-            f"parameters of {step.__name__}: {problems}",
+            f"{what}: {'; '.join(problems)}",
             expected=", ".join(model.model_fields),
             remedy="correct the preset or the parameter file",
         ) from error
+
+
+def _problem(model: type[BaseModel], place: list[str], kind: str, message: str) -> str:
+    name = ".".join(place) or "params"
+    if kind != "extra_forbidden":
+        return f"{name}: {message}"
+    known = _fields_at(model, place[:-1])
+    near = difflib.get_close_matches(place[-1], known, n=1)
+    if near:
+        return f"{name}: there is no such field; did you mean {near[0]}?"
+    return f"{name}: there is no such field" + (f" among {', '.join(known)}" if len(place) > 1 else "")
+
+
+def _fields_at(model: type[BaseModel], place: list[str]) -> list[str]:
+    """Fields of the model that lies at a place within another; none where that is no model."""
+    for name in place:
+        field = model.model_fields.get(name)
+        inner = field.annotation if field is not None else None
+        models = [a for a in (inner, *get_args(inner)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not models:
+            return []
+        model = models[0]
+    return list(model.model_fields)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError, UsageError
@@ -191,11 +190,7 @@ def nested_recipe(given: dict[str, Any]) -> Recipe:
     Raises:
         UsageError: they do, by its schedule, warm-up, epochs or order.
     """
-    try:
-        recipe = Recipe.model_validate({"data_order": "given", **given})
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise UsageError(f"the recipe: {problems}", expected=", ".join(Recipe.model_fields)) from error
+    recipe = Recipe.of({"data_order": "given", **given})
     reasons = {
         f"its rate follows a {recipe.schedule} as long as the run": recipe.schedule != "constant",
         "its warm-up is a share of the run": recipe.warmup_steps is None,

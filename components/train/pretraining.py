@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from components.contracts.bind import Metrics
+from components.contracts.bind import Metrics, validated
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Checkpoint, Output
 from components.contracts.processes import die_with_parent
@@ -52,6 +52,8 @@ def pretrain_all(
     empty = [name for name, texts in corpora.items() if not texts]
     if empty:
         raise TouchstoneError(f"the corpus of {', '.join(empty)} is empty", expected="at least one text")
+    for name in ORDER:
+        _shape(name, params)  # before anything is trained
     spoken = [turn.text for dialogue in tuning for turn in dialogue.turns]
     words = sorted({*spoken, *(text for texts in corpora.values() for text in texts)})
     jobs = [Job(name, corpora[name], tuning if name == "target" else (), outputs[name].folder) for name in ORDER]
@@ -85,8 +87,8 @@ def _make(job: Job) -> tuple[str, dict[str, list[course.Step]]]:
     assert isinstance(params, PretrainParams)
     tokenizer = word_level(words)
     seed = params.seed * len(ORDER) + ORDER.index(job.name)
-    model = new_model(Shape.model_validate(params.shapes.get(job.name, {})), tokenizer, seed)
-    recipe = Recipe.model_validate(params.recipe)
+    model = new_model(_shape(job.name, params), tokenizer, seed)
+    recipe = Recipe.of(params.recipe)
     encoded = encode_texts(tokenizer, job.texts)
     curves = {
         "pretrain": fit(
@@ -100,8 +102,12 @@ def _make(job: Job) -> tuple[str, dict[str, list[course.Step]]]:
     return job.name, curves
 
 
+def _shape(name: str, params: PretrainParams) -> Shape:
+    return validated(Shape, params.shapes.get(name, {}), what=f"the shape of {name}")
+
+
 def _tuning(params: PretrainParams) -> Recipe:
-    return Recipe.model_validate(params.tuning)
+    return Recipe.of(params.tuning)
 
 
 def _tuning_blocks(tokenizer: object, job: Job, params: PretrainParams, seed: int) -> Blocks:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.contracts.declaration import validated
 from components.train.mitigations.params import Mitigation
 
 STUDY_WARMUP_STEPS = 1000
@@ -56,6 +58,15 @@ class Recipe(BaseModel):
     """Where the cosine ends, relative to the peak."""
     mitigation: Mitigation = Mitigation()
     """What is done against forgetting; nothing by default."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Recipe:
+        """The recipe of the fields that a person wrote.
+
+        Raises:
+            UsageError: an unknown field or an impossible value, by name.
+        """
+        return validated(cls, given, what="the recipe")
 
     def warmup(self, num_steps: int) -> int:
         """Steps of warm-up in a run of `num_steps`."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts.errors import UsageError
 from components.train.recipe import Recipe
@@ -141,11 +141,7 @@ def _recipe(request: Request) -> Recipe:
         from components.train.nested import nested_recipe
 
         return nested_recipe(request.recipe)
-    try:
-        return Recipe.model_validate(request.recipe)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise UsageError(f"the recipe: {problems}", expected=", ".join(Recipe.model_fields)) from error
+    return Recipe.of(request.recipe)
 
 
 def _check(request: Request, recipe: Recipe) -> None:

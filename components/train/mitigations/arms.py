@@ -55,4 +55,4 @@ def arm(name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """
     if name not in ARMS:
         raise UsageError(f"there is no mitigation called {name}", expected=", ".join(ARMS))
-    return {**recipe, **ARMS[name](Recipe.model_validate(recipe))}
+    return {**recipe, **ARMS[name](Recipe.of(recipe))}

@@ -142,7 +142,7 @@ def test_memory_is_that_of_a_training(name: str, changes: dict[str, Any], reques
             if isinstance(value, torch.Tensor):
                 living.see(value)
     states = living.most - weights
-    training.losses.clear()
+    training.steps.clear()
     with living:
         training.run()
     kept = shapes.activations(config, HERE, tokens, recipe.precision)

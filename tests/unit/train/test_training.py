@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from components.contracts import bind
-from components.contracts.errors import TouchstoneError
+from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.manifest import FILE_NAME
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, TextRow, Turn
@@ -70,9 +70,23 @@ def test_a_warm_up_that_never_ends_is_told(base: Path, tmp_path: Path) -> None:
     assert "never peaks" in str(Input(tmp_path / "out", Checkpoint).manifest.notes["warning"])
 
 
-def test_an_unknown_recipe_field_is_named(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="learning_rat"):
-        trained(base, tmp_path, learning_rat=1.0)
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ({"learning_rat": 1.0}, "learning_rat: there is no such field; did you mean learning_rate?"),
+        ({"mitigation": {"kl_bet": 1.0}}, "mitigation.kl_bet: there is no such field; did you mean kl_beta?"),
+        ({"mitigation": {"lora": {"ranks": 4}}}, "did you mean rank?"),
+        ({"mitigation": {"lora": {"zzz": 4}}}, "no such field among rank, alpha, dropout"),
+        ({"learning_rate": 0}, "learning_rate: Input should be greater than 0"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_told_by_field(
+    base: Path, tmp_path: Path, recipe: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        trained(base, tmp_path, **recipe)
+    assert told in str(raised.value)
+    assert "batch_size" in raised.value.expected
 
 
 def test_divergence_stops_with_a_remedy_and_leaves_nothing_finished(base: Path, tmp_path: Path) -> None:
