@@ -13,7 +13,7 @@ from components.judge.template import ChoiceForm, GradesForm
 Place = Literal["first", "second", "tie"]
 END_OF_THOUGHT = "</think>"
 """A reasoning model behind a server without reasoning parser thinks aloud before this; none of that is read."""
-_DECORATION = " \t*_`#>[]()\"'"
+_DECORATION = " \t*_`#>[]()\"'-"
 _NUMBER = r"(\d{1,3}(?:\.\d{1,3})?)"
 _GRADES = re.compile(rf"{_NUMBER}\s*/\s*{_NUMBER}")
 
@@ -83,7 +83,9 @@ def _graded(form: GradesForm, value: str) -> Verdict:
 
 
 def _bare(value: str) -> str:
-    return value.strip(_DECORATION + "\r").removesuffix(".").strip(_DECORATION)
+    # A dash opens a list item before the keyword; behind it, it would be the sign of a grade.
+    dress = _DECORATION.replace("-", "") + "\r"
+    return value.strip(dress).removesuffix(".").strip(dress)
 
 
 def _none(why: str) -> Verdict:
