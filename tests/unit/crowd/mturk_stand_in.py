@@ -147,6 +147,7 @@ class Account:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: apart, each answer would wait 40 ms for an acknowledgement
     account: Account
     lock: threading.Lock
 
@@ -193,6 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.wfile.flush()
 
     def log_message(self, *args: Any) -> None:
         pass

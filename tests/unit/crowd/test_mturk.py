@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
 
 from components.contracts.crowd_rows import PayLine
 from components.contracts.errors import TouchstoneError
@@ -31,13 +32,15 @@ from tests.unit.crowd.mturk_stand_in import Account, stand_in
 PAGE = "https://rate.example/mturk/study?token=abc.def&lane=crowd"
 
 
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+@pytest.fixture(scope="module", autouse=True)
+def credentials() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.delenv("AWS_PROFILE", raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +49,15 @@ def server() -> Iterator[tuple[str, Account]]:
         yield url, account
 
 
+@pytest.fixture(scope="module")
+def requester(server: tuple[str, Account], credentials: None) -> Requester:
+    return Requester("sandbox", endpoint=server[0], pause=lambda seconds: None)
+
+
 @pytest.fixture
-def turk(server: tuple[str, Account]) -> tuple[Requester, Account]:
-    url, account = server
-    account.__init__()  # type: ignore[misc]
-    return Requester("sandbox", endpoint=url, pause=lambda seconds: None), account
+def turk(server: tuple[str, Account], requester: Requester) -> tuple[Requester, Account]:
+    server[1].__init__()  # type: ignore[misc]
+    return requester, server[1]
 
 
 @pytest.fixture
@@ -191,8 +198,8 @@ def test_missing_credentials_are_a_user_s_failure(server: tuple[str, Account], m
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'crowd.db'}")
+def engine() -> Iterator[Engine]:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
     tables.Base.metadata.create_all(engine)
     with Session(engine) as session:
         session.add(
