@@ -5,36 +5,15 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 
+from components.contracts import devices
 from components.train.chunking import Blocks
 from components.train.precision import described
-
-TERA = 1e12
-
-
-class Peak(NamedTuple):
-    """What a device's matrix units reach at most, dense, in floating-point operations a second."""
-
-    bfloat16: float
-    float32: float
-
-
-PEAKS: Mapping[str, Peak] = {
-    "H200": Peak(989 * TERA, 67 * TERA),
-    "H100 PCIe": Peak(756 * TERA, 51 * TERA),
-    "H100": Peak(989 * TERA, 67 * TERA),
-    "A100": Peak(312 * TERA, 19.5 * TERA),
-    "L40S": Peak(362 * TERA, 91.6 * TERA),
-    "L4": Peak(121 * TERA, 30.3 * TERA),
-    "A10": Peak(125 * TERA, 31.2 * TERA),
-    "RTX 4090": Peak(165 * TERA, 82.6 * TERA),
-}
-"""By a part of the device's name, the first that fits; from the makers' data sheets, without sparsity."""
 
 
 class Work(NamedTuple):
@@ -92,7 +71,9 @@ def peak(device: Any, precision: str) -> float | None:
 
 def peak_of(name: str, precision: str) -> float | None:
     """As `peak`, of a device called `name`."""
-    return next((getattr(known, precision) for part, known in PEAKS.items() if part in name), None)
+    device = devices.reported(name)
+    tflops = None if device is None else device.bf16_tflops if precision == "bfloat16" else device.fp32_tflops
+    return tflops * 1e12 if tflops is not None else None
 
 
 class Speed:

@@ -51,10 +51,10 @@ def plan(
 
     A base is a model's folder or its config.json: nothing else of it is read, and no weights are loaded.
     """
+    from components.contracts.devices import find
     from pipelines.cli.step import read_params
     from pipelines.data.subsets import read_size
     from pipelines.plan import table
-    from pipelines.plan.devices import find
     from pipelines.plan.sweep import Request
     from pipelines.plan.sweep import plan as worked_out
 

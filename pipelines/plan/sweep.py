@@ -9,11 +9,11 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.contracts.devices import Device
 from components.contracts.errors import UsageError
 from components.train.recipe import Recipe
 from pipelines.plan import compute, shapes
 from pipelines.plan.advice import Advice, advise
-from pipelines.plan.devices import Device
 from pipelines.plan.memory import Engine, Memory, Setting, memory, usual_rows
 
 RESERVE = 0.08

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from components.contracts.devices import find, known
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Output
 from components.contracts.rows import Dialogue, Turn
 from components.train.models import Shape, new_model, save
 from components.train.tokenizer import word_level
 from pipelines.cli.plan import plan
-from pipelines.plan.devices import find, known
 
 pytestmark = pytest.mark.slow  # left to make test
 

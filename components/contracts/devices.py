@@ -1,7 +1,9 @@
-"""Accelerators one may rent: how much they hold and how fast they are at most."""
+"""Accelerators: how much they hold and how fast they are at most, to plan with and to measure against."""
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +28,8 @@ class Device(BaseModel):
     """Dense peak in bf16, in 10^12 operations a second; null = it has no bf16."""
     fp32_tflops: Annotated[float, Field(gt=0)] | None = None
     """Peak in fp32; null = not known."""
+    reported: str | None = None
+    """What the driver calls it, or the words of that which tell it from others; null = not known by its driver."""
 
     def peak(self, precision: str) -> float:
         """Operations a second at most.
@@ -82,3 +86,13 @@ def find(name: str, own: Path | None = None) -> Device:
             remedy="give --devices FILE with its memory_gib and bf16_tflops",
         )
     return devices[name.lower()]
+
+
+@cache
+def reported(name: str) -> Device | None:
+    """The device whose driver calls it `name`; None where it is not known, as of CPUs.
+
+    Of several whose words are in the name the one with the most letters: "H100 PCIe" is not an "H100".
+    """
+    fits = [d for d in known().values() if d.reported and re.search(rf"(?<!\w){re.escape(d.reported)}(?!\w)", name)]
+    return max(fits, key=lambda device: len(device.reported or ""), default=None)
