@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.contracts.rows import PublishedScore
 from components.contracts.verdict import BenchmarkLabel, BenchmarkResult, Interval
+from components.report.demands import label_items
 from components.report.estimates import Estimate, estimate
 from components.report.fieller import confidence, fieller, gap_interval, is_measurable
 from components.report.joining import ItemTable, Part
-from components.report.paired_tests import detectable, holm, items_needed, p_greater, p_less, p_two_sided
+from components.report.paired_tests import detectable, holm, p_greater, p_less, p_two_sided
 from components.report.policy import Policy
 from components.report.support_sets import Coverage
 
@@ -167,18 +167,8 @@ def _label(
 
 
 def _n_needed(found: Estimate, label: BenchmarkLabel, policy: Policy, family: int) -> int | None:
-    """Items that would settle an unsettled benchmark if its numbers stayed as they are."""
-    c, change, one_sided = found.contrasts, found.change, policy.alpha / 2
-    if c is None or change is None or math.isnan(c.var_gap) or label not in ("cannot tell", "gap not measurable"):
-        return None
-    if label == "gap not measurable":
-        return items_needed(c.gap, c.var_gap, found.n_gap, one_sided)
-    limit = policy.negligible_gap_closed
-    if c.delta / c.gap >= policy.capability_gap_closed:
-        # Bonferroni's level: what Holm asks of the smallest p.
-        return items_needed(change.value, change.variance, change.n, one_sided / family)
-    variance = c.var_delta - 2 * limit * c.covariance + limit**2 * c.var_gap
-    return items_needed(limit * c.gap - c.delta, variance, found.n_gap, one_sided)
+    """Items that would settle an unsettled benchmark if its numbers were the truth."""
+    return label_items(found, policy, family) if label in ("cannot tell", "gap not measurable") else None
 
 
 def _shots(e: Evidence, published: Sequence[PublishedScore]) -> int | None:

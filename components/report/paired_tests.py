@@ -63,20 +63,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def detectable(variance: float, df: float, alpha: float) -> float:
     """Smallest change found with 80% power by a two-sided test at alpha: (t_{1-alpha/2} + t_{0.8}) x standard error."""
     return (t_quantile(1 - alpha / 2, df) + t_quantile(POWER, df)) * math.sqrt(variance)
-
-
-def times_needed(effect: float, variance: float, alpha_one_sided: float) -> float | None:
-    """By what factor n must grow so that a one-sided test finds `effect` with 80% power; None when effect <= 0.
-
-    The variance of a mean falls as 1/n, so the factor is ((z_{1-alpha} + z_{0.8}) x standard error / effect)^2.
-    """
-    if effect <= 0 or not variance > 0:
-        return None
-    z = t_quantile(1 - alpha_one_sided, math.inf) + t_quantile(POWER, math.inf)
-    return z * z * variance / effect**2
-
-
-def items_needed(effect: float, variance: float, n: int, alpha_one_sided: float) -> int | None:
-    """Items with which a one-sided test finds `effect` with 80% power, more than n; None when no number would do."""
-    factor = times_needed(effect, variance, alpha_one_sided)
-    return None if factor is None else max(n + 1, math.ceil(n * factor))

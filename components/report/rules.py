@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from components.contracts.verdict import Pooled, StyleResult, VerdictWord
 from components.report.benchmark_results import Assessed
+from components.report.demands import growth_needed, ratio_demand
 from components.report.fieller import pool
-from components.report.paired_tests import times_needed
 from components.report.policy import Policy
 from components.report.pooling import poolable, pooled, without_largest
 from components.report.prose import and_list, percent, points, times
@@ -70,6 +70,11 @@ class Court:
     def ungained(self) -> list[Assessed]:
         """U and V without the benchmarks that gained."""
         return [b for b in self.everything if b.label != "gained"]
+
+    @property
+    def family(self) -> int:
+        """Benchmarks over which single tests are adjusted."""
+        return max(1, sum(b.result.p_gain_holm is not None for b in self.benchmarks))
 
     def pooled(self, members: Sequence[Assessed]) -> Pooled:
         """Gap closed over a set."""
@@ -142,8 +147,8 @@ class Court:
     def _times_for_nothing(self, members: Sequence[Assessed]) -> str:
         parts = poolable(members)
         total, limit = pool([c for _, c in parts]), self.policy.negligible_gap_closed
-        spread = {name: c.var_delta - 2 * limit * c.covariance + limit**2 * c.var_gap for name, c in parts}
-        factor = times_needed(limit * total.gap - total.delta, sum(spread.values()), self.policy.alpha / 2)
+        spread = {name: ratio_demand(c, limit, 0.5, above=False).variance for name, c in parts}
+        factor = growth_needed([ratio_demand(total, limit, self.policy.alpha / 2, above=False)])
         if factor is None:
             return ""
         widest = max(spread, key=spread.__getitem__)

@@ -14,12 +14,10 @@ from statsmodels.stats.power import TTestPower
 from components.report.paired_tests import (
     detectable,
     holm,
-    items_needed,
     mcnemar_exact,
     p_greater,
     p_less,
     p_two_sided,
-    times_needed,
 )
 from components.report.quantiles import wilson
 
@@ -56,17 +54,6 @@ def test_holm_is_statsmodels(p_values: list[float]) -> None:
 def test_detectable_effect_has_eighty_per_cent_power(n: int) -> None:
     effect = detectable(1.0 / n, n - 1, 0.05)
     assert TTestPower().power(effect, n, 0.05, alternative="two-sided") == pytest.approx(0.8, abs=0.005)
-
-
-def test_the_needed_number_of_items_has_eighty_per_cent_power() -> None:
-    needed = items_needed(0.03, 0.25 / 200, 200, 0.025)
-    assert needed is not None
-    assert TTestPower().power(0.03 / 0.5, needed, 0.025, alternative="larger") == pytest.approx(0.8, abs=0.005)
-
-
-def test_no_number_of_items_shows_an_effect_that_points_the_other_way() -> None:
-    assert items_needed(-0.01, 1e-4, 100, 0.025) is None
-    assert times_needed(0.0, 1e-4, 0.025) is None
 
 
 def test_no_change_without_spread_is_no_evidence() -> None:

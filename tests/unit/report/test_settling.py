@@ -1,0 +1,121 @@
+"""Items that would settle what is open: power beside statsmodels, and what a verdict tends to."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from statsmodels.stats.power import NormalIndPower
+
+from components.report.benchmark_results import Evidence, assess
+from components.report.closeness import no_style
+from components.report.demands import MOST, Demand, growth_needed
+from components.report.joining import Part
+from components.report.policy import Policy
+from components.report.rules import Court
+from components.report.settling import settling
+from components.report.support_sets import Coverage
+from tests.unit.report.rows_for_tests import published
+
+CAPTURED = no_style("").model_copy(update={"closeness": 0.9, "ci": (0.8, 0.95), "reason": None})
+LOST = no_style("").model_copy(update={"closeness": 0.1, "ci": (0.0, 0.2), "reason": None})
+
+
+def _court(closed: dict[str, float], *, n: int = 300, policy: Policy | None = None, captured: bool = True) -> Court:
+    """Base .30, target .60, the imitator having closed the given share of the gap."""
+    policy, outside = policy or Policy(), Coverage(supported=False, support=None, source="declared")
+    evidence = []
+    for name, share in closed.items():
+        rows = published(name, {"base": 0.3, "imitator": 0.3 + 0.3 * share, "target": 0.6}, n=n, rounding=0.0)
+        numbers: dict[Part, object] = {row.role: row for row in rows}  # type: ignore[misc]
+        evidence.append(Evidence.of(name, None, numbers, outside))  # type: ignore[arg-type]
+    return Court(assess(evidence, policy), CAPTURED if captured else LOST, policy)
+
+
+def test_one_demands_growth_has_eighty_per_cent_power() -> None:
+    growth = growth_needed([Demand(0.03, 0.25 / 200, 0.025)])
+    assert growth is not None
+    # One sample is two of which one is infinitely large.
+    power = NormalIndPower(ddof=0).power(0.03 / 0.5, 200 * growth, 0.025, ratio=0, alternative="larger")
+    assert power == pytest.approx(0.8, abs=1e-6)
+
+
+def test_several_demands_hold_together_in_eighty_per_cent() -> None:
+    demands = [Demand(0.03, 0.25 / 200, 0.025), Demand(0.02, 0.1 / 200, 0.5), Demand(0.05, 0.3 / 200, 0.025)]
+    growth = growth_needed(demands)
+    assert growth is not None
+    rng = np.random.default_rng(0)
+    holds = np.ones(40_000, dtype=bool)
+    for demand in demands:
+        spread = math.sqrt(demand.variance / growth)
+        level = {0.025: 1.959964, 0.5: 0.0}[demand.level]
+        holds &= demand.effect + spread * rng.standard_normal(len(holds)) > level * spread
+    assert holds.mean() == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("effect", [0.0, -0.01, 1e-9])
+def test_no_growth_is_named_for_what_does_not_point_the_right_way(effect: float) -> None:
+    assert growth_needed([Demand(effect, 1e-3, 0.025), Demand(1.0, 1e-3, 0.025)]) is None
+    assert growth_needed([]) is None
+
+
+@pytest.mark.parametrize(
+    ("closed", "word"),
+    [
+        ({"a": 0.02, "b": 0.05}, "STYLE_ONLY"),
+        ({"a": 0.40, "b": 0.45}, "CAPABILITY"),
+        ({"a": 0.60, "b": 0.0, "c": 0.0}, "LOCAL"),
+        ({"a": 0.60, "b": 0.60, "c": -0.9}, "CAPABILITY"),
+    ],
+)
+def test_numbers_tend_to_the_verdict_that_more_items_would_bring(closed: dict[str, float], word: str) -> None:
+    few = _court(closed, n=40)
+    assert few.verdict == "INCONCLUSIVE"
+    found = settling(few)
+    assert found is not None
+    assert found.word == word
+    many = {name: round(40 * found.growth * 3) for name in closed}
+    assert _court(closed, n=max(many.values())).verdict == word
+
+
+def test_a_loss_without_style_tends_to_regression() -> None:
+    court = _court({"a": 0.0, "b": -0.3}, n=40, captured=False)
+    found = settling(court)
+    assert (court.verdict, found and found.word) == ("INCONCLUSIVE", "REGRESSION")
+
+
+def test_numbers_between_the_limits_tend_to_nothing() -> None:
+    court = _court({"a": 0.22, "b": 0.22})
+    assert court.verdict == "INCONCLUSIVE"
+    assert settling(court) is None
+
+
+def test_where_style_is_missing_no_number_of_items_is_named() -> None:
+    court = _court({"a": 0.0, "b": 0.0}, captured=False)
+    assert settling(court) is None
+
+
+def test_support_that_a_policy_demands_is_not_had_by_more_items() -> None:
+    policy = Policy(require_support=True)
+    court = _court({"a": 0.40, "b": 0.45}, n=40, policy=policy)
+    unknown = [
+        Evidence(b.evidence.estimate, Coverage(None, None, "unknown"), None, b.evidence.published)
+        for b in court.benchmarks
+    ]
+    found = settling(Court(assess(unknown, policy), CAPTURED, policy))
+    assert found is None or found.word != "CAPABILITY"
+
+
+def test_a_critical_tolerance_has_its_own_demand() -> None:
+    closed = {"a": 0.40, "b": 0.45, "c": 0.0}
+    plain = settling(_court(closed, n=60))
+    careful = settling(_court(closed, n=60, policy=Policy(critical=("c",), critical_tolerance=0.03)))
+    assert plain is not None
+    assert careful is not None
+    assert careful.growth > 1.5 * plain.growth
+
+
+def test_growth_beyond_a_plan_is_not_named() -> None:
+    assert growth_needed([Demand(1e-4, 1.0, 0.025)]) is None
+    assert growth_needed([Demand(1.0, MOST / 20, 0.025)]) is not None
