@@ -1,12 +1,10 @@
 """Tables of the rating service. Every time is in seconds since 1970-01-01 UTC, by the server's clock.
 
-What joins: a study has pairs and raters; an assignment is a pair put before a rater, a vote is its answer. Order is told
-by ids, never by times, because clocks jump. Text that is free of NUL and of lone surrogates is the importer's business.
+A study has pairs and raters; an assignment is a pair put before a rater, a vote is its answer. Order is told by ids,
+never by times, because clocks jump.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 from sqlalchemy import (
     JSON,
@@ -20,16 +18,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-PairKind = Literal["headline", "placebo", "gold", "repeat"]
-"""headline: counts. placebo: as headline, but one side is a placebo. gold: has a known right answer, shown to every
-rater. repeat: a headline pair a second time, with its sides turned, for a rater who has answered the first."""
-
-Outcome = Literal["win", "tie", "loss"]
-"""Always for `Pair.model`, whatever side it was shown on."""
-
-Lane = Literal["crowd", "expert"]
-"""expert: sees only pairs on which the crowd is divided, and its votes are exported as another source."""
 
 
 class Base(DeclarativeBase):
@@ -51,7 +39,7 @@ class Study(Base):
     raters_per_pair: Mapped[int]
     """Votes a headline or placebo pair gets, never more."""
     items_per_rater: Mapped[int]
-    """Most items one rater sees, checks included."""
+    """Most items one rater sees, checks included; never more than the study has for one rater."""
     experts_per_pair: Mapped[int]
     """Expert votes a divided pair gets; 0 = no expert lane."""
     gold_share: Mapped[float] = mapped_column(Double)
@@ -90,11 +78,11 @@ class Pair(Base):
     key: Mapped[str] = mapped_column(String(400))
     """The pair's id in the file it came from; never shown, because it may name a model."""
     kind: Mapped[str] = mapped_column(String(10))
-    """One of `PairKind`."""
+    """A `PairKind`. A repeat is shown only to who has answered its original, with the sides turned."""
     prompt_id: Mapped[str] = mapped_column(String(400))
     """The Prompt's id: joins exported judgments."""
     prompt: Mapped[str] = mapped_column(Text)
-    """The instruction both models answered; empty on a repeat, which has its original's."""
+    """The instruction both models answered."""
     model: Mapped[str] = mapped_column(String(400))
     """The model under test; never shown."""
     opponent: Mapped[str] = mapped_column(String(400))
@@ -104,7 +92,7 @@ class Pair(Base):
     opponent_output: Mapped[str] = mapped_column(Text)
     """What `opponent` wrote."""
     gold: Mapped[str | None] = mapped_column(String(4))
-    """The right `Outcome` of a gold pair."""
+    """The right outcome (win, tie, loss), for `model`, of a gold pair."""
     repeat_of: Mapped[int | None] = mapped_column(ForeignKey("pair.id", ondelete="CASCADE"), index=True)
     """The pair a repeat repeats."""
     shuffle: Mapped[int]
@@ -136,7 +124,7 @@ class Rater(Base):
     key: Mapped[str] = mapped_column(String(32))
     """Keyed hash of the person's identity and the study (`invitations.rater_key`); the exported rater."""
     lane: Mapped[str] = mapped_column(String(10), default="crowd")
-    """One of `Lane`."""
+    """crowd, or expert: sees only pairs on which the crowd is divided, and its votes are exported as another source."""
     channel: Mapped[str] = mapped_column(String(10), default="link")
     """How the rater came: link, mturk, import."""
     mturk_assignment: Mapped[str | None] = mapped_column(String(64))
@@ -199,7 +187,7 @@ class Vote(Base):
     pair_id: Mapped[int] = mapped_column(ForeignKey("pair.id", ondelete="CASCADE"))
     rater_id: Mapped[int] = mapped_column(ForeignKey("rater.id", ondelete="CASCADE"))
     outcome: Mapped[str | None] = mapped_column(String(4))
-    """An `Outcome`, for `Pair.model`; null = a problem was reported instead (`problem`)."""
+    """win, tie or loss, for `Pair.model`; null = a problem was reported instead (`problem`)."""
     model_left: Mapped[bool]
     """Whether `Pair.model` was shown on the left (first)."""
     uncounted: Mapped[str | None] = mapped_column(Text)

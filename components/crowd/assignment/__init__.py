@@ -1,0 +1,1 @@
+"""Which pair a rater sees next, and what becomes of the answer."""

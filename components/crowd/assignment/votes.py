@@ -1,0 +1,169 @@
+"""What becomes of an answer: stored once, counted at most as often as the pair asks for."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from components.crowd.assignment.lapse import changed, give_back
+from components.crowd.study.audit import note
+from components.crowd.study.rules import Answered, ExclusionRules, broken_rule, pressed, quality
+from components.crowd.tables import Assignment, Pair, Rater, Study, Vote
+
+Choice = Literal["left", "equal", "right"]
+Kept = Literal["stored", "already", "unknown"]
+"""stored: now. already: the rater has answered this pair before, and the first answer stands. unknown: no such
+assignment of this rater."""
+
+SURPLUS = "the pair already had its raters when this answer came"
+COLUMN = {"win": Pair.wins, "tie": Pair.ties, "loss": Pair.losses}
+CHECK_EVERY = 5
+"""Answers after which the rules are asked again; after gold items and repeats they are asked at once."""
+
+
+def record_vote(session: Session, rater: Rater, assignment_id: int, choice: Choice, now: float) -> Kept:
+    """Store which button a rater pressed. Repeated, it changes nothing: the first answer stands.
+
+    The caller holds the rater's row (`locked_rater`), so that no exclusion comes in between.
+    """
+    found = _assignment(session, rater, assignment_id)
+    if found is None:
+        return "unknown"
+    outcome = pressed(choice, found.model_left)
+    vote_id = _insert(session, rater, found, now, outcome=outcome)
+    if vote_id is None:
+        return "already"
+    pair = session.execute(select(Pair.needed).where(Pair.id == found.pair_id)).one()
+    held = _finish(session, found, "done")
+    if pair.needed and not held and not _take_again(session, rater, found.pair_id):
+        session.execute(update(Vote).where(Vote.id == vote_id).values(uncounted=SURPLUS))
+    elif pair.needed and rater.lane == "crowd":
+        changed(session, update(Pair).where(Pair.id == found.pair_id).values({COLUMN[outcome]: COLUMN[outcome] + 1}))
+    return "stored"
+
+
+def record_problem(session: Session, study: Study, rater: Rater, assignment_id: int, words: str, now: float) -> Kept:
+    """Store that the rater could not answer, and why; the pair's place goes to somebody else."""
+    found = _assignment(session, rater, assignment_id)
+    if found is None:
+        return "unknown"
+    told = words.strip() or "no words"
+    if (
+        _insert(session, rater, found, now, problem=told, uncounted="a problem was reported instead of an answer")
+        is None
+    ):
+        return "already"
+    if _finish(session, found, "problem"):
+        give_back(session, [(found.pair_id, rater.lane)])
+    note(session, f"rater:{rater.key}", "problem", study.name, f"pair {found.pair_id}")
+    return "stored"
+
+
+def check_rules(session: Session, study: Study, rater: Rater, *, always: bool = False) -> str | None:
+    """Exclude the rater if a rule is broken: all votes so far stop counting, and their places go to others.
+
+    Runs in a transaction after the one that stored the vote, since it locks many pairs.
+
+    Returns:
+        The rule that is broken, in words; null = none, or the rater is excluded already.
+    """
+    if rater.excluded is not None or rater.lane == "expert":
+        return None
+    answers = answers_of(session, [rater.id]).get(rater.id, [])
+    last_is_check = bool(answers) and answers[-1].kind in {"gold", "repeat"}
+    if not (always or last_is_check or len(answers) % CHECK_EVERY == 0):
+        return None
+    broken = broken_rule(ExclusionRules.model_validate(study.rules), quality(answers))
+    if broken is not None:
+        exclude(session, study, rater, broken)
+    return broken
+
+
+def exclude(session: Session, study: Study, rater: Rater, reason: str, *, actor: str = "service") -> None:
+    """Take all of a rater's votes out of the count, with the reason; the votes themselves stay."""
+    session.execute(update(Rater).where(Rater.id == rater.id).values(excluded=reason))
+    rater.excluded = reason
+    votes = list(
+        session.execute(
+            select(Vote.id, Vote.pair_id, Vote.outcome, Pair.needed)
+            .join(Pair, Pair.id == Vote.pair_id)
+            .where(Vote.rater_id == rater.id, Vote.uncounted.is_(None))
+            .order_by(Vote.pair_id)
+        ).tuples()
+    )
+    session.execute(
+        update(Vote).where(Vote.id.in_([vote[0] for vote in votes])).values(uncounted=f"rater excluded: {reason}")
+    )
+    for _, pair_id, outcome, needed in votes:
+        if needed and outcome and rater.lane == "crowd":
+            column = COLUMN[outcome]
+            less = {column: column - 1, Pair.reserved: Pair.reserved - 1}
+            changed(session, update(Pair).where(Pair.id == pair_id).values(less))
+    drop_open(session, rater)
+    note(session, actor, "exclude", study.name, f"rater {rater.key}: {reason}")
+
+
+def drop_open(session: Session, rater: Rater) -> None:
+    """End what is open before a rater without an answer; its place goes to others."""
+    found = session.scalar(select(Assignment).where(Assignment.rater_id == rater.id, Assignment.state == "open"))
+    if found is not None and _finish(session, found, "lapsed"):
+        give_back(session, [(found.pair_id, rater.lane)])
+
+
+def answers_of(session: Session, rater_ids: list[int]) -> dict[int, list[Answered]]:
+    """What each rater answered, in order, with what was to be expected on gold items and repeats."""
+    first = Vote.__table__.alias("first")
+    asked = (
+        select(Vote.rater_id, Pair.kind, Vote.outcome, Vote.model_left, Pair.gold, first.c.outcome, Vote.seconds)
+        .join(Pair, Pair.id == Vote.pair_id)
+        .outerjoin(first, (first.c.pair_id == Pair.repeat_of) & (first.c.rater_id == Vote.rater_id))
+        .where(Vote.rater_id.in_(rater_ids), Vote.outcome.is_not(None))
+        .order_by(Vote.id)
+    )
+    found: dict[int, list[Answered]] = {}
+    for rater_id, kind, outcome, left, gold, before, seconds in session.execute(asked).tuples():
+        found.setdefault(rater_id, []).append(Answered(kind, str(outcome), left, gold or before, seconds))
+    return found
+
+
+def _assignment(session: Session, rater: Rater, assignment_id: int) -> Assignment | None:
+    return session.scalar(select(Assignment).where(Assignment.id == assignment_id, Assignment.rater_id == rater.id))
+
+
+def _insert(session: Session, rater: Rater, found: Assignment, now: float, **values: Any) -> int | None:
+    """The new vote's id; null when the rater has answered the pair before."""
+    make = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
+    seconds = now - found.shown_at
+    row = {
+        "pair_id": found.pair_id,
+        "rater_id": rater.id,
+        "model_left": found.model_left,
+        # A clock that was set back in between has measured nothing.
+        "seconds": seconds if seconds >= 0 else None,
+        "answered_at": now,
+        **values,
+    }
+    asked = make(Vote).values(row).on_conflict_do_nothing(index_elements=["rater_id", "pair_id"]).returning(Vote.id)
+    return session.scalar(asked)
+
+
+def _finish(session: Session, found: Assignment, state: str) -> bool:
+    """Whether the assignment was still open, and so held its place."""
+    held = changed(
+        session, update(Assignment).where(Assignment.id == found.id, Assignment.state == "open").values(state=state)
+    )
+    if not held:
+        session.execute(update(Assignment).where(Assignment.id == found.id).values(state=state))
+    return held
+
+
+def _take_again(session: Session, rater: Rater, pair_id: int) -> bool:
+    """Whether a place is left at the pair of an answer that came late."""
+    taken = update(Pair).where(Pair.id == pair_id)
+    if rater.lane == "expert":
+        return changed(session, taken.values(expert_reserved=Pair.expert_reserved + 1))
+    return changed(session, taken.where(Pair.reserved < Pair.needed).values(reserved=Pair.reserved + 1))

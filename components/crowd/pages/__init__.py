@@ -1,0 +1,1 @@
+"""What people see: the rater's page and the admin's."""
