@@ -1,4 +1,4 @@
-"""Preference files -> Judgment rows: AlpacaEval annotations, its reduced CSV, FastChat reviews."""
+"""Preference files -> Judgment rows: AlpacaEval annotations, its reduced CSV, FastChat reviews, and our own folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from components.collect.judgment_folder import folder_rows
 from components.collect.outputs import Outputs
 from components.collect.prompts import PromptIndex, id_text
 from components.collect.reviews import UNREADABLE, Review, read_review
@@ -19,7 +20,7 @@ from components.contracts.rows import Judgment
 Outcome = Literal["win", "tie", "loss"]
 ACCEPTED = (
     "AlpacaEval annotations (generator_1, generator_2, preference), a CSV of model, i, baseline, preference, or"
-    " FastChat reviews (question_id, answer1_id, answer2_id, score)"
+    " FastChat reviews (question_id, answer1_id, answer2_id, score), or the folder that `touchstone judge` wrote"
 )
 MAX_MISSING_SHARE = 0.5
 ALPACA_TIES = (0.0, 1.5)
@@ -53,50 +54,71 @@ class _Found:
 
 
 def read_judgments(
-    paths: Sequence[Path], outputs: Sequence[Outputs], *, prompts: PromptIndex | None = None
+    paths: Sequence[Path],
+    outputs: Sequence[Outputs],
+    *,
+    prompts: PromptIndex | None = None,
+    any_model: bool = False,
 ) -> Verdicts:
     """Read preference files about the models whose outputs are given. Several files of one judge may hold both orders.
 
+    Placebos in a folder of ours are kept beside the models they were compared with.
+
     Args:
-        paths: Files of any of the accepted formats.
+        paths: Files of any of the accepted formats, or folders of Judgment rows.
         outputs: The models, with the names and answer ids by which judgments know them.
         prompts: Needed by files that name prompts by number only (`i`).
+        any_model: Take judgments of every model and prompt, with outputs or without.
 
     Raises:
         TouchstoneError: not readable, no row about two of the given models, or one prompt judged twice alike.
     """
-    models = _Models(outputs)
+    models = _Models(outputs, any_model=any_model)
     rows: list[_Found] = []
+    ready: list[Judgment] = []
     skipped: dict[str, int] = {}
     for path in paths:
+        if path.is_dir():
+            of_ours, left_out = folder_rows(path, models.named, None if any_model else models.prompts, models.listed())
+            ready += of_ours
+            skipped |= {path.name: left_out} if left_out else {}
+            continue
         found, left_out = _read_file(path, models, prompts or PromptIndex())
         rows += found
         if left_out:
             skipped[path.name] = left_out
-    return Verdicts(tuple(_as_rows(rows, models)), skipped)
+    return Verdicts((*_as_rows(rows, models), *ready), skipped)
 
 
 class _Models:
     """Finds a model by the names and answer ids that judgments use."""
 
-    def __init__(self, outputs: Sequence[Outputs]) -> None:
+    def __init__(self, outputs: Sequence[Outputs], *, any_model: bool) -> None:
+        self.any_model = any_model
         self.outputs = {entry.role: entry for entry in outputs}
         self.by_answer = {
             answer: (entry.model, prompt) for entry in outputs for answer, prompt in entry.answers.items()
         }
         self.prompts = {row.prompt_id for entry in outputs for row in entry.completions}
         self.first_of = {name: entry.model for entry in reversed(outputs) for name in entry.aliases}
+        self.first_seen: dict[frozenset[str], tuple[str, str]] = {}
 
     def named(self, name: str) -> str | None:
         """The model of that name (a version behind a colon may be left out)."""
-        return self.first_of.get(name) or self.first_of.get(name.partition(":")[0])
+        known = self.first_of.get(name) or self.first_of.get(name.partition(":")[0])
+        return known or (name if self.any_model else None)
 
     def listed(self) -> str:
         """Roles and names, for error messages."""
         return ", ".join(f"{entry.model} (--{role.replace('_', '-')})" for role, entry in self.outputs.items())
 
     def tested_first(self, pair: tuple[str, str]) -> tuple[str, str]:
-        """(model under test, opponent): the imitator before the base, the base before the target."""
+        """(model under test, opponent): the imitator before the base, the base before the target.
+
+        Without roles the second of a pair is under test, as both formats have it: the first is the baseline.
+        """
+        if self.any_model:
+            return self.first_seen.setdefault(frozenset(pair), (pair[1], pair[0]))
         rank = {
             self.outputs[role].model: number
             for number, role in enumerate(("target_second", "target", "base", "imitator"))
@@ -126,7 +148,7 @@ def _read_file(path: Path, models: _Models, prompts: PromptIndex) -> tuple[list[
             expected=f"two of {models.listed()}",
             remedy="give that model's outputs in a role, name a role with --name ROLE=NAME, or leave the file out",
         )
-    known = [item for item in found if item.prompt_id in models.prompts]
+    known = [item for item in found if models.any_model or item.prompt_id in models.prompts]
     if len(known) < MAX_MISSING_SHARE * len(found) or not known:
         example = next(item for item in found if item.prompt_id not in models.prompts)
         raise TouchstoneError(
@@ -148,7 +170,7 @@ def _read_record(path: Path, record: Record, models: _Models, prompts: PromptInd
     elif {"model", "baseline", "preference"} <= keys:
         # The preference is 2 for the model and 1 for the baseline, as in annotations whose first is the baseline.
         names, source = (record.text("baseline"), record.text("model")), _stem(path)
-        prompt_id = _numbered_prompt(record, prompts)
+        prompt_id = _numbered_prompt(record, prompts, numbers_only=models.any_model)
     elif {"question_id", "score"} <= keys and ("answer1_id" in keys or "model_1" in keys):
         review = read_review(path, record, models.by_answer, models.named)
         return _reviewed(review, record, models)
@@ -198,12 +220,12 @@ def _preference(record: Record) -> tuple[float | None, str | None]:
     return number, None
 
 
-def _numbered_prompt(record: Record, prompts: PromptIndex) -> str:
+def _numbered_prompt(record: Record, prompts: PromptIndex, *, numbers_only: bool) -> str:
     key = next((key for key in ("prompt_id", "question_id", "i") if key in record.value), None)
     if key is None:
         raise record.error("no i", expected="the prompt's number or id", remedy="add the column")
     prompt_id = id_text(record, key)
-    if key == "i" and prompt_id not in prompts:
+    if key == "i" and prompt_id not in prompts and not numbers_only:
         raise record.error(
             f"prompt number {prompt_id}, which "
             + (f"{prompts.name} does not have" if prompts.name else "names no text"),

@@ -1,0 +1,64 @@
+"""Judgment rows of ours -> the same rows under the names of an audit's models, placebos kept beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from components.contracts import manifest as manifests
+from components.contracts.errors import TouchstoneError
+from components.contracts.ports import Input
+from components.contracts.preference_rows import PLACEBO
+from components.contracts.rows import Judgment
+
+PORT = "judgments"
+
+
+def judgments_of(path: Path) -> list[Judgment]:
+    """The Judgment rows in a folder: an artifact, or what `touchstone judge` wrote.
+
+    Raises:
+        TouchstoneError: there are none, or they were changed.
+    """
+    inside = path / PORT
+    at = path if (path / manifests.FILE_NAME).is_file() or not (inside / manifests.FILE_NAME).is_file() else inside
+    return Input(at, Judgment).rows()
+
+
+def folder_rows(
+    path: Path, named: Callable[[str], str | None], prompts: Collection[str] | None, listed: str
+) -> tuple[list[Judgment], int]:
+    """Rows about two known models, or a known model and a placebo; and how many others there were.
+
+    Args:
+        path: The folder.
+        named: Finds a model by a name.
+        prompts: Ids of the prompts whose outputs are known; None = any.
+        listed: The known models, for messages.
+
+    Raises:
+        TouchstoneError: no row is about known models and prompts.
+    """
+    rows = judgments_of(path)
+    if not rows:
+        raise TouchstoneError(f"{path} holds no judgments", expected="at least one", remedy="give another folder")
+    kept: list[Judgment] = []
+    for row in rows:
+        names = [name if name.startswith(PLACEBO) else named(name) for name in (row.model, row.opponent)]
+        model, opponent = names
+        is_known = model is not None and opponent is not None and not (_placebo(model) and _placebo(opponent))
+        if is_known and (prompts is None or row.prompt_id in prompts):
+            kept.append(row.model_copy(update={"model": model, "opponent": opponent}))
+    if not kept:
+        first = rows[0]
+        raise TouchstoneError(
+            f"{path} judges {first.model} against {first.opponent} on prompt {first.prompt_id}: none of its rows is"
+            " about the given models and prompts",
+            expected=f"two of {listed}, on the prompts of their outputs",
+            remedy="give the outputs that were judged, name a role with --name ROLE=NAME, or leave the folder out",
+        )
+    return kept, len(rows) - len(kept)
+
+
+def _placebo(name: str) -> bool:
+    return name.startswith(PLACEBO)
