@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from components.contracts.errors import TouchstoneError
+from components.contracts.preference_results import AdjustedPreference
+from components.contracts.preference_rows import GoldLabel, StyleFeatures
 from components.contracts.rows import Judgment, Role
 from components.contracts.verdict import Interval, PreferenceResult
+from components.report.agreement import agreement
+from components.report.corrected_rates import corrected
 from components.report.quantiles import wilson
-
-Outcome = Literal["win", "tie", "loss"]
-_OPPOSITE: Mapping[Outcome, Outcome] = {"win": "loss", "tie": "tie", "loss": "win"}
-_OTHER_ORDER: Mapping[str, Literal["model_first", "opponent_first", "none"]] = {
-    "model_first": "opponent_first",
-    "opponent_first": "model_first",
-    "none": "none",
-}
+from components.report.rater_resampling import rater_interval
+from components.report.style_preference import adjust
+from components.report.voices import disagree, majority, one_voice, turned, voices_in, votes_of
 
 
 class _Pair(NamedTuple):
@@ -28,8 +26,21 @@ class _Pair(NamedTuple):
     opponent: str
 
 
+class _Bootstrap(NamedTuple):
+    alpha: float
+    resamples: int
+    seed: int
+
+
 def preferences(
-    judgments: Iterable[Judgment], *, models: Mapping[Role, str], alpha: float, resamples: int, seed: int
+    judgments: Iterable[Judgment],
+    *,
+    models: Mapping[Role, str],
+    alpha: float,
+    resamples: int,
+    seed: int,
+    features: Iterable[StyleFeatures] = (),
+    gold: Iterable[GoldLabel] = (),
 ) -> tuple[PreferenceResult, ...]:
     """One result for each source and pair of models; imitator against target first, then as they appear.
 
@@ -37,11 +48,13 @@ def preferences(
         judgments: Rows of any number of sources and pairs; a pair may be written either way round.
         models: Role -> name, to know which of a pair is under test.
         alpha: Intervals are at 1 - alpha.
-        resamples: Of prompts, never of votes: the interval is conditional on the raters.
+        resamples: Of prompts, never of votes: `ci` is conditional on the raters, `ci_raters` is not.
         seed: Of the bootstrap.
+        features: Surface of the outputs; none = no adjustment for style. All pairs of a source are fitted together.
+        gold: People's labels, to correct the shares by.
 
     Raises:
-        TouchstoneError: one rater judged a prompt twice in the same order.
+        TouchstoneError: one rater judged a prompt twice in the same order, or features or labels contradict each other.
     """
     pairs: dict[_Pair, list[Judgment]] = {}
     for row in judgments:
@@ -49,10 +62,16 @@ def preferences(
         pairs.setdefault(_Pair(row.source, row.model, row.opponent), []).append(row)
     wanted = (models.get("imitator"), models.get("target"))
     ordered = sorted(pairs, key=lambda pair: (pair.model, pair.opponent) != wanted)
-    return tuple(
-        _summary(pair, pairs[pair], alpha, resamples, np.random.default_rng([seed, 2, number]))
-        for number, pair in enumerate(ordered)
-    )
+    features, gold, bootstrap = list(features), list(gold), _Bootstrap(alpha, resamples, seed)
+    results = []
+    for number, pair in enumerate(ordered):
+        result = _summary(pair, pairs[pair], gold, bootstrap, np.random.default_rng([seed, 2, number]))
+        if features:
+            votes = [row for other, rows in pairs.items() if other.source == pair.source for row in rows]
+            adjusted = adjust(votes, features, (pair.model, pair.opponent), alpha, resamples, seed)
+            result = _with_adjustment(result, adjusted)
+        results.append(result)
+    return tuple(results)
 
 
 def _canonical(row: Judgment, known: Mapping[_Pair, object], models: Mapping[Role, str]) -> Judgment:
@@ -60,44 +79,62 @@ def _canonical(row: Judgment, known: Mapping[_Pair, object], models: Mapping[Rol
     reverse = _Pair(row.source, row.opponent, row.model)
     if row.opponent != models.get("imitator") and not (reverse in known and row.model != models.get("imitator")):
         return row
-    return row.model_copy(
-        update={
-            "model": row.opponent,
-            "opponent": row.model,
-            "outcome": None if row.outcome is None else _OPPOSITE[row.outcome],
-            "order": _OTHER_ORDER[row.order],
-            "score": row.opponent_score,
-            "opponent_score": row.score,
-        }
-    )
+    return turned(row)
 
 
 def _summary(
-    pair: _Pair, rows: Sequence[Judgment], alpha: float, resamples: int, rng: np.random.Generator
+    pair: _Pair,
+    rows: Sequence[Judgment],
+    gold: Sequence[GoldLabel],
+    bootstrap: _Bootstrap,
+    rng: np.random.Generator,
 ) -> PreferenceResult:
     orders = {row.order for row in rows} - {"none"}
-    prompts, flips = _outcomes(pair, rows, both_orders=len(orders) == 2)
+    votes = votes_of(rows)
+    prompts = {prompt: majority([one_voice(shown) for shown in raters.values()]) for prompt, raters in votes.items()}
+    flips = sum(any(disagree(shown) for shown in raters.values()) for raters in votes.values())
+    voices = {prompt: voices_in(raters) for prompt, raters in votes.items()}
+    several = len({name for said in voices.values() for name in said}) > 1
+    alpha, resamples, seed = bootstrap
     counts = Counter(prompts.values())
     n = counts["win"] + counts["tie"] + counts["loss"]
-    share = (counts["win"] + counts["tie"]) / n if n else None
     return PreferenceResult(
         source=pair.source,
         model=pair.model,
         opponent=pair.opponent,
         n=n,
         unscored=counts[None],
-        at_least_target=share,
+        at_least_target=(counts["win"] + counts["tie"]) / n if n else None,
         ci=share_interval(n - counts["loss"], n, alpha=alpha, resamples=resamples, rng=rng) if n else None,
         wins=counts["win"],
         ties=counts["tie"],
         losses=counts["loss"],
-        order_flips=flips,
+        order_flips=flips if len(orders) == 2 else None,
         score_total=_total([row.score for row in rows]),
         opponent_score_total=_total([row.opponent_score for row in rows]),
         adjusted=None,
         style_share=None,
         qualified=None,
         note=_note(orders, rows, n),
+        ci_raters=rater_interval(voices, alpha=alpha, resamples=resamples, seed=seed) if several else None,
+        agreement=agreement(voices, alpha=alpha, resamples=resamples, seed=seed) if several else None,
+        corrected=corrected(prompts, gold, (pair.model, pair.opponent), alpha=alpha),
+    )
+
+
+def _with_adjustment(result: PreferenceResult, adjustment: AdjustedPreference) -> PreferenceResult:
+    """The result with what the style regression says; a preference above one half is a share again."""
+    note = result.note
+    if adjustment.num_prompts < result.n:
+        left = f"style features of both outputs are known on {adjustment.num_prompts} of {result.n} prompts"
+        note = f"{note}; {left}" if note else left
+    return result.model_copy(
+        update={
+            "adjusted": None if adjustment.adjusted is None else 0.5 + adjustment.adjusted,
+            "style_share": adjustment.style_share,
+            "adjustment": adjustment,
+            "note": note,
+        }
     )
 
 
@@ -111,50 +148,6 @@ def share_interval(successes: int, n: int, *, alpha: float, resamples: int, rng:
     shares = rng.binomial(n, successes / n, size=resamples) / n
     low, high = np.quantile(shares, [alpha / 2, 1 - alpha / 2])
     return float(low), float(high)
-
-
-def _outcomes(
-    pair: _Pair, rows: Sequence[Judgment], *, both_orders: bool
-) -> tuple[dict[str, Outcome | None], int | None]:
-    """Outcome of each prompt (None = unreadable), and on how many prompts a rater's two orders disagreed."""
-    votes: dict[str, dict[str, dict[str, Outcome | None]]] = {}
-    for row in rows:
-        orders = votes.setdefault(row.prompt_id, {}).setdefault(row.rater, {})
-        if row.order in orders:
-            raise TouchstoneError(
-                f"{pair.source}: {row.rater} judged {pair.model} against {pair.opponent} on prompt {row.prompt_id}"
-                " twice in the same order",
-                expected="one judgment for each rater, prompt and order",
-                remedy="give repeated votes a rater name of their own, or remove the duplicates",
-            )
-        orders[row.order] = row.outcome
-    outcomes: dict[str, Outcome | None] = {}
-    flips = 0
-    for prompt, raters in votes.items():
-        flips += any(_disagree(orders) for orders in raters.values())
-        outcomes[prompt] = majority([_one_voice(orders) for orders in raters.values()])
-    return outcomes, flips if both_orders else None
-
-
-def _disagree(orders: Mapping[str, Outcome | None]) -> bool:
-    return len(set(orders.values()) - {None}) > 1
-
-
-def _one_voice(orders: Mapping[str, Outcome | None]) -> Outcome | None:
-    """A rater's outcome over the orders shown; disagreement is a tie, an unreadable half leaves it unknown."""
-    found = set(orders.values())
-    if None in found:
-        return None
-    return found.pop() if len(found) == 1 else "tie"
-
-
-def majority(votes: Sequence[Outcome | None]) -> Outcome | None:
-    """The outcome that more than half of the readable votes name, else a tie; None when none is readable."""
-    readable = [vote for vote in votes if vote is not None]
-    if not readable:
-        return None
-    outcome, count = Counter(readable).most_common(1)[0]
-    return outcome if 2 * count > len(readable) else "tie"
 
 
 def _total(scores: Sequence[float | None]) -> float | None:

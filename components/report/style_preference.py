@@ -21,6 +21,7 @@ from components.contracts.preference_rows import StyleFeatures
 from components.contracts.rows import Judgment
 from components.contracts.verdict import Interval
 from components.report.clustered import Codes, Floats
+from components.report.resampling import drawn_weights
 from components.report.style_fit import Fits, Point, Solver
 from components.report.style_rows import SAME, StyleRows, beside, style_rows, surface
 
@@ -153,12 +154,6 @@ def _draws(rows: StyleRows, solver: Solver, start: Point, resamples: int, rng: n
         terms.append(fits.point.terms)
     raw, adjusted = (np.concatenate(parts) for parts in zip(*effects, strict=True))
     return _Drawn(_Effects(raw, adjusted), np.concatenate(terms, axis=1), failed)
-
-
-def drawn_weights(n: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """(n, resamples): how often each of n prompts was drawn; every column sums to n."""
-    drawn = rng.integers(0, n, size=(n, resamples)) * resamples + np.arange(resamples)
-    return np.bincount(drawn.ravel(), minlength=n * resamples).reshape(n, resamples).astype(np.float64)
 
 
 def _unfit(rows: StyleRows, prompts: int, pair: tuple[str, str]) -> str | None:

@@ -1,0 +1,129 @@
+"""How far several voices on the same items agree: Krippendorff's alpha, Fleiss' and Cohen's kappa, raw agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from components.contracts.preference_results import Agreement, Interval
+from components.report.clustered import Floats
+from components.report.resampling import drawn_weights
+
+Voices = Mapping[str, Mapping[str, str]]
+"""Item -> voice -> the category it named. A voice that did not speak on an item is not in it."""
+
+
+def agreement(voices: Voices, *, alpha: float, resamples: int, seed: int) -> Agreement:
+    """Every measure of agreement, null with its reason where it cannot be had.
+
+    Args:
+        voices: Items with one voice add to no measure.
+        alpha: The interval of Krippendorff's alpha is at 1 - alpha.
+        resamples: Of items.
+        seed: Of the bootstrap.
+    """
+    counts = vote_counts(voices)
+    several = counts[counts.sum(axis=1) >= 2]
+    names = {name for votes in voices.values() for name in votes}
+    value, interval, reasons = None, None, []
+    if not len(several):
+        reasons.append("no item has two voices")
+    elif (several.sum(axis=0) > 0).sum() < 2:
+        reasons.append("only one category occurs: agreement beyond chance cannot be told")
+    else:
+        value = krippendorff_alpha(several)
+        interval = alpha_interval(several, alpha=alpha, resamples=resamples, seed=seed)
+        if interval is None:
+            reasons.append("all voices agree on every item: resampling them shows no spread of alpha")
+    fleiss = fleiss_kappa(several)
+    if len(several) and fleiss is None and value is not None:
+        reasons.append("Fleiss' kappa: items have different numbers of voices")
+    cohen = cohen_kappa(voices, *sorted(names)) if len(names) == 2 else None
+    return Agreement(
+        num_items=len(several),
+        num_raters=len(names),
+        raw=raw_agreement(several),
+        alpha=value,
+        alpha_ci=interval,
+        fleiss=fleiss,
+        cohen=cohen,
+        reason="; ".join(reasons) or None,
+    )
+
+
+def vote_counts(voices: Voices) -> Floats:
+    """(items, categories): how many voices named each; items and categories in sorted order."""
+    categories = {name: k for k, name in enumerate(sorted({c for votes in voices.values() for c in votes.values()}))}
+    counts = np.zeros((len(voices), len(categories)))
+    for row, item in enumerate(sorted(voices)):
+        for category in voices[item].values():
+            counts[row, categories[category]] += 1
+    return counts
+
+
+def raw_agreement(counts: Floats) -> float | None:
+    """Share of pairs of voices on the same item that name the same category."""
+    each = counts.sum(axis=1)
+    pairs = float((each * (each - 1)).sum())
+    return float((counts * (counts - 1)).sum()) / pairs if pairs else None
+
+
+def krippendorff_alpha(counts: Floats) -> float | None:
+    """Alpha for nominal categories with missing voices (Krippendorff 2004, chapter 11).
+
+    1 - observed / expected disagreement: with n_ic voices of m_i for category c on item i, n_c in all and N = sum n_c,
+
+        alpha = 1 - (N - 1) sum_i sum_c n_ic (m_i - n_ic) / (m_i - 1) / (N^2 - sum_c n_c^2)
+
+    Items with fewer than two voices are left out. None when only one category occurs.
+    """
+    (value,) = _alphas(counts, np.ones((1, len(counts)))) if len(counts) else (np.nan,)
+    return None if np.isnan(value) else float(value)
+
+
+def alpha_interval(counts: Floats, *, alpha: float, resamples: int, seed: int) -> Interval | None:
+    """Percentile interval of Krippendorff's alpha over resampled items; None where no resample differs from another.
+
+    Resamples in which only one category occurs have no alpha and are passed over.
+    """
+    draws = _alphas(counts, drawn_weights(len(counts), resamples, np.random.default_rng([seed, 5])).T)
+    draws = draws[~np.isnan(draws)]
+    if not len(draws) or draws.min() == draws.max():
+        return None
+    low, high = np.quantile(draws, [alpha / 2, 1 - alpha / 2])
+    return float(low), float(high)
+
+
+def _alphas(counts: Floats, weights: Floats) -> Floats:
+    """Alpha under item weights (b, items), NaN where it is not defined."""
+    each = counts.sum(axis=1)
+    pairable = each >= 2
+    counts, each, weights = counts[pairable], each[pairable], weights[:, pairable]
+    disagreement = (counts * (each[:, None] - counts)).sum(axis=1) / np.where(pairable.any(), each - 1, 1.0)
+    totals = weights @ counts
+    n = totals.sum(axis=1)
+    expected = n**2 - (totals**2).sum(axis=1)
+    found: Floats = 1 - (n - 1) * (weights @ disagreement) / np.where(expected > 0, expected, np.nan)
+    return found
+
+
+def fleiss_kappa(counts: Floats) -> float | None:
+    """Fleiss' kappa (Fleiss 1971); None where items have different numbers of voices or only one category occurs."""
+    each = counts.sum(axis=1)
+    if not len(counts) or each[0] < 2 or (each != each[0]).any():
+        return None
+    chance = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
+    observed = float(((counts**2).sum(axis=1) - each).mean() / (each[0] * (each[0] - 1)))
+    return (observed - chance) / (1 - chance) if chance < 1 else None
+
+
+def cohen_kappa(voices: Voices, one: str, other: str) -> float | None:
+    """Cohen's kappa of two voices on the items both spoke on (Cohen 1960); None where chance alone always agrees."""
+    pairs = [(votes[one], votes[other]) for votes in voices.values() if one in votes and other in votes]
+    if not pairs:
+        return None
+    categories = sorted({name for pair in pairs for name in pair})
+    table = np.array([[sum(pair == (a, b) for pair in pairs) for b in categories] for a in categories]) / len(pairs)
+    chance = float(table.sum(axis=1) @ table.sum(axis=0))
+    return float((np.trace(table) - chance) / (1 - chance)) if chance < 1 else None
