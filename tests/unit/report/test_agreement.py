@@ -1,0 +1,228 @@
+"""Agreement beside reference implementations, its interval, and each rater's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import krippendorff
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
+
+from components.contracts.rows import Judgment
+from components.report.agreement import agreement, fleiss_kappa, krippendorff_alpha, raw_agreement, vote_counts
+from components.report.preference import preferences
+from components.report.rater_quality import RaterQuality, rater_quality
+from components.report.rater_resampling import rater_interval
+from components.report.resampling import drawn_weights
+from tests.unit.report.rows_for_tests import judgment
+from tests.unit.report.voting_for_tests import outputs, votes
+
+OUTCOMES = ("win", "tie", "loss")
+Voices = dict[str, dict[str, str]]
+
+
+def _voices(items: int, raters: int, *, missing: float = 0.0, noise: float = 0.4, seed: int = 0) -> Voices:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, items)
+    found: Voices = {}
+    for i in range(items):
+        said = {f"r{r}": int(rng.integers(0, 3)) if rng.random() < noise else int(truth[i]) for r in range(raters)}
+        found[f"i{i}"] = {r: OUTCOMES[c] for r, c in said.items() if rng.random() >= missing}
+    return found
+
+
+def _matrix(voices: Voices) -> list[list[float]]:
+    raters = sorted({name for said in voices.values() for name in said})
+    return [[OUTCOMES.index(said[r]) if r in said else np.nan for said in voices.values()] for r in raters]
+
+
+@pytest.mark.parametrize(("raters", "missing"), [(2, 0.0), (3, 0.0), (5, 0.3), (9, 0.7)])
+def test_alpha_is_krippendorffs_with_voices_missing(raters: int, missing: float) -> None:
+    voices = _voices(150, raters, missing=missing, seed=raters)
+    expected = krippendorff.alpha(reliability_data=_matrix(voices), level_of_measurement="nominal")
+    assert krippendorff_alpha(vote_counts(voices)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_kappas_are_those_of_statsmodels_and_scikit_learn() -> None:
+    voices = _voices(120, 4)
+    assert fleiss_kappa(vote_counts(voices)) == pytest.approx(reference_fleiss(vote_counts(voices)), abs=1e-12)
+    two = {item: {r: c for r, c in said.items() if r in ("r0", "r1")} for item, said in voices.items()}
+    both = [[said[r] for said in two.values()] for r in ("r0", "r1")]
+    result = agreement(two, alpha=0.05, resamples=50, seed=0)
+    assert result.cohen == pytest.approx(cohen_kappa_score(*both), abs=1e-12)
+    assert result.raw == pytest.approx(np.mean([a == b for a, b in zip(*both, strict=True)]), abs=1e-12)
+
+
+def test_raw_agreement_is_over_pairs_of_voices() -> None:
+    assert (
+        raw_agreement(vote_counts({"a": {"x": "win", "y": "win", "z": "loss"}, "b": {"x": "tie", "y": "tie"}})) == 0.5
+    )
+
+
+def test_the_interval_is_a_bootstrap_of_items() -> None:
+    counts = vote_counts(_voices(80, 3))
+    expected = stats.bootstrap(
+        (np.arange(80),),
+        lambda chosen: krippendorff_alpha(counts[chosen]) or 0.0,
+        vectorized=False,
+        n_resamples=3000,
+        method="percentile",
+        rng=1,
+    ).confidence_interval
+    result = agreement(_voices(80, 3), alpha=0.05, resamples=3000, seed=0)
+    assert result.alpha_ci == pytest.approx((expected.low, expected.high), abs=0.01)
+
+
+def test_items_with_one_voice_add_nothing() -> None:
+    voices = _voices(60, 3)
+    alone = {f"x{k}": {"r9": "win"} for k in range(40)}
+    result = agreement({**voices, **alone}, alpha=0.05, resamples=100, seed=0)
+    assert (result.num_items, result.num_raters) == (60, 4)
+    assert result.alpha == pytest.approx(krippendorff_alpha(vote_counts(voices)), abs=1e-12)
+    assert result.fleiss is not None
+
+
+@pytest.mark.parametrize(
+    ("voices", "reason"),
+    [
+        ({}, "no item has two voices"),
+        ({"a": {"x": "win"}, "b": {"y": "win"}}, "no item has two voices"),
+        ({"a": {"x": "win", "y": "win"}, "b": {"x": "win", "y": "win"}}, "only one category occurs"),
+    ],
+)
+def test_agreement_that_cannot_be_told_is_null_and_says_why(voices: Voices, reason: str) -> None:
+    result = agreement(voices, alpha=0.05, resamples=50, seed=0)
+    assert (result.alpha, result.alpha_ci, result.fleiss, result.cohen) == (None, None, None, None)
+    assert result.reason is not None
+    assert reason in result.reason
+
+
+def test_full_agreement_is_one_without_an_interval() -> None:
+    voices = {f"i{k}": dict.fromkeys("xyz", OUTCOMES[k % 3]) for k in range(30)}
+    result = agreement(voices, alpha=0.05, resamples=200, seed=0)
+    assert (result.raw, result.alpha, result.fleiss) == (1.0, 1.0, 1.0)
+    assert result.alpha_ci is None
+
+
+def test_different_numbers_of_voices_have_no_fleiss() -> None:
+    voices = _voices(40, 3)
+    del voices["i0"]["r0"]
+    result = agreement(voices, alpha=0.05, resamples=50, seed=0)
+    assert result.fleiss is None
+    assert result.reason == "Fleiss' kappa: items have different numbers of voices"
+
+
+def test_every_resample_holds_as_many_draws_as_there_are_things() -> None:
+    weights = drawn_weights(50, 2000, np.random.default_rng(0))
+    assert (weights.sum(axis=0) == 50).all()
+    # Drawn with replacement, one thing is left out of (1 - 1/50)^50 of the resamples.
+    assert (weights == 0).mean() == pytest.approx((1 - 1 / 50) ** 50, abs=0.005)
+
+
+def _preference(rows: list[Judgment]) -> object:
+    return preferences(rows, models={"imitator": "imitator", "target": "target"}, alpha=0.05, resamples=300, seed=0)[0]
+
+
+def test_raters_who_lean_widen_the_interval_that_speaks_for_others() -> None:
+    features = outputs(100)
+    leaning = _preference(votes(features, raters=6, lean=2.0))
+    even = _preference(votes(features, raters=6))
+    for result in (leaning, even):
+        assert result.ci_raters[0] < result.ci[0] < result.at_least_target < result.ci[1] < result.ci_raters[1]  # type: ignore[attr-defined]
+    spread = [result.ci_raters[1] - result.ci_raters[0] for result in (leaning, even)]  # type: ignore[attr-defined]
+    assert spread[0] > 1.5 * spread[1]
+
+
+def test_a_single_voice_has_neither_agreement_nor_an_interval_for_other_raters() -> None:
+    result = _preference([judgment(f"p{k}", "win" if k % 2 else "loss") for k in range(20)])
+    assert (result.agreement, result.ci_raters) == (None, None)  # type: ignore[attr-defined]
+
+
+def test_two_orders_of_one_rater_are_one_voice() -> None:
+    rows = []
+    for k in range(20):
+        rows += [judgment(f"p{k}", "win"), judgment(f"p{k}", "win" if k else "loss", order="opponent_first")]
+        rows.append(judgment(f"p{k}", "win" if k % 2 else "tie", rater="s"))
+    result = _preference(rows)
+    assert result.agreement.num_raters == 2  # type: ignore[attr-defined]
+    assert result.agreement.raw == 11 / 20  # type: ignore[attr-defined]
+
+
+def test_a_share_of_all_has_wilsons_interval_whoever_votes() -> None:
+    voices = {f"p{k}": {"r": "win", "s": "tie", "t": "win"} for k in range(20)}
+    expected = stats.binomtest(20, 20).proportion_ci(method="wilson")
+    found = rater_interval(voices, alpha=0.05, resamples=50, seed=0)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_spread_over_raters_is_that_of_resampled_columns() -> None:
+    voices = _voices(40, 12, missing=0.7, noise=0.6)
+    rng = np.random.default_rng(1)
+    raters, prompts = [f"r{k}" for k in range(12)], [prompt for prompt, said in voices.items() if said]
+    draws = []
+    for _ in range(3000):
+        drawn, kept, heard = rng.choice(raters, 12), 0, 0
+        for prompt in rng.choice(prompts, len(prompts)):
+            said = [voices[prompt][r] for r in drawn if r in voices[prompt]]
+            heard += bool(said)
+            kept += bool(said) and 2 * said.count("loss") <= len(said)
+        draws.append(kept / heard)
+    low, high = rater_interval(voices, alpha=0.05, resamples=3000, seed=0) or (0, 0)
+    half = float(stats.t.ppf(0.975, 11) * np.std(draws) * np.sqrt(12 / 11))
+    assert (high - low) / 2 == pytest.approx(half, rel=0.04)
+
+
+def _records(rows: list[Judgment], **other: object) -> dict[str, RaterQuality]:
+    return {row.rater: row for row in rater_quality(rows, alpha=0.05, **other)}  # type: ignore[arg-type]
+
+
+def test_a_rater_is_measured_against_the_majority_of_the_others() -> None:
+    rows = []
+    for k in range(30):
+        rows += [judgment(f"p{k}", "win", rater=r) for r in ("a", "b", "c")]
+        rows.append(judgment(f"p{k}", "win" if k < 6 else "loss", rater="contrary"))
+    # Here the others are divided: there is no majority to agree with.
+    rows += [judgment("p99", outcome, rater=r) for r, outcome in (("a", "win"), ("b", "loss"), ("contrary", "win"))]
+    found = _records(rows)
+    assert (found["contrary"].num_shared, found["contrary"].agreement) == (30, 0.2)
+    assert found["b"].agreement == pytest.approx(30 / 31)
+    assert found["contrary"].agreement_ci == pytest.approx(stats.binomtest(6, 30).proportion_ci(method="wilson"))
+
+
+def test_a_liking_for_a_side_is_seen_whichever_way_the_pair_is_written() -> None:
+    rows = []
+    for k in range(40):
+        first = k % 2 == 0
+        row = judgment(f"p{k}", "win" if first else "loss", order="model_first" if first else "opponent_first")
+        rows.append(row if k % 3 else row.model_copy(update={"rater": "r"}))
+    rows += [judgment(f"q{k}", "tie") for k in range(10)]
+    record = _records(rows)["r"]
+    assert (record.n, record.first_share, record.tie_share) == (50, 1.0, 0.2)
+    assert record.first_ci is not None
+    assert record.first_ci[0] > 0.9
+
+
+def test_a_rater_who_hurries_shows_a_falling_time() -> None:
+    rows = [judgment(f"p{k}", "win", rater=r) for r in ("hurried", "steady") for k in range(41)]
+    rng = np.random.default_rng(0)
+    noise = np.exp(0.1 * rng.standard_normal(41))
+    steps = np.linspace(0, 1, 41)
+    found = _records(rows, seconds={"hurried": list(30 * 0.25**steps * noise), "steady": list(30 * noise)})
+    expected = stats.linregress(steps, np.log(30 * 0.25**steps * noise)).slope
+    assert found["hurried"].time_trend == pytest.approx(np.expm1(expected), abs=1e-9)
+    assert found["hurried"].time_trend == pytest.approx(-0.75, abs=0.05)
+    assert found["hurried"].time_trend_ci is not None
+    assert found["hurried"].time_trend_ci[1] < -0.6
+    assert found["steady"].time_trend_ci is not None
+    assert found["steady"].time_trend_ci[0] < 0 < found["steady"].time_trend_ci[1]
+    assert found["hurried"].median_seconds == pytest.approx(15, rel=0.15)
+
+
+@pytest.mark.parametrize("change", [lambda row: row, lambda row: row.model_copy(update={"order": "none"})])
+def test_a_rater_of_one_vote_has_a_record_without_what_cannot_be_known(change: Callable[[Judgment], Judgment]) -> None:
+    record = _records([change(judgment("p0", "tie"))], seconds={"r": [4.0]})["r"]
+    assert (record.n, record.agreement, record.first_share, record.tie_share) == (1, None, None, 1.0)
+    assert (record.median_seconds, record.time_trend) == (4.0, None)
