@@ -16,7 +16,8 @@ import components
 from components.contracts import bind
 from components.contracts.errors import UsageError
 
-PIPELINES = ("imitation_audit",)
+SWEEPS = ("data_scaling", "base_scaling", "local_imitation", "mitigation")
+PIPELINES = ("imitation_audit", *SWEEPS)
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ def step(name: str) -> bind.Step:
     if name not in steps():
         raise UsageError(f"no step called {name}", expected=", ".join(steps()), remedy="touchstone list")
     return steps()[name]
+
+
+def is_sweep(name: str) -> bool:
+    """Whether a pipeline makes the cells of a sweep."""
+    return name in SWEEPS
 
 
 def pipeline(name: str) -> Pipeline:

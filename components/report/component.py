@@ -67,3 +67,36 @@ def compare(
     from components.report import step
 
     bind.run_task(step.compare, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def gather_cells(
+    reports: dsl.Input[list[dsl.Artifact]],
+    scores: dsl.Input[list[dsl.Dataset]],
+    base: dsl.Input[dsl.Model],
+    base_scores: dsl.Input[dsl.Dataset],
+    target_scores: dsl.Input[dsl.Dataset],
+    cells: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+    earlier: dsl.Input[dsl.Artifact] = None,
+) -> None:
+    """Put the finished cells of a loop beside those of the loops before."""
+    from components.contracts import bind
+    from components.report import step
+
+    bind.run_task(step.gather_cells, locals())
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def compare_cells(
+    cells: dsl.Input[dsl.Artifact],
+    study: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Set the cells of a sweep side by side."""
+    from components.contracts import bind
+    from components.report import step
+
+    bind.run_task(step.compare_cells, locals())

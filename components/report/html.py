@@ -91,7 +91,7 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
     extras = extras or ReportExtras()
     limits = extras.limits or PolicyLimits.from_provenance(verdict.provenance)
     names = model_names(verdict, extras.models)
-    return _template("report.html.j2").render(
+    return page_template("report.html.j2").render(
         verdict=verdict,
         extras=extras,
         limits=limits,
@@ -129,7 +129,7 @@ def render_study_html(
         (entry.name, entry.verdict.style.closeness, entry.verdict.style.ci, entry.verdict.style.reason or "")
         for entry in entries
     ]
-    return _template("study.html.j2").render(
+    return page_template("study.html.j2").render(
         page_title=clean(title),
         entries=[(entry, safe_href(entry.href)) for entry in entries],
         claims=claims,
@@ -165,7 +165,8 @@ def _printed(value: object) -> object:
     return clean(value) if type(value) is str else value
 
 
-def _template(name: str) -> Template:
+def page_template(name: str) -> Template:
+    """One of the pages' templates: text is escaped, a missing name is an error."""
     return _environment().get_template(name)
 
 

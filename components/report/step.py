@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.contracts import canonical
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import DataFigures, Overlap
-from components.contracts.ports import Input, Nothing, Output, Report
+from components.contracts.ports import Checkpoint, Input, Inputs, Nothing, Output, Report
 from components.contracts.rows import (
     GateCheck,
     Judgment,
@@ -22,6 +22,7 @@ from components.contracts.rows import (
     Support,
     SupportClaim,
 )
+from components.contracts.sweep_rows import Cell, CellResults
 from components.report.policy import Policy
 
 VERDICT_FILE = "verdict.json"
@@ -189,6 +190,62 @@ def compare(
     )
     study.commit(notes={"claims": [claim.holds for claim in claims]})
     return {"claims": float(len(claims)), "claims_that_hold": float(sum(claim.holds for claim in claims))}
+
+
+class GatherParams(BaseModel):
+    """The cells that a loop made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """Shown in folder names and progress."""
+    cells: tuple[Cell, ...] = ()
+    """Those that come with this call."""
+
+
+def gather_cells(
+    *,
+    reports: Inputs[Report],
+    scores: Inputs[Score],
+    base: Input[Checkpoint],
+    base_scores: Input[Score],
+    target_scores: Input[Score],
+    earlier: Input[CellResults] = Nothing(CellResults),  # noqa: B008
+    cells: Output[CellResults],
+    params: GatherParams,
+) -> Metrics:
+    """Put the finished cells of a loop, all of one base, beside those of the loops before.
+
+    Raises:
+        TouchstoneError: a cell's report or scores are missing, or there are two of them.
+    """
+    from components.report.sweep_cells import gather
+
+    return {"cells": float(gather(reports, scores, base, base_scores, target_scores, earlier, params.cells, cells))}
+
+
+class CompareCellsParams(BaseModel):
+    """How the cells of a sweep are set side by side."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    title: str = "Sweep"
+    """Heading of the page."""
+    policy: Policy = Policy()
+    """Its alpha, and which benchmarks are behaviour."""
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Of the curves' intervals."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the resampling."""
+
+
+def compare_cells(*, cells: Input[CellResults], study: Output[Report], params: CompareCellsParams) -> Metrics:
+    """Curves over data and bases, capability against style, one row a cell: sweep.html, sweep.json, every report."""
+    from components.report.sweep_page import write_sweep
+
+    made = write_sweep(cells, study.folder, params)
+    study.commit(notes={"verdicts": {cell.cell.name: cell.verdict for cell in made.cells}})
+    return {"cells": float(len(made.cells)), "curves": float(len(made.curves))}
 
 
 def _metrics(gap_closed: float | None, closeness: float | None, *, passed: bool) -> Metrics:

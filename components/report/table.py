@@ -53,6 +53,11 @@ def render_table(verdict: Verdict) -> RenderableType:
     return Group(*parts)
 
 
+def verdict_text(word: str) -> Text:
+    """A verdict in its colour."""
+    return Text(word, _STYLES[word])
+
+
 def render_study_table(entries: Sequence[StudyEntry]) -> RenderableType:
     """A study's arms side by side for the terminal."""
     table = _plain_table()

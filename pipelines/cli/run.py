@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from components.contracts.errors import UsageError
+
 
 @click.command()
 @click.argument("pipeline")
@@ -14,15 +16,24 @@ import click
 @click.option("--name", default=None, help="Folder below --runs.  [default: PRESET-SEED]")
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--plain", is_flag=True, help="Give the target no style of its own (a control: never STYLE_ONLY).")
-def run(pipeline: str, preset: str, seed: int, name: str | None, runs: Path, plain: bool) -> None:
+@click.option("--cell", "cells", multiple=True, help="Of a sweep: make this cell only; several times for several.")
+def run(
+    pipeline: str, preset: str, seed: int, name: str | None, runs: Path, plain: bool, cells: tuple[str, ...]
+) -> None:
     """Run PIPELINE here, step by step, and print its verdicts.
 
     Started again with the same name it goes on from the last finished step.
     """
     from pipelines import catalog
-    from pipelines.local.study import run_study
+    from pipelines.local.study import run_study, run_sweep
+    from pipelines.sweep.config import SweepConfig
 
-    config = catalog.preset(pipeline, preset, seed=seed, plain=plain)
-    folder = runs / (name or f"{preset}-{seed}")
-    result = run_study(pipeline, config, folder)
-    result.print_to_terminal()
+    if cells and not catalog.is_sweep(pipeline):
+        raise UsageError(f"{pipeline} is no sweep and has no cells", remedy="leave --cell out")
+    dials = {"only": cells} if cells else {}
+    config = catalog.preset(pipeline, preset, seed=seed, plain=plain, **dials)
+    folder = runs / (name or (f"{pipeline}-" if catalog.is_sweep(pipeline) else "") + f"{preset}-{seed}")
+    if isinstance(config, SweepConfig):
+        run_sweep(pipeline, config, folder).print_to_terminal()
+    else:
+        run_study(pipeline, config, folder).print_to_terminal()

@@ -55,7 +55,7 @@ def show(pipeline: str, preset: str, seed: int, as_json: bool) -> None:
         ir = Path(folder) / "pipeline.yaml"
         compile_to(pipeline, config, ir)
         tasks = graph.tasks(graph.load(ir))
-    click.echo(f"{pipeline}, preset {preset}: {len(tasks)} steps\n")
+    click.echo(f"{pipeline}, preset {preset}: {sum(task.times for task in tasks)} steps\n")
     click.echo("\n".join(draw(tasks)))
     click.echo("\nconfiguration\n")
     click.echo(yaml.safe_dump(values, sort_keys=False, width=100).rstrip())
@@ -63,7 +63,7 @@ def show(pipeline: str, preset: str, seed: int, as_json: bool) -> None:
 
 def draw(tasks: Sequence[Task]) -> list[str]:
     """One line a task in running order: what it is called, and which tasks feed which of its ports."""
-    labels = {task.path: label(task) for task in tasks}
+    labels = {task.path: label(task) + (f" x {task.times}" if task.rounds else "") for task in tasks}
     width = max(map(len, labels.values()))
     lines = []
     for task in tasks:
@@ -76,6 +76,6 @@ def draw(tasks: Sequence[Task]) -> list[str]:
 
 
 def label(task: Task) -> str:
-    """A task as a person calls it: its step, and what for."""
-    name = task.params.get("params", {}).get("name", "")
+    """A task as a person calls it: its step, and what for; of a loop, the step alone."""
+    name = "" if task.rounds else task.params.get("params", {}).get("name", "")
     return f"{task.step} {name}".strip()

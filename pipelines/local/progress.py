@@ -54,11 +54,9 @@ def _readable(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-@contextmanager
-def progress(estimator: Estimator) -> Iterator[Watcher]:
-    """Show a bar while the block runs; the watcher given takes the runner's events."""
-    console = Console(stderr=True)
-    bar = Progress(
+def new_bar(console: Console) -> Progress:
+    """A bar for a run; nothing where nobody watches."""
+    return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -68,7 +66,12 @@ def progress(estimator: Estimator) -> Iterator[Watcher]:
         console=console,
         disable=not console.is_terminal,
     )
-    with bar:
+
+
+@contextmanager
+def progress(estimator: Estimator) -> Iterator[Watcher]:
+    """Show a bar while the block runs; the watcher given takes the runner's events."""
+    with new_bar(Console(stderr=True)) as bar:
         yield Watcher(bar, estimator)
 
 

@@ -29,6 +29,7 @@ from pipelines.local.warm import warm_python
 
 EVENT = re.compile(re.escape(bind.PROGRESS_MARK) + r" (started|reused|finished)(?: in [\d.]+ s:)? (.*)")
 
+STORE = "artifacts"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -56,7 +57,7 @@ def run_compiled(pipeline: Path, folder: Path, on_event: Callable[[Event], None]
     from kfp import components, local
 
     folder.mkdir(parents=True, exist_ok=True)
-    store = folder / "artifacts"
+    store = folder / STORE
     store.mkdir(exist_ok=True)
     scratch = folder / ".kfp"
     with _only_one(folder), (folder / "log.txt").open("a", encoding="utf-8") as log:

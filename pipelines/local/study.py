@@ -1,10 +1,12 @@
-"""One run of the study on this machine: compile, execute, put the results where a person looks."""
+"""One run of a pipeline on this machine: compile, execute, put the results where a person looks."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,11 @@ from pipelines import graph
 from pipelines.cli.compile import compile_to
 from pipelines.imitation_audit.presets import StudyConfig
 from pipelines.local.progress import Estimator, progress
-from pipelines.local.runner import run_compiled
+from pipelines.local.runner import STORE, Event, run_compiled
+from pipelines.study_config import StudySettings
+from pipelines.sweep.config import SweepConfig
+from pipelines.sweep.live import sweep_progress
+from pipelines.sweep.result import SweepResult
 
 if TYPE_CHECKING:
     from components.report.comparison import Study
@@ -54,7 +60,17 @@ class StudyResult:
 
 
 def run_study(pipeline: str, config: StudyConfig, folder: Path) -> StudyResult:
-    """Run `pipeline` with `config` in `folder`, going on from whatever is finished there.
+    """Run the study with `config` in `folder`; see `run_pipeline`."""
+    return StudyResult(run_pipeline(pipeline, config, folder))
+
+
+def run_sweep(pipeline: str, config: SweepConfig, folder: Path) -> SweepResult:
+    """Run a sweep with `config` in `folder`; see `run_pipeline`."""
+    return SweepResult(run_pipeline(pipeline, config, folder))
+
+
+def run_pipeline(pipeline: str, config: StudySettings, folder: Path) -> Path:
+    """Run `pipeline` with `config` in `folder`, going on from whatever is finished there; gives the results' folder.
 
     Raises:
         TouchstoneError: a step failed, or the folder cannot be written.
@@ -69,11 +85,20 @@ def run_study(pipeline: str, config: StudyConfig, folder: Path) -> StudyResult:
     ir = folder / "pipeline.yaml"
     compile_to(pipeline, config, ir)
     tasks = graph.tasks(graph.load(ir))
-    estimator = Estimator(len(tasks), config.typical_seconds, Counter(task.step for task in tasks))
-    with progress(estimator) as watcher:
+    counts = Counter(task.step for task in tasks for _ in range(task.times))
+    estimator = Estimator(counts.total(), config.typical_seconds, counts)
+    with _watched(config, estimator, folder) as watcher:
         outputs = run_compiled(ir, folder, watcher)
     _publish(outputs["Output"], folder / RESULT)
-    return StudyResult(folder / RESULT)
+    return folder / RESULT
+
+
+def _watched(
+    config: StudySettings, estimator: Estimator, folder: Path
+) -> AbstractContextManager[Callable[[Event], None]]:
+    if isinstance(config, SweepConfig):
+        return sweep_progress(estimator, config.sweep.cells(), folder / STORE)
+    return progress(estimator)
 
 
 def _publish(made: Path, result: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.contracts.errors import UsageError
 from components.contracts.sweep_rows import Cell
+from components.train.mitigations.arms import replays
 
 Kind = Literal["series", "separate", "interpolated", "whole"]
 Amount = Annotated[int, Field(gt=0)]
@@ -22,8 +23,9 @@ class Group(NamedTuple):
     """Cells whose checkpoints come out of one piece of work."""
 
     kind: Kind
-    """series: one pass with a checkpoint for each amount. separate: a training each. whole: one training, waited for by
-    an interpolated group. interpolated: mixtures of base and that training's model, no training of their own."""
+    """series: one pass with a checkpoint for each amount. separate: a training each; all of them read pre-training text
+    again, or none does. whole: one training, which an interpolated group waits for. interpolated: mixtures of base and
+    that training's model, no training of their own."""
     cells: tuple[Cell, ...]
     amounts: tuple[int, ...] = ()
     """Of a series: every amount of the sweep, whichever of its cells are asked for, so that its work stays the same."""
@@ -90,6 +92,7 @@ class Sweep(BaseModel):
         for base, data in itertools.product(self.bases, self.data):
             cells = [cell for cell in self.cells() if (cell.base, cell.data) == (base, data)]
             separate: list[Cell] = []
+            replaying: list[Cell] = []
             for seed, arm in itertools.product(self.seeds, self.mitigations):
                 own = tuple(cell for cell in cells if (cell.seed, cell.mitigation) == (seed, arm))
                 if not own:
@@ -101,9 +104,8 @@ class Sweep(BaseModel):
                 elif self.one_pass and len(self.amounts) > 1 and arm in ON_THE_WAY:
                     found.append(Group("series", own, self.amounts))
                 else:
-                    separate += own
-            if separate:
-                found.append(Group("separate", tuple(separate)))
+                    (replaying if replays(arm) else separate).extend(own)
+            found += [Group("separate", tuple(some)) for some in (separate, replaying) if some]
         return tuple(found)
 
     def _mixes(self, cells: Collection[Cell], seed: int) -> bool:

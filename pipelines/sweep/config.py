@@ -23,3 +23,8 @@ class SweepConfig(StudySettings):
     """compare_cells."""
     cells_at_once: Annotated[int, Field(ge=0)] = 0
     """Cells that a cluster works on together; 0 = as many as it has room for. A laptop takes one after another."""
+
+    @property
+    def settings(self) -> Struct:
+        """The parameters of every step; which of the cells a run makes changes none of them."""
+        return self.model_dump(mode="json", exclude={"typical_seconds": True, "cells_at_once": True, "sweep": {"only"}})

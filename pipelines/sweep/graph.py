@@ -14,7 +14,7 @@ from kfp import dsl
 from components.contracts.sweep_rows import Cell
 from components.report.component import gather_cells
 from components.train.component import interpolate, pick_checkpoint, train, train_nested
-from components.train.mitigations.arms import arm
+from components.train.mitigations.arms import arm, replays
 from pipelines.study_graph import Data, Measured, StudyGraph
 from pipelines.sweep.cells import PLAIN, Group
 from pipelines.sweep.config import SweepConfig
@@ -31,7 +31,7 @@ class SweepGraph:
         Args:
             config: The sweep and the parameters of every step.
             study: What all cells share.
-            replay: Pre-training texts by base, for arms that read some of them again; a base may lack them.
+            replay: Pre-training texts by base, for arms that read some of them again.
         """
         self._config = config
         self._study = study
@@ -64,9 +64,13 @@ class SweepGraph:
         return gather_cells(
             reports=dsl.Collected(report),
             scores=dsl.Collected(imitator.scores),
+            base=self._base(cells[0].base),
             base_scores=base.scores,
             target_scores=self._study.target.scores,
-            params={"name": cells[0].base, "cells": [cell.model_dump(mode="json") for cell in cells]},
+            params={
+                "name": cells[0].base,
+                "cells": [cell.model_dump(mode="json", exclude_none=True) for cell in cells],
+            },
             **({} if earlier is None else {"earlier": earlier.outputs["cells"]}),
         )
 
@@ -123,8 +127,7 @@ class SweepGraph:
         return self._plain[key]
 
     def _texts(self, group: Group) -> dict[str, Any]:
-        replayed = any("replay_share" in self._recipe(cell.mitigation).get("mitigation", {}) for cell in group.cells)
-        return {"replay": self._replay[group.first.base]} if replayed and group.first.base in self._replay else {}
+        return {"replay": self._replay[group.first.base]} if replays(group.first.mitigation) else {}
 
     def _base(self, name: str) -> Any:
         return self._study.materials.models[name]

@@ -42,8 +42,8 @@ def test_an_arrow_between_other_types_is_noticed(ir: Any) -> None:
     mutated = copy.deepcopy(ir)
     dag, name = _first_dag_with(mutated, "style")
     wires = dag["tasks"][name]["inputs"]["artifacts"]
-    some = next(spec for spec in dag["tasks"].values() if "dialogues" in spec.get("inputs", {}).get("artifacts", {}))
-    wires["base"] = some["inputs"]["artifacts"]["dialogues"]
+    some = next(spec for spec in dag["tasks"].values() if "requests" in spec.get("inputs", {}).get("artifacts", {}))
+    wires["base"] = some["inputs"]["artifacts"]["requests"]
     assert any("base" in line for line in broken_arrows(mutated))
 
 
@@ -64,7 +64,8 @@ def _first_dag_with(ir: Any, task: str) -> tuple[Any, str]:
 
 def test_every_parameter_is_one_its_step_takes(ir: Any) -> None:
     for task in graph.tasks(ir):
-        bind.check_params(catalog.steps()[task.step], task.params.get("params"))
+        for given in task.rounds or (task.params,):
+            bind.check_params(catalog.steps()[task.step], given.get("params"))
 
 
 def test_an_unknown_parameter_is_noticed(ir: Any) -> None:
@@ -73,18 +74,22 @@ def test_an_unknown_parameter_is_noticed(ir: Any) -> None:
         bind.check_params(catalog.steps()["ask"], {**task.params.get("params", {}), "temperatur": 1.0})
 
 
-def test_the_seed_in_a_runs_form_is_the_seed_of_the_preset(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", catalog.PIPELINES)
+def test_the_seed_in_a_runs_form_is_the_seed_of_the_preset(name: str, tmp_path: Path) -> None:
     # Compiled with seed 0 and started with seed 3, every step must get what the preset with seed 3 would give it.
     def compiled_with(seed: int) -> dict[str, Any]:
-        compile_to("imitation_audit", catalog.preset("imitation_audit", "smoke", seed=seed), tmp_path / "ir.yaml")
+        compile_to(name, catalog.preset(name, "smoke", seed=seed), tmp_path / "ir.yaml")
         return {task.path: task for task in graph.tasks(graph.load(tmp_path / "ir.yaml"))}
 
     compiled, wanted = compiled_with(0), compiled_with(3)
     for path, task in compiled.items():
         if task.step == "register":
             continue
-        given, expected = ({"seed": 0, **t.params["params"]} for t in (task, wanted[path]))
-        assert {**given, "seed": given["seed"] + (3 if "seed" in task.fed else 0)} == expected, path
+        given, expected = (
+            [{"seed": 0, **t["params"]} for t in each.rounds or (each.params,)] for each in (task, wanted[path])
+        )
+        added = 3 if "seed" in task.fed else 0
+        assert [{**one, "seed": one["seed"] + added} for one in given] == expected, path
 
 
 def test_tasks_do_not_install_packages_when_they_start(ir: Any) -> None:

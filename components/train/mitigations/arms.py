@@ -56,3 +56,8 @@ def arm(name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
     if name not in ARMS:
         raise UsageError(f"there is no mitigation called {name}", expected=", ".join(ARMS))
     return {**recipe, **ARMS[name](Recipe.of(recipe))}
+
+
+def replays(name: str) -> bool:
+    """Whether an arm reads pre-training texts again, which `train` is then given."""
+    return "replay_share" in arm(name, {}).get("mitigation", {})

@@ -1,0 +1,1 @@
+"""Does a larger base bring what more imitation data does not?"""

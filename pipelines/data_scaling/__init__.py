@@ -1,0 +1,1 @@
+"""Does more imitation data bring capability, or only style?"""

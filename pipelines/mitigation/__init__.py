@@ -1,0 +1,1 @@
+"""Can forgetting be prevented, and what does that cost in style?"""
