@@ -1,47 +1,60 @@
-"""The web application: health, metrics, and a start page that says ratings are not open yet."""
+"""The web application: the rater's page, the admin's pages, health and metrics."""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.routing import Match
+from sqlalchemy.exc import DBAPIError, NoResultFound, SQLAlchemyError
+from starlette.exceptions import HTTPException
 
-REQUESTS = "touchstone_crowd_requests_total"
-SECONDS = "touchstone_crowd_request_seconds"
-OTHER = "other"
-"""Label of every path that is no route: an address that a scanner makes up must not become a time series."""
+from components.contracts.errors import TouchstoneError
+from components.crowd.database import Store
+from components.crowd.pages.admin import Admin, admin_routes
+from components.crowd.pages.guard import REQUESTS, SECONDS, Guarded, Measured, TooLargeError, metrics_page
+from components.crowd.pages.paper import VERSION, message, static_file
+from components.crowd.pages.rating import MTURK_SITES, Rating, rating_routes
+from components.crowd.settings import Settings, read_settings
 
-START_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Touchstone: ratings</title>
-<h1>Ratings are not open yet</h1>
-<p>This is where people will compare pairs of answers without knowing which model wrote them.
-There is nothing to rate at the moment.</p>
-</html>
-"""
+__all__ = ["REQUESTS", "SECONDS", "create_app"]
+
+LOG = logging.getLogger("touchstone.crowd")
 
 
-def create_app(engine: Engine) -> FastAPI:
+def create_app(engine: Engine, settings: Settings | None = None, clock: Callable[[], float] = time.time) -> FastAPI:
     """The service over one database.
 
     Args:
-        engine: Of the database that will hold the ratings; it is asked by /readyz and owned by the caller.
+        engine: Of the database that holds the ratings; owned by the caller.
+        settings: Secrets and sites; read from the environment when not given.
+        clock: Seconds since 1970 UTC.
     """
+    settings = settings or read_settings(engine.url)
+    store = Store(engine)
+    registry = CollectorRegistry()
     app = FastAPI(title="Touchstone crowd", docs_url=None, redoc_url=None, openapi_url=None)
-    _measure(app)
+    app.add_middleware(Guarded, frames=settings.frames, hand_in=tuple(MTURK_SITES.values()))
+    app.add_middleware(Measured, site=app, registry=registry)
+    _failures(app)
+    _probes(app, store, registry)
+    app.include_router(rating_routes(Rating(store, settings, clock)))
+    app.include_router(admin_routes(Admin(store, settings, clock)))
+    return app
 
-    @app.get("/", response_class=HTMLResponse)
-    def start() -> str:
-        """What a visitor sees."""
-        return START_PAGE
+
+def _probes(app: FastAPI, store: Store, registry: CollectorRegistry) -> None:
+    """What Kubernetes, Prometheus and a stray visitor ask for."""
+
+    @app.get("/")
+    def start() -> Response:
+        """What a visitor without an invitation sees."""
+        return message("Ratings by invitation", "Please open the link that was sent to you.")
 
     @app.get("/healthz", response_class=PlainTextResponse)
     def alive() -> str:
@@ -50,43 +63,67 @@ def create_app(engine: Engine) -> FastAPI:
 
     @app.get("/readyz", response_class=PlainTextResponse)
     def ready() -> Response:
-        """Whether requests can be served: 200, or 503 while the database cannot be reached."""
+        """Whether requests can be served: 200, or 503 while the database cannot be reached or migrated."""
         try:
-            with engine.connect() as connection:
+            store.migrate()
+            with store.engine.connect() as connection:
                 connection.execute(text("select 1"))
+        except TouchstoneError as error:
+            return PlainTextResponse(f"database not usable: {error.found}\n", status_code=503)
         except SQLAlchemyError as error:
             # The driver's message may quote the address, password included; its type says enough here.
             return PlainTextResponse(f"database not reachable: {type(error).__name__}\n", status_code=503)
         return PlainTextResponse("ready\n")
 
-    return app
-
-
-def _measure(app: FastAPI) -> None:
-    """Count and time every request of `app`, and answer /metrics."""
-    registry = CollectorRegistry()
-    requests = Counter(REQUESTS, "Requests answered.", ("path", "status"), registry=registry)
-    seconds = Histogram(SECONDS, "From a request's arrival to its answer.", ("path",), registry=registry)
-
-    @app.middleware("http")
-    async def measure(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        began, status = time.perf_counter(), 500
-        try:
-            response = await answer(request)
-            status = response.status_code
-            return response
-        finally:
-            path = next(_matching(app, request), OTHER)
-            requests.labels(path, str(status)).inc()
-            seconds.labels(path).observe(time.perf_counter() - began)
-
     @app.get("/metrics")
     def metrics() -> Response:
         """Prometheus's text format."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return metrics_page(registry)
+
+    @app.get("/static/{version}/{name}")
+    def static(version: str, name: str) -> Response:
+        """Style sheet, script, icon; an old address gets the new file, and is not kept."""
+        answer = static_file(name)
+        if version != VERSION:
+            answer.headers["Cache-Control"] = "no-store"
+        return answer
 
 
-def _matching(app: FastAPI, request: Request) -> Iterator[str]:
-    for route in app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            yield str(getattr(route, "path", OTHER))
+def _failures(app: FastAPI) -> None:
+    """What people see when something is wrong."""
+
+    @app.exception_handler(DBAPIError)
+    def unsaved(request: Request, error: DBAPIError) -> Response:
+        # Without the statement's values: they hold outputs and pseudonyms.
+        LOG.error("%s %s: %s", request.method, request.scope.get("route"), type(error.orig).__name__)
+        return message(
+            "That could not be saved",
+            "The service is busy or its database away. Please reload this page in a moment, or go back and press the "
+            "button again: no answer is counted twice.",
+            503,
+            {"Retry-After": "5"},
+        )
+
+    @app.exception_handler(NoResultFound)
+    def missing(request: Request, error: NoResultFound) -> Response:
+        return message("There is nothing here", "It may have been deleted.", 404)
+
+    @app.exception_handler(TouchstoneError)
+    def refused(request: Request, error: TouchstoneError) -> Response:
+        LOG.error("%s", error.found)
+        return message("That is not possible", error.found, 409)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> Response:
+        return message("That form is damaged", "Please go back and try again.", 400)
+
+    @app.exception_handler(TooLargeError)
+    def large(request: Request, error: TooLargeError) -> Response:
+        return PlainTextResponse("too large\n", 413)
+
+    @app.exception_handler(HTTPException)
+    def other(request: Request, error: HTTPException) -> Response:
+        words = {404: "There is nothing here", 405: "That is not possible here"}
+        return message(
+            words.get(error.status_code, "Something is wrong"), "Please open your link again.", error.status_code
+        )

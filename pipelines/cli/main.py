@@ -13,12 +13,14 @@ from pipelines.cli.lazy_group import LazyGroup
 COMMANDS = {
     "audit": ("pipelines.cli.audit:audit", "Verdict from the files you already have."),
     "evaluate": ("pipelines.cli.evaluate:evaluate", "Score a model on benchmarks, and have it answer prompts."),
+    "judge": ("pipelines.cli.judge:judge", "Who is preferred: ask a judge, check it for drift, read stored judgments."),
     "verdict": ("pipelines.cli.verdict:verdict", "Recompute a verdict from an audit's saved rows."),
     "data": (
         "pipelines.cli.data:data",
         "Imitation data: ingest, synthesize, subset, overlap, validate, review, takedown.",
     ),
     "toxicity": ("pipelines.cli.toxicity:toxicity", "Toxicity scorers: calibrate, rate, check against HateCheck."),
+    "crowd": ("pipelines.cli.crowd:crowd", "Blind ratings by people: serve, invite, export."),
     "plan": ("pipelines.cli.plan:plan", "Memory, time and cost of a sweep of trainings, before anything is rented."),
     "run": ("pipelines.cli.run:run", "Run a pipeline on this machine."),
     "study": ("pipelines.cli.study:study", "Run the laptop study over several seeds and count what held."),

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-PLAIN_ABOVE = 50_000
+PLAIN_ABOVE = 100_000
 """Characters above which a text is shown as it is, without Markdown: made-up nesting could keep the reader busy."""
 ELEMENTS = {
     "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "span",
@@ -79,7 +79,7 @@ def _escaped(text: str) -> str:
 
 
 def _reader() -> MarkdownIt:
-    reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    reader = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
     rules = {
         "fence": _code,
         "code_block": _code,

@@ -1,0 +1,25 @@
+"""The service on a port, until it is told to stop."""
+
+from __future__ import annotations
+
+import uvicorn
+from sqlalchemy import Engine
+
+from components.crowd.app import create_app
+from components.crowd.settings import Settings
+
+GRACE_SECONDS = 20
+
+
+def serve(engine: Engine, settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGTERM; requests under way are answered first."""
+    # The pods' addresses change and probes come every few seconds: an access log would hold little else, and the
+    # addresses of raters' pages, which are their keys.
+    uvicorn.run(
+        create_app(engine, settings),
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )

@@ -1,0 +1,1 @@
+"""What `touchstone crowd` does with the rating service's database."""
