@@ -58,12 +58,22 @@ class Outputs:
     """Outputs without a visible character; kept, since silence is an answer."""
 
 
-def read_outputs(path: Path, role: Role, *, name: str | None = None, prompts: PromptIndex | None = None) -> Outputs:
+def read_outputs(
+    path: Path,
+    role: Role,
+    *,
+    name: str | None = None,
+    prompts: PromptIndex | None = None,
+    option: str = "",
+    unnamed: str = "",
+) -> Outputs:
     """Read one model's outputs.
 
     Args:
         path: A file, or a folder of Completion rows.
         role: The part the model plays.
+        option: How messages call what the path was given as; empty = the role's own option.
+        unnamed: What to call a model that the file does not name; empty = as its role.
         name: Its name; else the one in the file, else the role.
         prompts: Ids and texts of prompts; FastChat answers carry no texts of their own.
 
@@ -71,21 +81,21 @@ def read_outputs(path: Path, role: Role, *, name: str | None = None, prompts: Pr
         TouchstoneError: not readable, of another kind, a prompt answered twice, two models in one file, or more than a
             tenth of the outputs empty.
     """
-    reader = _Reader(path, role, prompts or PromptIndex())
+    reader = _Reader(path, role, prompts or PromptIndex(), option or f"--{flag(role)}")
     if path.is_dir():
         for number, row in enumerate(Input(path, Completion).rows(), 1):
             reader.add(Record(f"{path}, row {number}", {}), row.prompt_id, row.prompt, row.text, row.model)
     else:
         for record in files.records(path):
             reader.take(record)
-    return reader.finish(name)
+    return reader.finish(name, unnamed or role)
 
 
 class _Reader:
     """Collects the outputs of one file."""
 
-    def __init__(self, path: Path, role: Role, prompts: PromptIndex) -> None:
-        self.path, self.role, self.prompts = path, role, prompts
+    def __init__(self, path: Path, role: Role, prompts: PromptIndex, option: str) -> None:
+        self.path, self.role, self.prompts, self.option = path, role, prompts, option
         self.rows: dict[str, Completion] = {}
         self.places: dict[str, str] = {}
         self.model: str | None = None
@@ -128,7 +138,7 @@ class _Reader:
             raise record.error(
                 f"an output of {model}, after outputs of {self.model}",
                 expected="one model a file",
-                remedy=f"split the file and give each model its role; this one is --{flag(self.role)}",
+                remedy=f"split the file and give each model its role; this one is {self.option}",
             )
         self.model = self.model or model
         if not text.strip():
@@ -136,7 +146,7 @@ class _Reader:
         self.rows[prompt_id] = Completion(prompt_id=prompt_id, model=model or "", prompt=prompt, text=text)
         self.places[prompt_id] = record.where
 
-    def finish(self, name: str | None) -> Outputs:
+    def finish(self, name: str | None, unnamed: str) -> Outputs:
         """Check the whole and give every row the model's name."""
         if not self.rows:
             raise TouchstoneError(f"{self.path} holds no outputs", expected=ACCEPTED, remedy="give another file")
@@ -144,9 +154,9 @@ class _Reader:
             raise TouchstoneError(
                 f"{self.empty[0]}: the output is empty, as are {len(self.empty)} of {len(self.rows)} in this file",
                 expected=f"at most {MAX_EMPTY_SHARE:.0%} empty outputs",
-                remedy=f"generate the outputs of --{flag(self.role)} again",
+                remedy=f"generate the outputs of {self.option} again",
             )
-        model = name or self.model or self.role
+        model = name or self.model or unnamed
         completions = tuple(row.model_copy(update={"model": model}) for row in self.rows.values())
         aliases = {model, self.model or model}
         # FastChat writes NAME:VERSION in answers and NAME in review file names.
@@ -161,9 +171,7 @@ class _Reader:
         if other is None and has_prompt and (output_key is not None or "choices" in value):
             return
         kind, remedy = other or (f"a record with only {', '.join(value) or 'nothing'}", "rename its fields")
-        raise record.error(
-            f"--{flag(self.role)} got {kind}", expected=ACCEPTED, remedy=remedy.replace("ROLE", self.role)
-        )
+        raise record.error(f"{self.option} got {kind}", expected=ACCEPTED, remedy=remedy.replace("ROLE", self.role))
 
 
 def _first_choice(record: Record) -> str:
