@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from components.contracts.verdict import Pooled
 from components.report.benchmark_results import Assessed
@@ -41,14 +42,26 @@ def pooled(members: Sequence[Assessed], policy: Policy) -> Pooled:
     )
 
 
-def without_largest(members: Sequence[Assessed], policy: Policy) -> tuple[str, Bounds] | None:
-    """The benchmark that adds most to the pooled change, and the interval of the pooled change without it.
+class Rest(NamedTuple):
+    """A set of benchmarks without the one that adds most to its pooled change."""
+
+    largest: str
+    """The benchmark left out."""
+    change: Bounds
+    """Interval of the others' summed change."""
+    closed: Bounds | None
+    """Interval of the share of their gap that the others closed; None where their gap is not measurable."""
+
+
+def without_largest(members: Sequence[Assessed], policy: Policy) -> Rest | None:
+    """What is left of a pooled change without the benchmark that adds most to it.
 
     None with fewer than two benchmarks. A single benchmark must not pass for broad capability by its large gap.
     """
     parts = poolable(members)
     if len(parts) < 2:
         return None
-    largest = max(parts, key=lambda part: part[1].delta)
-    rest = pool([c for name, c in parts if name != largest[0]])
-    return largest[0], confidence(rest.delta, rest.var_delta, rest.df, policy.alpha)
+    largest = max(parts, key=lambda part: part[1].delta)[0]
+    rest = pool([c for name, c in parts if name != largest])
+    change = confidence(rest.delta, rest.var_delta, rest.df, policy.alpha)
+    return Rest(largest, change, fieller(rest, policy.alpha) if is_measurable(rest, policy.alpha) else None)

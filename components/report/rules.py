@@ -108,9 +108,13 @@ class Court:
             f"the gap closed {over(members)} must be above 0 beyond chance; it could be {percent(total.ci[0])}"
             if total.ci[0] <= 0
             else None,
-            f"the others must gain too without {rest[0]}, which adds most; their summed change could be"
-            f" {points(rest[1][0])}"
-            if rest is not None and rest[1][0] <= 0
+            f"the others must gain too without {rest.largest}, which adds most; their summed change could be"
+            f" {points(rest.change[0])}"
+            if rest is not None and rest.change[0] <= 0
+            else None,
+            f"the others must gain too without {rest.largest}, which adds most; of their gap they closed at most"
+            f" {percent(rest.closed[1])}"
+            if rest is not None and rest.closed is not None and rest.closed[1] < policy.negligible_gap_closed
             else None,
         )
 

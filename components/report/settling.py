@@ -72,6 +72,8 @@ def _broad(parts: Sequence[tuple[str, Contrasts]], policy: Policy) -> list[Deman
         Demand(total.delta, total.var_delta, one_sided),
         ratio_demand(total, policy.capability_gap_closed, 0.5, above=True),
         Demand(rest.delta, rest.var_delta, one_sided),
+        # Only a shown absence of gain in the others forbids it.
+        ratio_demand(rest, policy.negligible_gap_closed, 1 - one_sided, above=True),
     ]
 
 

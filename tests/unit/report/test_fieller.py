@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from components.report.closeness import no_style
 from components.report.fieller import Contrasts, confidence, fieller, gap_interval, is_measurable, pool, satterthwaite
 from components.report.quantiles import t_quantile
-from components.report.validity import Task, World, draw
+from pipelines.validity.drawing import answers
+from pipelines.validity.judging import by_arrays
+from pipelines.validity.worlds import Task, World
 
 ALPHA = 0.05
 
@@ -66,7 +69,8 @@ def test_fieller_covers_at_its_nominal_rate(true_ratio: float) -> None:
 
 def test_intervals_agree_with_a_brute_force_cluster_bootstrap() -> None:
     world = World("w", (Task("a", 3000, 0.3, 0.6, closed=0.4, clusters=60),))
-    found = draw(world, np.random.default_rng(3)).benchmarks[0]
+    answered = answers(world.tasks[0], np.random.default_rng(3))
+    found = by_arrays(world, [answered], no_style("not measured")).benchmarks[0]
     table = found.evidence.table
     assert table is not None
     values = np.stack([table.values[part] for part in ("base", "imitator", "target")], axis=1)

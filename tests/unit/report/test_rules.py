@@ -113,6 +113,16 @@ def test_one_large_gap_closed_does_not_make_capability_broad() -> None:
     assert any("without large, which adds most" in line for line in verdict.would_change)
 
 
+def test_others_that_gained_next_to_nothing_do_not_make_a_gain_broad() -> None:
+    rows = published("large", {"base": 0.1, "imitator": 0.6, "target": 0.9}, n=9000, rounding=0.001)
+    rows += _numbers(a=0.08, b=0.09)
+    verdict = _decide(rows, {"large": False, "a": False, "b": False})
+    others = [b for b in verdict.benchmarks if b.name != "large"]
+    assert all(b.delta_ci is not None and b.delta_ci[0] > 0 for b in others), "their rise is beyond chance"
+    assert verdict.verdict == "LOCAL"
+    assert any("of their gap they closed at most" in line for line in verdict.would_change)
+
+
 def test_gains_on_most_benchmarks_are_broad_whatever_the_pooled_number() -> None:
     rows = published("large", {"base": 0.1, "imitator": 0.1, "target": 0.9}, n=9000)
     rows += published("a", {"base": 0.3, "imitator": 0.37, "target": 0.4}, n=14000, rounding=0.001)

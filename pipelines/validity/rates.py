@@ -1,0 +1,150 @@
+"""Counting: verdicts, intervals that hold the truth, items that settle, and what usual practice says meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
+
+from components.contracts.rows import StyleProfile
+from components.contracts.verdict import StyleResult, VerdictWord
+from components.report.rules import Court
+from components.report.settling import settling
+from pipelines.validity.drawing import STYLED, UNSTYLED, Answers, answers, profiles
+from pipelines.validity.judging import by_arrays, by_rows, style_of
+from pipelines.validity.naive import judged_as_good, unpaired_gain
+from pipelines.validity.worlds import WORLDS, World
+
+VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
+NUM_STYLES = 20
+"""Sets of profiles drawn for a world; every data set uses one of them. Styles decide by a wide margin here."""
+MOST_GROWTH = 200.0
+"""Data sets beyond this growth are not drawn: they would take longer than everything else together."""
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """What came out of one world's simulations."""
+
+    world: str
+    num_worlds: int
+    """Data sets."""
+    num_by_rows: int
+    """Those of them that went through rows; the others took the equal way without."""
+    shares: Mapping[VerdictWord, float]
+    """Verdict -> share of data sets."""
+    coverage_delta: float
+    """Share of benchmark intervals of D that hold the truth."""
+    coverage_gap_closed: float | None
+    """The same for g, where measurable."""
+    naive_gain: float
+    """Share in which an unpaired z test on each benchmark finds the imitator better somewhere."""
+    naive_judge: float | None
+    """Share in which a judge's win rate calls a styled imitator as good as the target; null without style."""
+    promises: Mapping[str, bool] = field(default_factory=dict)
+    """Promise -> whether these shares keep it."""
+
+
+@dataclass(frozen=True)
+class _Style:
+    rows: Sequence[StyleProfile]
+    found: StyleResult
+
+
+def styles(world: World, rng: np.random.Generator, count: int = NUM_STYLES) -> list[_Style]:
+    """Measured styles of a world."""
+    drawn = [profiles(STYLED if world.styled else UNSTYLED, rng) for _ in range(count)]
+    return [_Style(rows, style_of(world, rows)) for rows in drawn]
+
+
+def error_rates(
+    worlds: Sequence[World] = WORLDS, *, num_worlds: int, seed: int = 0, by_rows: int = 0
+) -> list[ErrorRates]:
+    """Simulate every world `num_worlds` times with a seed of its own, the first `by_rows` of them through rows."""
+    return [rates_of(world, num_worlds, np.random.default_rng([seed, i]), by_rows) for i, world in enumerate(worlds)]
+
+
+def rates_of(world: World, num_worlds: int, rng: np.random.Generator, num_by_rows: int = 0) -> ErrorRates:
+    """One world's error rates."""
+    verdicts: Counter[VerdictWord] = Counter()
+    hits: dict[str, list[bool]] = {"delta": [], "closed": []}
+    gains, judged, kinds = 0, 0, styles(world, rng)
+    for number in range(num_worlds):
+        drawn = [answers(task, rng) for task in world.tasks]
+        style = kinds[number % len(kinds)]
+        court = by_arrays(world, drawn, style.found)
+        word = by_rows(world, drawn, style.rows).verdict if number < num_by_rows else court.verdict
+        verdicts[word] += 1
+        _count(court, drawn, hits)
+        gains += unpaired_gain(drawn)
+        judged += judged_as_good(rng)
+    shares = {word: verdicts[word] / num_worlds for word in VERDICTS}
+    return ErrorRates(
+        world=world.name,
+        num_worlds=num_worlds,
+        num_by_rows=min(num_by_rows, num_worlds),
+        shares=shares,
+        coverage_delta=float(np.mean(hits["delta"])),
+        coverage_gap_closed=float(np.mean(hits["closed"])) if hits["closed"] else None,
+        naive_gain=gains / num_worlds,
+        naive_judge=judged / num_worlds if world.styled else None,
+        promises={str(promise): promise.is_kept(shares[promise.word]) for promise in world.promises},
+    )
+
+
+def _count(court: Court, drawn: Sequence[Answers], hits: dict[str, list[bool]]) -> None:
+    for answered, found in zip(drawn, court.benchmarks, strict=True):
+        r = found.result
+        if r.delta_ci is not None:
+            hits["delta"].append(r.delta_ci[0] <= answered.delta <= r.delta_ci[1])
+        if r.gap_closed_ci is not None:
+            hits["closed"].append(r.gap_closed_ci[0] <= answered.delta / answered.gap <= r.gap_closed_ci[1])
+
+
+@dataclass(frozen=True)
+class NeededRates:
+    """Whether the number of items that an INCONCLUSIVE verdict names does settle it."""
+
+    world: str
+    inconclusive: int
+    """INCONCLUSIVE data sets."""
+    named: int
+    """Those of them that named a number, of items that could be drawn."""
+    settled: float | None
+    """Share of these whose new data set, with that many items, brought another verdict than INCONCLUSIVE."""
+    as_foretold: float | None
+    """Share of these whose new verdict was the one foretold."""
+    median_growth: float | None
+    """How many times the items were asked for."""
+
+
+def needed_rates(world: World, num_worlds: int, rng: np.random.Generator) -> NeededRates:
+    """Draw, and where the verdict is INCONCLUSIVE draw anew with the items that it asks for."""
+    inconclusive, growths, settled, foretold = 0, [], 0, 0
+    kinds = styles(world, rng)
+    for number in range(num_worlds):
+        style = kinds[number % len(kinds)].found
+        court = by_arrays(world, [answers(task, rng) for task in world.tasks], style)
+        if court.verdict != "INCONCLUSIVE":
+            continue
+        inconclusive += 1
+        plan = settling(court)
+        if plan is None or plan.growth > MOST_GROWTH:
+            continue
+        growths.append(plan.growth)
+        grown = world.grown(plan.items)
+        again = by_arrays(grown, [answers(task, rng) for task in grown.tasks], style).verdict
+        settled += again != "INCONCLUSIVE"
+        foretold += again == plan.word
+    named = len(growths)
+    return NeededRates(
+        world=world.name,
+        inconclusive=inconclusive,
+        named=named,
+        settled=settled / named if named else None,
+        as_foretold=foretold / named if named else None,
+        median_growth=float(np.median(growths)) if named else None,
+    )
