@@ -29,8 +29,8 @@ class Plan(NamedTuple):
     """Identity of the study: of its name and content, so that another study gets other tokens."""
     page: str
     """Address of the rating page, with the study's token."""
-    num_votes: int
-    """Pairs times raters."""
+    num_assignments: int
+    """People wanted."""
     terms: Terms
     round: int = 1
     """A further round of the same study creates further HITs."""
@@ -91,7 +91,7 @@ def affordable(plan: Plan) -> Estimate:
     Raises:
         TouchstoneError: it is above the terms' `max_usd`.
     """
-    priced = estimate(plan.num_votes, plan.terms)
+    priced = estimate(plan.num_assignments, plan.terms)
     limit = plan.terms.max_usd
     if limit is not None and priced.usd > limit:
         raise TouchstoneError(

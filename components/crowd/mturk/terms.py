@@ -7,8 +7,6 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from components.contracts.errors import TouchstoneError
-
 Place = Literal["sandbox", "production"]
 
 FEE_PERCENT = 20
@@ -33,10 +31,9 @@ class Terms(BaseModel):
     """The line below it."""
     keywords: str = "compare, text, reading, english, quality"
     """Words by which the task is found."""
-    reward_usd: Annotated[float, Field(ge=0.01, le=100.0)] = 2.5
-    """Paid for one assignment, in whole cents. Slow readers get a bonus on top (see `payments`)."""
-    pairs_per_assignment: Annotated[int, Field(ge=1)] = 10
-    """Pairs that one person rates for one reward."""
+    reward_usd: Annotated[float, Field(ge=0.01, le=100.0)] = 8.0
+    """Paid for one assignment, in whole cents: a person's whole part in the study, as many items as its design gives
+    one rater. Slow readers get a bonus on top (see `payments`)."""
     assignments_per_hit: Annotated[int, Field(ge=1, le=9)] = 9
     """People per HIT; from ten on, Mechanical Turk's fee doubles."""
     minutes_allowed: Annotated[int, Field(ge=5)] = 90
@@ -115,15 +112,8 @@ def fee_cents(paid_cents: int, *, num_assignments: int = 1) -> int:
     return max(1, math.ceil(paid_cents * percent / 100))
 
 
-def estimate(num_votes: int, terms: Terms) -> Estimate:
-    """Tasks for `num_votes` votes (pairs times raters) and their price.
-
-    Raises:
-        TouchstoneError: there is nothing to rate.
-    """
-    if num_votes < 1:
-        raise TouchstoneError("the study has no pair to rate", expected="at least one pair and one rater for each")
-    num_assignments = math.ceil(num_votes / terms.pairs_per_assignment)
+def estimate(num_assignments: int, terms: Terms) -> Estimate:
+    """Tasks for so many people, and their price."""
     full, rest = divmod(num_assignments, terms.assignments_per_hit)
     sizes = (terms.assignments_per_hit,) * full + ((rest,) if rest else ())
     fees = sum(size * fee_cents(terms.reward_cents, num_assignments=size) for size in sizes)

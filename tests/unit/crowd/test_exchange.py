@@ -5,6 +5,7 @@ import io
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -415,4 +416,8 @@ def test_gold_and_repeats_decide_who_counts_and_are_no_judgments() -> None:
     assert all(isinstance(row, Judgment) for row in found.judgments)
     # A rule about repeats sees the first answer, on whatever side it was given.
     strict = ExclusionRules(min_gold_share=None, min_repeat_share=1.0)
-    assert not imported(answers("steady", gold_side=True), pairs, strict).excluded
+    steady = answers("steady", gold_side=True)
+    assert not imported(steady, pairs, strict).excluded
+    repeats = {shown.ticket for shown in shown_pairs(pairs) if shown.pair.kind == "repeat"}
+    wavering = [replace(one, choice="equal") if one.ticket in repeats else one for one in steady]
+    assert list(imported(wavering, pairs, strict).excluded.values()) == ["0 of 4 repeats alike, the rule asks for 100%"]

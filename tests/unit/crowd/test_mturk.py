@@ -13,20 +13,18 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.orm import Session
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import delete, make_url
 
 from components.contracts.crowd_rows import PayLine
 from components.contracts.errors import TouchstoneError
 from components.contracts.journal import Journal
 from components.crowd import tables
+from components.crowd.database import Store, open_database
 from components.crowd.mturk.pay_book import PayBook
 from components.crowd.mturk.publishing import Plan, create_hits, external_question
 from components.crowd.mturk.requester import Requester
 from components.crowd.mturk.settling import close_hits, pay_bonuses, review_submissions
 from components.crowd.mturk.terms import Terms, estimate, fee_cents
-from components.crowd.mturk.visit import read_visit
 from tests.unit.crowd.mturk_stand_in import Account, stand_in
 
 PAGE = "https://rate.example/mturk/study?token=abc.def&lane=crowd"
@@ -65,14 +63,14 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal")
 
 
-def plan(num_votes: int = 300, **terms: Any) -> Plan:
-    return Plan("study-1", PAGE, num_votes, Terms(**{"pairs_per_assignment": 10, **terms}))
+def plan(num_assignments: int = 30, **terms: Any) -> Plan:
+    return Plan("study-1", PAGE, num_assignments, Terms(**{"reward_usd": 2.5, **terms}))
 
 
 def test_hits_carry_offer_page_and_qualifications(turk: tuple[Requester, Account], journal: Journal) -> None:
     requester, account = turk
-    hits = create_hits(requester, plan(300), journal)
-    # 300 votes at 10 a person are 30 people; nine to a HIT keeps the lower fee.
+    hits = create_hits(requester, plan(30), journal)
+    # Nine people to a HIT keep the lower fee.
     assert [hit.num_assignments for hit in hits] == [9, 9, 9, 3]
     asked = next(body for operation, body in account.requests if operation == "CreateHIT")
     assert (asked["Reward"], asked["MaxAssignments"]) == ("2.50", 9)
@@ -101,7 +99,7 @@ def test_a_hit_is_created_once_whatever_the_service_does(
     account.tells_hit_id = tells
     account.in_mood("CreateHIT", mood, mood)
     account.in_mood("ListHITs", "fail", "throttle")
-    hits = create_hits(requester, plan(120), journal)
+    hits = create_hits(requester, plan(12), journal)
     assert Counter(hit["RequesterAnnotation"] for hit in account.hits.values()) == Counter(hit.token for hit in hits)
     assert {hit.hit_id for hit in hits} == set(account.hits)
 
@@ -165,7 +163,7 @@ def test_fees_are_those_of_the_price_list() -> None:
     assert fee_cents(250) == 50
     assert fee_cents(1) == 1
     assert fee_cents(100, num_assignments=10) == 40
-    priced = estimate(101, Terms(pairs_per_assignment=10, reward_usd=0.01))
+    priced = estimate(11, Terms(reward_usd=0.01))
     assert (priced.num_assignments, priced.hit_sizes, priced.usd) == (11, (9, 2), 0.22)
 
 
@@ -198,11 +196,10 @@ def test_missing_credentials_are_a_user_s_failure(server: tuple[str, Account], m
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    tables.Base.metadata.create_all(engine)
-    with Session(engine) as session:
-        session.add(
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(open_database(make_url(f"sqlite:///{tmp_path / 'crowd.db'}")))
+    store.run(
+        lambda session: session.add(
             tables.Study(
                 name="s",
                 instruction="",
@@ -219,14 +216,14 @@ def engine() -> Iterator[Engine]:
                 created_at=0.0,
             )
         )
-        session.commit()
-    yield engine
-    engine.dispose()
+    )
+    yield store
+    store.engine.dispose()
 
 
 @pytest.fixture
-def book(engine: Engine) -> PayBook:
-    return PayBook(engine, 1, clock=lambda: 100.0)
+def book(store: Store) -> PayBook:
+    return PayBook(store, 1, clock=lambda: 100.0)
 
 
 def line(rater: str, bonus: float) -> PayLine:
@@ -246,7 +243,7 @@ def test_everything_submitted_is_approved_once(
     turk: tuple[Requester, Account], journal: Journal, book: PayBook
 ) -> None:
     requester, account = turk
-    hits = create_hits(requester, plan(120), journal)
+    hits = create_hits(requester, plan(12), journal)
     # Seven people in one HIT: their list has pages that overlap; one of them works on the other HIT too.
     given = [account.submit(hits[0].hit_id, f"W{n}") for n in range(7)] + [account.submit(hits[1].hit_id, "W0")]
     account.in_mood("ApproveAssignment", "fail_after", "drop_after", "throttle")
@@ -261,7 +258,7 @@ def test_everything_submitted_is_approved_once(
 
 def test_only_the_stated_rule_rejects(turk: tuple[Requester, Account], journal: Journal, book: PayBook) -> None:
     requester, account = turk
-    hits = create_hits(requester, plan(20), journal)
+    hits = create_hits(requester, plan(2), journal)
     good, empty = account.submit(hits[0].hit_id, "W1"), account.submit(hits[0].hit_id, "W2")
     found = review_submissions(
         requester, hits, str.lower, book, lambda rater: "No pair was rated." if rater == "w2" else None
@@ -274,10 +271,10 @@ def test_only_the_stated_rule_rejects(turk: tuple[Requester, Account], journal: 
 
 @pytest.mark.parametrize("mood", ["throttle", "fail", "fail_after", "drop", "drop_after"])
 def test_a_bonus_is_paid_once_whatever_the_service_does(
-    turk: tuple[Requester, Account], journal: Journal, book: PayBook, engine: Engine, mood: Any
+    turk: tuple[Requester, Account], journal: Journal, book: PayBook, store: Store, mood: Any
 ) -> None:
     requester, account = turk
-    hits = create_hits(requester, plan(120), journal)
+    hits = create_hits(requester, plan(12), journal)
     for number in range(4):
         account.submit(hits[0].hit_id, f"W{number}")
     submissions = review_submissions(requester, hits, str.lower, book)
@@ -293,9 +290,7 @@ def test_a_bonus_is_paid_once_whatever_the_service_does(
     again = pay([line("w0", 1.25), line("w1", 0.5)], book)
     assert (again.num_sent, again.num_sent_before, again.cents) == (0, 2, 150)
     # And with a ledger that was lost: Mechanical Turk's own list tells.
-    with Session(engine) as session:
-        session.query(tables.Payment).delete()
-        session.commit()
+    store.run(lambda session: session.execute(delete(tables.Payment)))
     assert pay(lines, book).num_sent == 0
     assert [(b["WorkerId"], b["BonusAmount"]) for b in account.bonuses] == [("W0", "1.00"), ("W1", "0.50")]
 
@@ -304,7 +299,7 @@ def test_bonuses_above_their_limit_are_not_begun(
     turk: tuple[Requester, Account], journal: Journal, book: PayBook
 ) -> None:
     requester, account = turk
-    hits = create_hits(requester, plan(20), journal)
+    hits = create_hits(requester, plan(2), journal)
     account.submit(hits[0].hit_id, "W1")
     submissions = review_submissions(requester, hits, str.lower, book)
     with pytest.raises(TouchstoneError, match=r"come to 1\.20 USD"):
@@ -317,7 +312,7 @@ def test_a_bonus_that_is_refused_does_not_hold_up_the_others(
     turk: tuple[Requester, Account], journal: Journal, book: PayBook
 ) -> None:
     requester, account = turk
-    hits = create_hits(requester, plan(20), journal)
+    hits = create_hits(requester, plan(2), journal)
     for worker in ("W1", "W2"):
         account.submit(hits[0].hit_id, worker)
     submissions = review_submissions(requester, hits, str.lower, book)
@@ -330,7 +325,7 @@ def test_a_bonus_that_is_refused_does_not_hold_up_the_others(
 
 def test_closed_hits_can_be_accepted_by_nobody(turk: tuple[Requester, Account], journal: Journal) -> None:
     requester, account = turk
-    hits = create_hits(requester, plan(120), journal)
+    hits = create_hits(requester, plan(12), journal)
     account.in_mood("UpdateExpirationForHIT", "drop_after", "refuse")
     close_hits(requester, hits)
     assert all(requester.hit(hit.hit_id).expires < datetime.now(UTC) for hit in hits)
@@ -345,7 +340,7 @@ PUBLISH = """
     from components.crowd.mturk.publishing import Plan, create_hits
     from components.crowd.mturk.requester import Requester
     from components.crowd.mturk.terms import Terms
-    plan = Plan("study-1", "https://rate.example/", 400, Terms(pairs_per_assignment=10))
+    plan = Plan("study-1", "https://rate.example/", 40, Terms())
     create_hits(Requester("sandbox", endpoint=sys.argv[1]), plan, Journal(Path(sys.argv[2])))
 """
 
@@ -374,37 +369,3 @@ def test_a_killed_publisher_goes_on_without_a_second_hit(
     assert codes == [-signal.SIGKILL] * 3 + [0]
     assert len(account.hits) == 5
     assert len({hit["RequesterAnnotation"] for hit in account.hits.values()}) == 5
-
-
-# -- the frame --------------------------------------------------------------------------------------------------------
-
-VISIT = {
-    "assignmentId": "3ASG1",
-    "hitId": "3HIT1",
-    "workerId": "A1B2C3",
-    "turkSubmitTo": "https://workersandbox.mturk.com/",
-}
-
-
-def test_the_frame_s_parameters_are_read() -> None:
-    visit = read_visit(VISIT)
-    assert visit is not None
-    assert visit.submit_to == "https://workersandbox.mturk.com/mturk/externalSubmit"
-    assert read_visit({**VISIT, "assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE"}) is None
-    assert read_visit({}) is None
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"turkSubmitTo": "https://www.mturk.com.evil.example"},
-        {"turkSubmitTo": "https://www.mturk.com@evil.example/"},
-        {"turkSubmitTo": "javascript:alert(1)"},
-        {"turkSubmitTo": "http://www.mturk.com"},
-        {"workerId": "<script>"},
-        {"workerId": ""},
-    ],
-)
-def test_a_forged_address_sends_nobody_elsewhere(changed: dict[str, str]) -> None:
-    with pytest.raises(TouchstoneError, match="does not come from Mechanical Turk"):
-        read_visit({**VISIT, **changed})
