@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from components.report.clustered import Codes, Floats
 Bools = npt.NDArray[np.bool_]
 Part = Literal["base", "imitator", "target"]
 PARTS: tuple[Part, ...] = ("base", "imitator", "target")
+_BENCHMARK = attrgetter("benchmark")
 CHANNELS: tuple[Channel, ...] = ("strict", "extracted", "likelihood")
 """In the order in which they are preferred for the headline."""
 STRATIFIED = ("mmlu",)
@@ -87,9 +89,16 @@ def tables(scores: Mapping[Part, Iterable[Score]], *, min_matched: float) -> lis
     """
     grouped: dict[str, dict[Part, list[Score]]] = {}
     for part in PARTS:
-        for row in scores.get(part, ()):
-            grouped.setdefault(row.benchmark, {}).setdefault(part, []).append(row)
+        for benchmark, rows in _by_benchmark(scores.get(part, ())).items():
+            grouped.setdefault(benchmark, {})[part] = rows
     return [_table(name, rows, min_matched) for name, rows in grouped.items()]
+
+
+def _by_benchmark(rows: Iterable[Score]) -> dict[str, list[Score]]:
+    found: dict[str, list[Score]] = {}
+    for benchmark, run in itertools.groupby(rows, _BENCHMARK):
+        found.setdefault(benchmark, []).extend(run)
+    return found
 
 
 def _table(benchmark: str, rows: Mapping[Part, Sequence[Score]], min_matched: float) -> ItemTable:
@@ -99,29 +108,47 @@ def _table(benchmark: str, rows: Mapping[Part, Sequence[Score]], min_matched: fl
         for part, found in rows.items()
     }
     anchors: list[Part] = [part for part in PARTS[:2] if part in chosen] or ["target"]
-    items = [item for item in chosen[anchors[0]] if all(item in chosen[part] for part in anchors)]
+    items = _shared(chosen[anchors[0]], chosen[anchors[-1]])
     largest = max(len(chosen[part]) for part in anchors)
     _check_thin(benchmark, anchors, len(items), largest, min_matched)
-    with_target = sum(item in chosen["target"] for item in items) if "target" in chosen else len(items)
+    lined = {part: list(map(found.get, items)) for part, found in chosen.items()}
+    with_target = len(items) - lined["target"].count(None) if "target" in lined else len(items)
     _check_thin(benchmark, ["target", *anchors], with_target, len(items), min_matched)
-    unscored = sum(any(item in found and found[item].value is None for found in chosen.values()) for item in items)
-    union = len(set().union(*(chosen[part] for part in anchors)))
+    values = {part: np.array(list(map(_value, found)), dtype=np.float64) for part, found in lined.items()}
+    union = len(chosen[anchors[0]].keys() | chosen[anchors[-1]].keys())
     shots = {row.num_shots for found in chosen.values() for row in found.values()}
     known = sorted(number for number in shots if number is not None)
     if len(known) > 1:
         remarks.append(f"{benchmark}: models were shown different numbers of worked examples: {known}.")
     return ItemTable(
         benchmark=benchmark,
-        values={part: np.array([_value(found.get(item)) for item in items]) for part, found in chosen.items()},
-        clusters=_codes(items, [chosen[part] for part in PARTS if part in chosen]),
+        values=values,
+        clusters=_codes(items, [lined[part] for part in PARTS if part in lined]),
         drops=Drops(
-            {part: len(found) for part, found in chosen.items()}, union - len(items), unscored, len(items) - with_target
+            given={part: len(found) for part, found in chosen.items()},
+            unmatched=union - len(items),
+            unscored=_count_unscored(values, lined),
+            without_target=len(items) - with_target,
         ),
         num_shots=shots.pop() if len(shots) == 1 else None,
         remarks=tuple(remarks),
         items=tuple(items),
         channel=channel,
     )
+
+
+def _shared(first: Mapping[str, Score], second: Mapping[str, Score]) -> list[str]:
+    """Items of both, in the order of the first."""
+    return list(first) if first.keys() == second.keys() else [item for item in first if item in second]
+
+
+def _count_unscored(values: Mapping[Part, Floats], lined: Mapping[Part, Sequence[Score | None]]) -> int:
+    """Items on which some model that was asked has no score."""
+    missing = np.zeros(len(next(iter(values.values()))), dtype=bool)
+    for part, found in lined.items():
+        empty = np.flatnonzero(np.isnan(values[part]))
+        missing[[i for i in empty.tolist() if found[i] is not None]] = True
+    return int(missing.sum())
 
 
 def _headline(benchmark: str, rows: Mapping[Part, Sequence[Score]]) -> tuple[Channel, list[str]]:
@@ -168,11 +195,14 @@ def _value(row: Score | None) -> float:
     return float("nan") if row is None or row.value is None else row.value
 
 
-def _codes(items: Sequence[str], found: Sequence[Mapping[str, Score]]) -> Codes:
+def _codes(items: Sequence[str], found: Sequence[Sequence[Score | None]]) -> Codes:
     """Cluster numbers; an item without a cluster is its own, whatever its id looks like."""
-    numbers: dict[tuple[str, str], int] = {}
-    codes = []
-    for item in items:
-        named = next((rows[item].cluster for rows in found if item in rows and rows[item].cluster), "")
-        codes.append(numbers.setdefault(("cluster", named) if named else ("item", item), len(numbers)))
-    return np.array(codes, dtype=np.int64)
+    names: list[str] = [""] * len(items)
+    for rows in reversed(found):  # the first model that names an item's cluster decides
+        names = [
+            row.cluster if row is not None and row.cluster else name for row, name in zip(rows, names, strict=True)
+        ]
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(name, len(numbers)) if name else -1 for name in names]
+    alone = len(numbers)
+    return np.array([code if code >= 0 else alone + i for i, code in enumerate(codes)], dtype=np.int64)
