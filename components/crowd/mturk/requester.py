@@ -46,6 +46,8 @@ class TurkHit(NamedTuple):
     num_assignments: int
     reward_cents: int
     expires: datetime
+    num_pending: int
+    """People who have accepted it and not handed in."""
 
 
 class Assignment(NamedTuple):
@@ -277,6 +279,7 @@ def _hit(row: dict[str, Any]) -> TurkHit:
         row["MaxAssignments"],
         _cents(row["Reward"]),
         row["Expiration"],
+        row.get("NumberOfAssignmentsPending", 0),
     )
 
 

@@ -44,6 +44,8 @@ class Submissions(NamedTuple):
     """Assignments approved, earlier ones included."""
     num_rejected: int
     """Assignments rejected, by the rule or by hand."""
+    num_pending: int
+    """People who have accepted a HIT and not handed in."""
 
 
 class Bonuses(NamedTuple):
@@ -76,8 +78,9 @@ def review_submissions(
         reject_reason: Pseudonym -> what to tell a person whose work is rejected; None = it is approved.
     """
     approved: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
-    num_rejected = 0
+    num_rejected = num_pending = 0
     for hit in hits:
+        num_pending += requester.hit(hit.hit_id).num_pending
         for assignment in requester.assignments(hit.hit_id):
             rater = pseudonym(assignment.worker_id)
             status, cents = assignment.status, round(hit.reward_usd * 100)
@@ -98,7 +101,7 @@ def review_submissions(
             book.mark_sent(token)
             approved[rater].append((assignment.worker_id, assignment.assignment_id, cents))
     workers = {rater: _worker(done) for rater, done in approved.items()}
-    return Submissions(workers, sum(len(done) for done in approved.values()), num_rejected)
+    return Submissions(workers, sum(len(done) for done in approved.values()), num_rejected, num_pending)
 
 
 def pay_bonuses(

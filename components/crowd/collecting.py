@@ -1,0 +1,193 @@
+"""Takes in what people said so far; closes a study that is complete or over, approves and pays on Mechanical Turk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from components.contracts.crowd_rows import Hit, PayLine, StudyPair
+from components.contracts.errors import TouchstoneError
+from components.contracts.rows import Judgment
+from components.crowd.database import Store, database_url, open_database
+from components.crowd.invitations import rater_key
+from components.crowd.mturk.pay_book import PayBook
+from components.crowd.mturk.requester import Requester
+from components.crowd.mturk.settling import Bonuses, Submissions, close_hits, pay_bonuses, review_submissions
+from components.crowd.payments import PayRules, TimedVote, pay_ledger
+from components.crowd.settings import read_settings
+from components.crowd.study.closing import find_study, set_closed, takes_votes
+from components.crowd.study.results import judgments
+from components.crowd.tables import Pair, Rater, Study, Vote
+
+
+class Account(NamedTuple):
+    """The requester's account on Mechanical Turk, and how it is to be used."""
+
+    profile: str = ""
+    endpoint: str = ""
+    max_bonuses_usd: float = 0.0
+    """All bonuses with their fees may not cost more; 0 = no bonus is paid, the ledger says what is owed."""
+    reject_reason: str = ""
+    """What people are told who submitted without one answer; empty = everybody is approved."""
+
+
+class Standing(NamedTuple):
+    """How far a study is."""
+
+    closed: bool
+    """No vote is taken any more."""
+    deadline_passed: bool
+    """It ended by its deadline and not because it was complete."""
+    num_pairs: int
+    """Headline and placebo pairs."""
+    num_complete: int
+    """Of them, those with all their votes."""
+    num_missing: int
+    """Votes that are missing."""
+
+    def __str__(self) -> str:
+        how = "open" if not self.closed else "closed by its deadline" if self.deadline_passed else "closed"
+        if self.num_missing == 0:
+            return f"{how}, complete: {self.num_pairs} pairs"
+        return f"{how}, {self.num_complete} of {self.num_pairs} pairs complete, {self.num_missing} votes missing"
+
+
+class Collected(NamedTuple):
+    """What people said, and what they are owed."""
+
+    standing: Standing
+    judgments: tuple[Judgment, ...]
+    pay: tuple[PayLine, ...]
+    submissions: Submissions | None
+    """What came of the HITs; null = there are none."""
+    bonuses: Bonuses | None
+    """What came of the bonuses; null = none were to be paid yet, or none at all."""
+
+    @property
+    def open_ends(self) -> str:
+        """Why another call may find more, in words; empty = nothing is left to do."""
+        if not self.standing.closed:
+            return f"the study is {self.standing}"
+        if self.submissions is None:
+            return ""
+        if self.submissions.num_pending:
+            return f"{self.submissions.num_pending} people have accepted a HIT and not handed in"
+        if any(line.bonus_usd > 0 for line in self.pay) and (self.bonuses is None or self.bonuses.refused):
+            return "bonuses are owed and not paid"
+        return ""
+
+
+def collect_study(
+    name: str,
+    pairs: Sequence[StudyPair],
+    hits: Sequence[Hit],
+    *,
+    rules: PayRules,
+    account: Account,
+    clock: Callable[[], float] = time.time,
+) -> Collected:
+    """Everything so far. A study that is complete or past its deadline is closed first, with what there is.
+
+    Raises:
+        TouchstoneError: the database has no such study, or one of other pairs; Mechanical Turk does not do its part.
+    """
+    url = database_url()
+    store = Store(open_database(url))
+    try:
+        secret = read_settings(url).secret
+        standing = store.run(lambda session: _closed_if_over(session, name, pairs, clock()))
+        study = store.run(lambda session: find_study(session, name))
+        book = PayBook(store, study.id, clock=clock)
+        requester = _requester(hits, account)
+        submissions = None
+        if requester is not None:
+            if standing.closed:
+                close_hits(requester, hits)
+            answered = set(store.run(lambda session: [vote.rater for vote in _timed_votes(session, study)]))
+            submissions = review_submissions(
+                requester,
+                hits,
+                lambda worker: rater_key(secret, study.name, f"mturk:{worker}"),
+                book,
+                lambda rater: (account.reject_reason or None) if rater not in answered else None,
+            )
+        rewards = {rater: worker.reward_cents for rater, worker in submissions.workers.items()} if submissions else {}
+        lines = store.run(lambda session: pay_ledger(_timed_votes(session, study), rewards, rules))
+        bonuses = None
+        if requester is not None and submissions is not None and standing.closed and account.max_bonuses_usd > 0:
+            # Only once nothing changes any more: a bonus is paid once.
+            bonuses = pay_bonuses(
+                requester,
+                hits,
+                lines,
+                submissions,
+                book,
+                study=study.design_digest,
+                max_usd=account.max_bonuses_usd,
+            )
+        rows = store.run(lambda session: judgments(session, study))
+        return Collected(standing, tuple(rows), tuple(lines), submissions, bonuses)
+    finally:
+        store.engine.dispose()
+
+
+def _closed_if_over(session: Session, name: str, pairs: Sequence[StudyPair], now: float) -> Standing:
+    study = find_study(session, name)
+    _same_pairs(session, study, pairs)
+    standing = _standing(session, study, now)
+    if not study.closed and (standing.num_missing == 0 or not takes_votes(study, now)):
+        set_closed(session, study, True, actor="service")
+        # Closing holds everybody against the rules once more: votes may have stopped counting.
+        session.flush()
+        standing = _standing(session, study, now)
+    return standing
+
+
+def _standing(session: Session, study: Study, now: float) -> Standing:
+    rated = Pair.wins + Pair.ties + Pair.losses
+    rows = session.execute(select(Pair.needed, rated).where(Pair.study_id == study.id, Pair.needed > 0)).tuples().all()
+    missing = [max(0, needed - there) for needed, there in rows]
+    over = study.closes_at is not None and now >= study.closes_at
+    return Standing(
+        closed=study.closed,
+        deadline_passed=over and sum(missing) > 0,
+        num_pairs=len(missing),
+        num_complete=missing.count(0),
+        num_missing=sum(missing),
+    )
+
+
+def _same_pairs(session: Session, study: Study, pairs: Sequence[StudyPair]) -> None:
+    rated = Pair.kind.in_(("headline", "placebo"))
+    there = set(session.scalars(select(Pair.key).where(Pair.study_id == study.id, rated)))
+    given = {pair.pair_id for pair in pairs if pair.kind in {"headline", "placebo"}}
+    if there != given:
+        raise TouchstoneError(
+            f"the study {study.name!r} in the database has {len(there)} pairs, {len(there & given)} of them among the"
+            f" {len(given)} that were given",
+            expected="the study artifact that was published under this name",
+            remedy="give that artifact, or the name under which this one was published",
+        )
+
+
+def _timed_votes(session: Session, study: Study) -> list[TimedVote]:
+    """Every answer, whether or not it counts: work is paid."""
+    asked = (
+        select(Rater.key, Pair.key, Vote.seconds)
+        .join(Rater, Rater.id == Vote.rater_id)
+        .join(Pair, Pair.id == Vote.pair_id)
+        .where(Pair.study_id == study.id)
+        .order_by(Vote.id)
+    )
+    return [TimedVote(*row) for row in session.execute(asked).tuples()]
+
+
+def _requester(hits: Sequence[Hit], account: Account) -> Requester | None:
+    places: Mapping[str, None] = dict.fromkeys(hit.place for hit in hits)
+    if len(places) > 1:
+        raise TouchstoneError("the HITs are of sandbox and production", expected="HITs of one place")
+    return Requester(hits[0].place, endpoint=account.endpoint, profile=account.profile) if hits else None

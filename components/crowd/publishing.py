@@ -1,0 +1,117 @@
+"""Puts a study before raters: into the service's database, and on Mechanical Turk if wanted."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from components.contracts.crowd_rows import Hit, StudyPair
+from components.contracts.errors import UsageError
+from components.contracts.journal import Journal
+from components.crowd.database import Store, database_url, open_database
+from components.crowd.invitations import DAY_SECONDS, door_token
+from components.crowd.mturk.publishing import Plan, affordable, create_hits, external_question
+from components.crowd.mturk.requester import Requester
+from components.crowd.mturk.terms import Terms
+from components.crowd.settings import read_settings
+from components.crowd.study.creation import create_study
+from components.crowd.study.design import StudyDesign, items_per_rater
+from components.crowd.tables import Study
+
+
+class Offer(NamedTuple):
+    """How a study is put before people on Mechanical Turk."""
+
+    terms: Terms
+    service_url: str
+    """Public https address of the rating service."""
+    round: int = 1
+    profile: str = ""
+    endpoint: str = ""
+
+
+class Published(NamedTuple):
+    """What stands before raters now."""
+
+    design_digest: str
+    """Of everything that was fixed before the data."""
+    closes_at: float | None
+    """Deadline, in seconds since 1970 UTC."""
+    hits: tuple[Hit, ...]
+    """Tasks on Mechanical Turk."""
+    usd: float
+    """What these cost at most, bonuses not counted."""
+
+
+def publish_study(
+    pairs: Sequence[StudyPair],
+    design: StudyDesign,
+    *,
+    days_open: float | None,
+    offer: Offer | None,
+    journal: Journal,
+    clock: Callable[[], float] = time.time,
+) -> Published:
+    """Make the study, or find it made; then the HITs, each once.
+
+    Raises:
+        TouchstoneError: another study has the name, the offer is too dear, or Mechanical Turk does not do its part.
+    """
+    url = database_url()
+    store = Store(open_database(url))
+    try:
+        # Before anything is made: what cannot be offered is not begun.
+        if offer is not None:
+            external_question(_page(offer.service_url, "token"))
+            affordable(_plan(offer, "", "", seats(pairs, design)))
+        closes_at = None if days_open is None else clock() + days_open * DAY_SECONDS
+
+        def work(session: Session) -> Study:
+            return create_study(session, design, pairs, closes_at=closes_at)
+
+        study = store.run(work)
+        hits: list[Hit] = []
+        usd = 0.0
+        if offer is not None:
+            until = study.closes_at if study.closes_at is not None else clock() + offer.terms.days_open * DAY_SECONDS
+            token = door_token(read_settings(url).secret, study.id, until)
+            plan = _plan(offer, study.design_digest, _page(offer.service_url, token), seats(pairs, design))
+            requester = Requester(offer.terms.place, endpoint=offer.endpoint, profile=offer.profile)
+            usd = affordable(plan).usd
+            hits = create_hits(requester, plan, journal)
+        return Published(study.design_digest, study.closes_at, tuple(hits), usd)
+    finally:
+        store.engine.dispose()
+
+
+def seats(pairs: Sequence[StudyPair], design: StudyDesign) -> int:
+    """People who are needed: votes wanted over the ordinary items that one rater is given.
+
+    Gold items and repeats are shown to everybody and fill no pair's quota.
+    """
+    kinds = [pair.kind for pair in pairs]
+    num_rated = sum(kind in {"headline", "placebo"} for kind in kinds)
+    if num_rated == 0:
+        return 0
+    items = items_per_rater(design, pairs)
+    golds = min(round(design.gold_share * items), kinds.count("gold"))
+    # Where the file has no repeats, every headline pair gets one.
+    num_repeats = kinds.count("repeat") or kinds.count("headline") if design.repeat_share else 0
+    ordinary = max(1, items - golds - min(round(design.repeat_share * items), num_repeats))
+    return max(design.raters_per_pair, math.ceil(num_rated * design.raters_per_pair / ordinary))
+
+
+def _plan(offer: Offer, study: str, page: str, num_assignments: int) -> Plan:
+    return Plan(study, page, num_assignments, offer.terms, offer.round)
+
+
+def _page(service_url: str, token: str) -> str:
+    if not service_url:
+        raise UsageError(
+            "service_url is not given", expected="the public https address of the rating service", remedy="set it"
+        )
+    return f"{service_url.rstrip('/')}/mturk/{token}"
