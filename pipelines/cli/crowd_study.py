@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -50,7 +50,7 @@ def create(pairs: Path, name: str | None, design: Path | None, days: float | Non
 def invite_people(
     study: str | None,
     identities: tuple[str, ...],
-    file: click.utils.LazyFile | None,
+    file: TextIO | None,
     days: float,
     expert: bool,
     url: str,

@@ -22,7 +22,7 @@ def release_lapsed(session: Session, study_id: int, now: float) -> int:
         .order_by(Assignment.id)
         .with_for_update(skip_locked=True, of=Assignment)
     )
-    found = session.execute(asked).tuples().all()
+    found = session.execute(asked).all()
     if found:
         ids = [assignment_id for assignment_id, _, _ in found]
         session.execute(update(Assignment).where(Assignment.id.in_(ids)).values(state="lapsed"))

@@ -93,7 +93,7 @@ def exclude(session: Session, study: Study, rater: Rater, reason: str, *, actor:
             .join(Pair, Pair.id == Vote.pair_id)
             .where(Vote.rater_id == rater.id, Vote.uncounted.is_(None))
             .order_by(Vote.pair_id)
-        ).tuples()
+        )
     )
     session.execute(
         update(Vote).where(Vote.id.in_([vote[0] for vote in votes])).values(uncounted=f"rater excluded: {reason}")
@@ -125,7 +125,7 @@ def answers_of(session: Session, rater_ids: list[int]) -> dict[int, list[Answere
         .order_by(Vote.id)
     )
     found: dict[int, list[Answered]] = {}
-    for rater_id, kind, outcome, left, gold, before, seconds in session.execute(asked).tuples():
+    for rater_id, kind, outcome, left, gold, before, seconds in session.execute(asked):
         found.setdefault(rater_id, []).append(Answered(kind, str(outcome), left, gold or before, seconds))
     return found
 
