@@ -15,6 +15,9 @@ from components.contracts import devices
 from components.train.chunking import Blocks
 from components.train.precision import described
 
+CHOSEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
+"""What configurations call the number of experts that a token is sent to."""
+
 
 class Work(NamedTuple):
     """What the forward passes so far had to do."""
@@ -35,9 +38,9 @@ class Cost(NamedTuple):
     """Floating-point operations of a forward and a backward pass."""
 
     token: float
-    """6 x parameters of the layers."""
+    """6 x parameters of the layers that a token meets, 4 x those that are frozen."""
     learned: float
-    """6 x parameters of the vocabulary projection."""
+    """The same of the vocabulary projection."""
     attended: float
     """12 x width of all heads x layers: two products a pair, each a multiplication and an addition, three times."""
 
@@ -51,17 +54,32 @@ class Cost(NamedTuple):
         return self.token * work.computed + self.learned * work.learned + self.attended * work.attended
 
 
+def idle_experts(model: Any) -> int:
+    """Parameters of experts that a token does not meet: of E that lie in one tensor it is sent to k."""
+    config = model.config.get_text_config()
+    chosen = next((int(k) for name in CHOSEN if (k := getattr(config, name, None))), None)
+    idle = 0
+    for module in model.modules():
+        num = getattr(module, "num_experts", None)
+        own = [p.numel() for p in module.parameters(recurse=False) if p.dim() == 3 and p.shape[0] == num]
+        if own and chosen is not None:
+            idle += sum(own) * (int(num) - chosen) // int(num)  # type: ignore[arg-type]
+    return idle
+
+
 def cost(model: Any) -> Cost:
-    """Of one unit of each kind of work. Frozen weights count as trained ones: a slight overestimate with adapters."""
+    """Of one unit of each kind of work. A frozen weight has no gradient of its own: one product of three falls away."""
     config = model.config.get_text_config()
     head = model.get_output_embeddings()
     tables = {id(p): p.numel() for p in model.get_input_embeddings().parameters()}
     projected = head.weight.numel() if head is not None else 0
     tables |= {id(head.weight): projected} if head is not None else {}
-    body = sum(p.numel() for p in model.parameters() if id(p) not in tables)
+    body = sum((6 if p.requires_grad else 4) * p.numel() for p in model.parameters() if id(p) not in tables)
+    body -= (6 if next(model.parameters()).requires_grad else 4) * idle_experts(model)
     heads = int(config.num_attention_heads)
     width = heads * int(getattr(config, "head_dim", None) or config.hidden_size // heads)
-    return Cost(6.0 * body, 6.0 * projected, 12.0 * width * int(config.num_hidden_layers))
+    factor = 6.0 if head is not None and head.weight.requires_grad else 4.0
+    return Cost(float(body), factor * projected, 12.0 * width * int(config.num_hidden_layers))
 
 
 def peak(device: Any, precision: str) -> float | None:

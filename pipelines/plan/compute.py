@@ -34,7 +34,7 @@ def documents(lengths: list[int], learned: int, block_tokens: int) -> Work:
     return Work(sum(lengths), learned, attended)
 
 
-def flops(shape: Shape, work: Work) -> float:
+def flops(shape: Shape, work: Work, rank: int = 0) -> float:
     """Operations of forward and backward passes: 6 N for a token, and attention.
 
         6 x body x tokens + 6 x head x learned + 12 x layers x width x attended
@@ -42,10 +42,13 @@ def flops(shape: Shape, work: Work) -> float:
     A parameter costs a token a multiplication and an addition forward and twice that backward (Kaplan et al. 2020,
     arXiv 2001.08361, section 2.1). A pair of tokens costs two products of a layer's width, of queries with keys and of
     weights with values, three times over (Chowdhery et al. 2022, arXiv 2204.02311, appendix B, who count all T x T
-    pairs; here a token reads what comes before it in its own document). What is computed again is not counted.
+    pairs; here a token reads what comes before it in its own document). What is computed again is not counted. Beside
+    adapters of a rank the weights are frozen and have no gradients of their own: 4 N, and 6 for each of the adapters'.
     """
     per_pair = 12.0 * shape.layers * shape.attention_width
-    return 6.0 * shape.body * work.tokens + 6.0 * shape.head * work.learned + per_pair * work.attended
+    each = 4.0 if rank else 6.0
+    layers = each * shape.body + 6.0 * rank * shape.adapted
+    return layers * work.tokens + each * shape.head * work.learned + per_pair * work.attended
 
 
 def hours(operations: float, devices: int, peak: float, mfu: float, *, recompute: bool) -> float:

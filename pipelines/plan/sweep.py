@@ -125,7 +125,7 @@ def plan(request: Request) -> Plan:
             _base(
                 name,
                 shape,
-                shapes.activations(config, place, recipe.block_tokens, recipe.precision),
+                shapes.activations(config, place, recipe.block_tokens, recipe.precision, recipe.mitigation.lora),
                 request,
                 recipe,
                 usable,
@@ -199,7 +199,8 @@ def _cell(
     blocks = -(-work.tokens // recipe.block_tokens)
     steps = -(-blocks // recipe.batch_size) * recipe.epochs
     # Replayed text is read and learned beside the amount, which does not change the number of steps.
-    operations = compute.flops(shape, work.times(recipe.epochs)) / (1.0 - recipe.mitigation.replay_share)
+    rank = recipe.mitigation.lora.rank if recipe.mitigation.lora is not None else 0
+    operations = compute.flops(shape, work.times(recipe.epochs), rank) / (1.0 - recipe.mitigation.replay_share)
     # An anchor is a forward pass of the base, a third of a forward and a backward pass.
     operations *= 4.0 / 3.0 if recipe.mitigation.kl_beta else 1.0
     hours = compute.hours(operations, request.devices, peak, request.mfu, recompute=recipe.recompute)

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.plan.memory import trained_parameters
 from pipelines.plan.sweep import RESERVE, Base, Plan
 
 GIB = 2**30
@@ -146,7 +147,12 @@ def notes(plan: Plan) -> Iterator[str]:
         if base.shape.context is not None and base.shape.context < recipe.block_tokens:
             yield f"{base.name}: its context of {base.shape.context} is shorter than blocks of {recipe.block_tokens}"
     if recipe.mitigation.lora is not None:
-        yield "lora is planned as full fine-tuning, an upper bound"
+        trained = ", ".join(f"{_count(trained_parameters(b.shape, recipe))} of {b.name}" for b in plan.bases)
+        yield f"lora: trained are {trained}; the rest is frozen, and two thirds of the operations are left"
+    for base in plan.bases:
+        if base.shape.idle:
+            met, whole = _count(base.shape.parameters - base.shape.idle), _count(base.shape.parameters)
+            yield f"{base.name}: a token meets {met} of {whole} parameters"
     if recipe.mitigation.kl_beta:
         yield "kl_beta: a second model in memory, and its forward pass in the operations"
 

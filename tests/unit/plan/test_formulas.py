@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM, Qwen2Config, Qwen3MoeConfig
+from transformers import AutoModelForCausalLM, GptOssConfig, MixtralConfig, Qwen2Config, Qwen3MoeConfig
 
-from components.contracts.errors import TouchstoneError
 from components.train.chunking import Blocks
 from components.train.loop import Training
 from components.train.losses import PIECE_ROWS, PIECE_ROWS_GPU
+from components.train.mitigations.adapters import adapted
 from components.train.recipe import Recipe
 from components.train.speed import Work as DoneWork
 from components.train.speed import cost
@@ -93,21 +94,64 @@ def test_other_architectures_need_no_table_of_ours() -> None:
     assert shapes.activations(config, HERE, 32, "bfloat16") > 0
 
 
-def test_experts_are_counted_and_what_they_keep_is_not_guessed() -> None:
-    config = Qwen3MoeConfig(
-        vocab_size=500,
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        num_experts=4,
-        num_experts_per_tok=2,
-        moe_intermediate_size=32,
-    )
-    assert shapes.shape(config, HERE).parameters == sum(p.numel() for p in real(config).parameters())
-    with pytest.raises(TouchstoneError, match="Qwen3MoeForCausalLM") as raised:
-        shapes.activations(config, HERE, 32, "float32")
-    assert "dense" in raised.value.remedy
+EXPERTS = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "num_experts_per_tok": 2}
+MIXTURES = [
+    Qwen3MoeConfig(vocab_size=500, hidden_size=64, **EXPERTS, num_experts=8, moe_intermediate_size=32),
+    MixtralConfig(vocab_size=500, hidden_size=64, **EXPERTS, num_local_experts=4, intermediate_size=32),
+    GptOssConfig(vocab_size=500, hidden_size=64, **EXPERTS, head_dim=16, num_local_experts=4, intermediate_size=32),
+]
+
+
+@pytest.mark.parametrize("config", MIXTURES, ids=lambda config: config.model_type)
+def test_what_a_mixture_keeps_and_computes_is_that_of_the_experts_a_token_is_sent_to(
+    config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = shapes.shape(config, HERE)
+    assert found.parameters == sum(p.numel() for p in real(config).parameters())
+    # As on a GPU, but for the kernel: its stand-in saves what it saves.
+    monkeypatch.setattr("transformers.integrations.moe._can_use_grouped_mm", lambda *_: False)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, experts_implementation="grouped_mm").train()
+    own = {part.untyped_storage().data_ptr() for part in [*model.parameters(), *model.buffers()]}
+    kept: list[int] = []
+    for rows in (1, 2):
+        seen: dict[int, Any] = {}
+
+        def see(tensor: Any, seen: dict[int, Any] = seen) -> Any:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                seen[storage.data_ptr()] = storage
+            return tensor
+
+        # torch.arange, not zeros: all experts are chosen.
+        tokens, places = torch.arange(rows * 32).view(rows, 32), torch.arange(32).repeat(rows, 1)
+        with torch.autograd.graph.saved_tensors_hooks(see, lambda tensor: tensor):
+            model.get_decoder()(input_ids=tokens, position_ids=places, use_cache=False)
+        kept.append(sum(storage.nbytes() for storage in seen.values()))
+    assert shapes.activations(config, HERE, 32, "float32") == pytest.approx(kept[1] - kept[0], rel=0.1)
+
+    model = AutoModelForCausalLM.from_config(config, experts_implementation="eager", attn_implementation="eager")
+    with FlopCounterMode(display=False) as counter:
+        model(input_ids=tokens, use_cache=False).logits.sum().backward()
+    work = compute.Work(tokens=64, learned=64, attended=2 * 32 * 32)
+    assert compute.flops(found, work) == pytest.approx(counter.get_total_flops(), rel=0.02)
+    assert cost(model).of(DoneWork(*work)) == pytest.approx(compute.flops(found, work), rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_adapters_are_planned_as_what_they_train(name: str, request: pytest.FixtureRequest) -> None:
+    config = copy.deepcopy(request.getfixturevalue(name))  # its attention is changed below
+    recipe = Recipe.model_validate({"mitigation": {"lora": {"rank": 4}}})
+    model = adapted(real(config), recipe.mitigation.lora, range(3))
+    found = shapes.shape(config, HERE)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert memory.trained_parameters(found, recipe) == trained
+    tokens = torch.zeros(3, 64, dtype=torch.long)
+    model.base_model.model.set_attn_implementation("eager")
+    with FlopCounterMode(display=False) as counter:
+        model(input_ids=tokens, use_cache=False).logits.sum().backward()
+    work = compute.Work(tokens=3 * 64, learned=3 * 64, attended=3 * 64 * 64)
+    assert compute.flops(found, work, rank=4) == pytest.approx(counter.get_total_flops(), rel=0.05)
+    assert cost(model).of(DoneWork(*work)) == pytest.approx(counter.get_total_flops(), rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +160,7 @@ def test_experts_are_counted_and_what_they_keep_is_not_guessed() -> None:
         {"optimizer": "adamw"},
         {"optimizer": "adamw_parameter_scaled"},
         {"recompute": True},
+        {"mitigation": {"lora": {"rank": 4}}},
         {"precision": "bfloat16"},
         pytest.param({"precision": "bfloat16", "recompute": True}, marks=pytest.mark.slow),
     ],
@@ -131,7 +176,9 @@ def test_memory_is_that_of_a_training(name: str, changes: dict[str, Any], reques
     recipe = Recipe(batch_size=2, rows_at_once=1, block_tokens=tokens, warmup_steps=1, **changes)
     draw = torch.randint(0, 1000, (2, tokens), generator=torch.Generator().manual_seed(0))
     places = torch.arange(tokens).repeat(2, 1)
-    training = Training(real(config), Blocks(draw, torch.ones_like(draw).bool(), places), recipe, seed=0)
+    lora = recipe.mitigation.lora
+    model = real(config) if lora is None else adapted(real(config), lora, range(3))
+    training = Training(model, Blocks(draw, torch.ones_like(draw).bool(), places), recipe, seed=0)
     living = Living()
     for parameter in training.model.parameters():
         living.see(parameter)
@@ -145,7 +192,7 @@ def test_memory_is_that_of_a_training(name: str, changes: dict[str, Any], reques
     training.steps.clear()
     with living:
         training.run()
-    kept = shapes.activations(config, HERE, tokens, recipe.precision)
+    kept = shapes.activations(config, HERE, tokens, recipe.precision, lora)
     setting = Setting("single", 1, 1, recipe.recompute)
     found = memory.memory(shapes.shape(config, HERE), kept, recipe, setting, piece_rows=PIECE_ROWS)
     assert states == pytest.approx(found.moments, rel=1e-3)
