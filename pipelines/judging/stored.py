@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,7 +14,7 @@ from components.collect.stored import read_stored
 from components.contracts.preference_results import Agreement
 from components.contracts.rows import Judgment
 from components.report.agreement import agreement
-from components.report.voices import Outcome, majority
+from components.report.voices import Outcome
 from pipelines.judging.summary import ALPHA, RESAMPLES, Line, lines
 
 
@@ -25,7 +26,7 @@ class Stored:
     among: Mapping[str, Agreement]
     """Source with several voices -> how far they agree, item by item."""
     between: Mapping[tuple[str, str], Agreement]
-    """Two sources on the same items -> how far their outcomes agree; a source's outcome is its majority, else a tie."""
+    """Two sources on the same items -> how far they agree; a source says what most of its voices name."""
 
 
 def analyse(paths: Sequence[Path], *, answers: Sequence[Path] = (), prompts: Path | None = None) -> Stored:
@@ -48,7 +49,9 @@ def analyse(paths: Sequence[Path], *, answers: Sequence[Path] = (), prompts: Pat
         for source, items in voices.items()
         if len({voice for said in items.values() for voice in said}) > 1
     }
-    outcomes = {source: _outcomes(items) for source, items in voices.items()}
+    outcomes = {
+        source: {item: _most_named(said.values()) for item, said in items.items()} for source, items in voices.items()
+    }
     between = {}
     for first, second in combinations(sorted(outcomes), 2):
         shared = outcomes[first].keys() & outcomes[second].keys()
@@ -93,6 +96,11 @@ def _voices(rows: Iterable[Judgment]) -> dict[str, dict[str, dict[str, Outcome]]
     return found
 
 
-def _outcomes(items: Mapping[str, Mapping[str, Outcome]]) -> dict[str, str]:
-    reduced = ((item, majority(list(said.values()))) for item, said in items.items())
-    return {item: outcome for item, outcome in reduced if outcome is not None}
+def _most_named(said: Iterable[Outcome]) -> Outcome:
+    """The outcome that more voices name than any other, else a tie.
+
+    Figures published for MT-bench are by this rule. It differs from a majority, which tables of preference use, from
+    four voices on: two of four are the most, and no majority.
+    """
+    (first, most), *rest = Counter(said).most_common(2)
+    return "tie" if rest and rest[0][1] == most else first

@@ -61,9 +61,10 @@ def lines(rows: Iterable[Judgment]) -> list[Line]:
 
 def as_text(found: Sequence[Line]) -> str:
     """The table for a terminal."""
-    titles = ("", "against", "n", "unscored", "wins", "ties", "losses", "at least as good", "95% interval", "flips")
-    table = [titles] + [
-        (
+    titles = ["", "against", "n", "unscored", "wins", "ties", "losses", "at least as good", "95% interval", "flips"]
+    graded = any(line.score_total is not None for line in found)
+    table = [titles + (["grades, sum"] if graded else [])] + [
+        [
             line.model,
             line.opponent,
             f"{line.n:,}",
@@ -74,10 +75,11 @@ def as_text(found: Sequence[Line]) -> str:
             "-" if line.at_least is None else f"{100 * line.at_least:.1f}%",
             "-" if line.interval is None else f"{100 * line.interval[0]:.1f} to {100 * line.interval[1]:.1f}",
             "-" if line.order_flips is None else f"{line.order_flips:,}",
-        )
+            *([_grades(line)] if graded else []),
+        ]
         for line in found
     ]
-    widths = [max(len(cells[k]) for cells in table) for k in range(len(titles))]
+    widths = [max(len(cells[k]) for cells in table) for k in range(len(table[0]))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if k < 2 else cell.rjust(width)
@@ -85,3 +87,9 @@ def as_text(found: Sequence[Line]) -> str:
         ).rstrip()
         for cells in table
     )
+
+
+def _grades(line: Line) -> str:
+    if line.score_total is None or line.opponent_score_total is None:
+        return "-"
+    return f"{line.score_total:,.1f} : {line.opponent_score_total:,.1f}"
