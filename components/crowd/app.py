@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from components.contracts.errors import TouchstoneError
 from components.crowd.database import Store
 from components.crowd.pages.admin import Admin, admin_routes
-from components.crowd.pages.guard import REQUESTS, SECONDS, Guarded, Measured, TooLargeError, metrics_page
+from components.crowd.pages.guard import REQUESTS, SECONDS, Guarded, Measured, metrics_page
 from components.crowd.pages.paper import VERSION, message, static_file
 from components.crowd.pages.rating import MTURK_SITES, Rating, rating_routes
 from components.crowd.settings import Settings, read_settings
@@ -117,13 +117,9 @@ def _failures(app: FastAPI) -> None:
     def malformed(request: Request, error: RequestValidationError) -> Response:
         return message("That form is damaged", "Please go back and try again.", 400)
 
-    @app.exception_handler(TooLargeError)
-    def large(request: Request, error: TooLargeError) -> Response:
-        return PlainTextResponse("too large\n", 413)
-
     @app.exception_handler(HTTPException)
     def other(request: Request, error: HTTPException) -> Response:
-        words = {404: "There is nothing here", 405: "That is not possible here"}
+        words = {404: "There is nothing here", 405: "That is not possible here", 413: "That is too large"}
         return message(
             words.get(error.status_code, "Something is wrong"), "Please open your link again.", error.status_code
         )

@@ -29,6 +29,8 @@ LOGIN_SECONDS = 8 * 3600
 MOST_INVITED = 200
 SEE_OTHER = 303
 
+Field = Annotated[str, Form()]
+
 
 class Admin:
     """Answers whoever knows the password."""
@@ -173,7 +175,6 @@ class Admin:
 def admin_routes(admin: Admin) -> APIRouter:
     """Addresses of the admin's pages."""
     routes = APIRouter(prefix="/admin")
-    field = Annotated[str, Form()]
 
     @routes.get("")
     def studies(request: Request) -> Response:
@@ -181,12 +182,12 @@ def admin_routes(admin: Admin) -> APIRouter:
         return admin.studies(request)
 
     @routes.post("/login")
-    def login(request: Request, password: field = "") -> Response:
+    def login(request: Request, password: Field = "") -> Response:
         """Log in."""
         return admin.login(request, password)
 
     @routes.post("/logout")
-    def logout(request: Request, form: field = "") -> Response:
+    def logout(request: Request, form: Field = "") -> Response:
         """Log out."""
         return admin.logout(request, form)
 
@@ -201,19 +202,19 @@ def admin_routes(admin: Admin) -> APIRouter:
         study_id: int,
         number: Annotated[int, Form()],
         days: Annotated[int, Form()],
-        lane: field = "crowd",
-        form: field = "",
+        lane: Field = "crowd",
+        form: Field = "",
     ) -> Response:
         """Make links."""
         return admin.invite(request, study_id, form, number, days, lane)
 
     @routes.post("/studies/{study_id}/close")
-    def close(request: Request, study_id: int, form: field = "") -> Response:
+    def close(request: Request, study_id: int, form: Field = "") -> Response:
         """Take no more votes."""
         return admin.set_closed(request, study_id, form, True)
 
     @routes.post("/studies/{study_id}/open")
-    def open_again(request: Request, study_id: int, form: field = "") -> Response:
+    def open_again(request: Request, study_id: int, form: Field = "") -> Response:
         """Take votes again."""
         return admin.set_closed(request, study_id, form, False)
 

@@ -11,6 +11,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match
@@ -84,10 +85,6 @@ class Guarded:
         if not await _small(scope):
             return await PlainTextResponse("too large\n", 413)(scope, receive, closing)
         return await self.app(scope, _limited(receive), closing)
-
-
-class TooLargeError(Exception):
-    """A request went on after its limit."""
 
 
 class Rates:
@@ -164,7 +161,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > BODY_BYTES:
-            raise TooLargeError
+            raise HTTPException(413)
         return message
 
     return counted

@@ -61,7 +61,7 @@ def shown(text: str) -> str:
 
 
 def checked(pairs: Sequence[StudyPair]) -> list[StudyPair]:
-    """The pairs, if a study can be made of them.
+    """The pairs as they can be stored, if a study can be made of them.
 
     Raises:
         TouchstoneError: no pair, an id twice, a text too long, a repeat of nothing.
@@ -84,7 +84,10 @@ def checked(pairs: Sequence[StudyPair]) -> list[StudyPair]:
             raise TouchstoneError(
                 f"pair {pair.pair_id!r} repeats {pair.repeats!r}", expected="a headline or placebo pair"
             )
-    return list(pairs)
+    return [
+        pair.model_copy(update={name: shown(text) for name, text in pair.model_dump().items() if isinstance(text, str)})
+        for pair in pairs
+    ]
 
 
 def with_repeats(pairs: Sequence[StudyPair], design: StudyDesign) -> list[StudyPair]:

@@ -1,0 +1,106 @@
+"""The admin's pages: behind a password, deaf to other sites, and everything done there stands in the log."""
+
+import json
+import re
+
+from fastapi.testclient import TestClient
+
+from components.contracts.rows import Judgment
+from components.crowd.database import Store
+from components.crowd.settings import hashed, opens
+from components.crowd.study.audit import entries
+from components.crowd.tables import Study
+from tests.unit.crowd.studies import SETTINGS, Clock, Person, client_for, form_in, links, make, rate_all, rater
+
+
+def logged_in(client: TestClient, password: str = "open sesame") -> int:
+    return client.post("/admin/login", data={"password": password}, follow_redirects=False).status_code
+
+
+def test_without_a_login_there_is_nothing(sqlite: Store) -> None:
+    study = make(sqlite)
+    with client_for(sqlite) as client:
+        assert "Password" in client.get("/admin").text
+        for address in (f"/admin/studies/{study.id}", f"/admin/studies/{study.id}/judgments.jsonl"):
+            answer = client.get(address, follow_redirects=False)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/admin")
+        for action, data in (("close", {}), ("invite", {"number": "3", "days": "3"})):
+            assert client.post(f"/admin/studies/{study.id}/{action}", data=data).status_code == 403
+        assert logged_in(client, "wrong") == 403
+        client.cookies.set("touchstone_admin", "forged")
+        assert "Password" in client.get("/admin").text
+
+
+def test_without_a_password_set_there_are_no_admins_pages(sqlite: Store) -> None:
+    make(sqlite)
+    with client_for(sqlite, settings=SETTINGS._replace(password=None)) as client:
+        assert client.get("/admin").status_code == 404
+        assert logged_in(client, "") == 404
+
+
+def test_the_password_may_be_set_hashed(sqlite: Store) -> None:
+    kept = hashed("open sesame")
+    assert "sesame" not in kept
+    assert opens("open sesame", kept)
+    assert not opens("open sesam", kept)
+    assert not opens(kept, kept), "the hash itself opens nothing"
+    with client_for(sqlite, settings=SETTINGS._replace(password=kept)) as client:
+        assert logged_in(client) == 303
+
+
+def test_guessing_the_password_is_slow(sqlite: Store) -> None:
+    with client_for(sqlite) as client:
+        assert [logged_in(client, str(number)) for number in range(8)] == [403] * 5 + [429] * 3
+        assert logged_in(client) == 429, "the right one too, or the limit would tell"
+
+
+def test_a_login_is_kept_from_other_sites_and_ends(sqlite: Store) -> None:
+    study, clock = make(sqlite), Clock()
+    with client_for(sqlite, clock) as client:
+        answer = client.post("/admin/login", data={"password": "open sesame"}, follow_redirects=False)
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        close = f"/admin/studies/{study.id}/close"
+        assert client.post(close, data={"form": ""}).status_code == 403, "a form from elsewhere"
+        form = form_in(client.get(f"/admin/studies/{study.id}").text)
+        clock.now += 9 * 3600
+        assert client.post(close, data={"form": form}).status_code == 403
+        assert sqlite.run(lambda session: session.get_one(Study, study.id).closed) is False
+
+
+def test_invite_close_export_and_the_log_of_it(sqlite: Store) -> None:
+    study = make(sqlite)
+    rate_all(sqlite, study, rater(sqlite, study, "one"))
+    with client_for(sqlite) as client:
+        logged_in(client)
+        page = client.get(f"/admin/studies/{study.id}").text
+        assert re.search(r'<td class="num">\d / 0 / \d</td>', page), "left, equal, right"
+        data = {"form": form_in(page), "number": "2", "days": "36500", "lane": "crowd"}
+        assert client.post(f"/admin/studies/{study.id}/invite", data=data).status_code == 400, "no link for a century"
+        made = client.post(f"/admin/studies/{study.id}/invite", data={**data, "days": "30"}).text
+        assert len(set(re.findall(r"http://testserver/r/[\w.-]+", made))) == 2
+        rows = client.get(f"/admin/studies/{study.id}/judgments.jsonl").text.splitlines()
+        assert len([Judgment.model_validate(json.loads(row)) for row in rows]) == 4
+        client.post(f"/admin/studies/{study.id}/close", data={"form": form_in(made)})
+        assert "closed" in client.get("/admin").text
+        person = Person(client, *links(sqlite, study, "late"))
+        assert client.get(person.link).status_code == 410
+    log = sqlite.run(lambda session: [(entry.actor, entry.action) for entry in entries(session, study.name)])
+    assert [entry for entry in log if entry[0] == "admin"] == [
+        ("admin", "close"),
+        ("admin", "export"),
+        ("admin", "invite"),
+    ]
+
+
+def test_what_raters_report_is_shown_as_text(sqlite: Store) -> None:
+    study = make(sqlite)
+    with client_for(sqlite) as client:
+        person = Person(client, *links(sqlite, study, "one"))
+        form = form_in(person.begin())
+        client.post(person.link + "/problem", data={"form": form, "words": "<script>alert(1)</script>"})
+        logged_in(client)
+        page = client.get(f"/admin/studies/{study.id}").text
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>" not in page
