@@ -66,10 +66,10 @@ def build_pairs(
     Raises:
         TouchstoneError: no prompt is answered by both, or one model's name stands on both sides.
     """
-    texts = Texts([candidate, reference, *placebos.values()])
     model, opponent = _name(candidate, "candidate"), _name(reference, "reference")
     if model == opponent:
         raise TouchstoneError(f"candidate and reference are both called {model}", expected="two models")
+    texts = Texts([candidate, reference, *placebos.values()])
     maker = _Maker(texts, seed)
     golden = [pair for label in gold if (pair := maker.gold(label)) is not None]
     settled = {pair.prompt_id for pair in golden if {pair.model, pair.opponent} == {model, opponent}}

@@ -149,7 +149,7 @@ def _closed_if_over(session: Session, name: str, pairs: Sequence[StudyPair], now
 
 def _standing(session: Session, study: Study, now: float) -> Standing:
     rated = Pair.wins + Pair.ties + Pair.losses
-    rows = session.execute(select(Pair.needed, rated).where(Pair.study_id == study.id, Pair.needed > 0)).tuples().all()
+    rows = session.execute(select(Pair.needed, rated).where(Pair.study_id == study.id, Pair.needed > 0)).all()
     missing = [max(0, needed - there) for needed, there in rows]
     over = study.closes_at is not None and now >= study.closes_at
     return Standing(
@@ -183,7 +183,7 @@ def _timed_votes(session: Session, study: Study) -> list[TimedVote]:
         .where(Pair.study_id == study.id)
         .order_by(Vote.id)
     )
-    return [TimedVote(*row) for row in session.execute(asked).tuples()]
+    return [TimedVote(*row) for row in session.execute(asked)]
 
 
 def _requester(hits: Sequence[Hit], account: Account) -> Requester | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from components.contracts.crowd_rows import Hit, StudyPair
-from components.contracts.errors import UsageError
+from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.journal import Journal
 from components.crowd.database import Store, database_url, open_database
 from components.crowd.invitations import DAY_SECONDS, door_token
@@ -21,6 +21,11 @@ from components.crowd.settings import read_settings
 from components.crowd.study.creation import create_study
 from components.crowd.study.design import StudyDesign, items_per_rater
 from components.crowd.tables import Study
+
+DAYS_WITHOUT_DEADLINE = 30.0
+"""How long people may accept the tasks of a study that has no deadline."""
+DAYS_TO_HAND_IN = 2.0
+"""Links outlive the study: who rated until the end must still be able to hand the work in."""
 
 
 class Offer(NamedTuple):
@@ -67,7 +72,7 @@ def publish_study(
         # Before anything is made: what cannot be offered is not begun.
         if offer is not None:
             external_question(_page(offer.service_url, "token"))
-            affordable(_plan(offer, "", "", seats(pairs, design)))
+            affordable(_plan(offer, "", "", seats(pairs, design), 1.0))
         closes_at = None if days_open is None else clock() + days_open * DAY_SECONDS
 
         def work(session: Session) -> Study:
@@ -77,9 +82,14 @@ def publish_study(
         hits: list[Hit] = []
         usd = 0.0
         if offer is not None:
-            until = study.closes_at if study.closes_at is not None else clock() + offer.terms.days_open * DAY_SECONDS
-            token = door_token(read_settings(url).secret, study.id, until)
-            plan = _plan(offer, study.design_digest, _page(offer.service_url, token), seats(pairs, design))
+            days_left = DAYS_WITHOUT_DEADLINE if study.closes_at is None else (study.closes_at - clock()) / DAY_SECONDS
+            if days_left <= 0 or study.closed:
+                raise TouchstoneError(f"the study {study.name!r} is closed", remedy="open it again, or publish another")
+            token = door_token(
+                read_settings(url).secret, study.id, clock() + (days_left + DAYS_TO_HAND_IN) * DAY_SECONDS
+            )
+            page = _page(offer.service_url, token)
+            plan = _plan(offer, study.design_digest, page, seats(pairs, design), days_left)
             requester = Requester(offer.terms.place, endpoint=offer.endpoint, profile=offer.profile)
             usd = affordable(plan).usd
             hits = create_hits(requester, plan, journal)
@@ -105,8 +115,8 @@ def seats(pairs: Sequence[StudyPair], design: StudyDesign) -> int:
     return max(design.raters_per_pair, math.ceil(num_rated * design.raters_per_pair / ordinary))
 
 
-def _plan(offer: Offer, study: str, page: str, num_assignments: int) -> Plan:
-    return Plan(study, page, num_assignments, offer.terms, offer.round)
+def _plan(offer: Offer, study: str, page: str, num_assignments: int, days_open: float) -> Plan:
+    return Plan(study, page, num_assignments, offer.terms, days_open, offer.round)
 
 
 def _page(service_url: str, token: str) -> str:

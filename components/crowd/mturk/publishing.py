@@ -32,6 +32,8 @@ class Plan(NamedTuple):
     num_assignments: int
     """People wanted."""
     terms: Terms
+    days_open: float = 7.0
+    """After so many days nobody may accept any more; at most a year."""
     round: int = 1
     """A further round of the same study creates further HITs."""
 
@@ -72,7 +74,7 @@ def create_hits(requester: Requester, plan: Plan, journal: Journal) -> list[Hit]
         _enough_money(requester, missing, priced)
         for token, size in missing.items():
             journal.append(f"sent {token}", {"num_assignments": size})
-            made[token] = _kept(journal, token, _create(requester, token, question, terms, size))
+            made[token] = _kept(journal, token, _create(requester, token, question, plan, size))
     return [
         Hit(
             token=token,
@@ -108,8 +110,8 @@ def token_of(plan: Plan, number: int) -> str:
     return f"touchstone-{canonical.digest({'hit': identity})[:40]}"
 
 
-def _create(requester: Requester, token: str, question: str, terms: Terms, size: int) -> str:
-    hit_id = requester.create(token, question, terms, size)
+def _create(requester: Requester, token: str, question: str, plan: Plan, size: int) -> str:
+    hit_id = requester.create(token, question, plan.terms, size, plan.days_open)
     if hit_id is None:
         # The service says that the token is taken and not by which HIT.
         found = _taken(requester, {token: size})

@@ -25,6 +25,7 @@ ENDPOINTS: dict[Place, str] = {
     "production": "https://mturk-requester.us-east-1.amazonaws.com",
 }
 PAGE_SIZE = 100
+MIN_LIFETIME_SECONDS = 30
 MAX_ATTEMPTS = 7
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 20.0
@@ -113,7 +114,7 @@ class Requester:
         """One HIT."""
         return _hit(self._call("get_hit", HITId=hit_id)["HIT"])
 
-    def create(self, token: str, question: str, terms: Terms, num_assignments: int) -> str | None:
+    def create(self, token: str, question: str, terms: Terms, num_assignments: int, days_open: float) -> str | None:
         """Create a HIT; gives its id, or None when `token` was used before and the answer does not tell for which."""
         day = 24 * 3600
         try:
@@ -127,7 +128,7 @@ class Requester:
                 Reward=_text(terms.reward_cents),
                 MaxAssignments=num_assignments,
                 AssignmentDurationInSeconds=terms.minutes_allowed * 60,
-                LifetimeInSeconds=terms.days_open * day,
+                LifetimeInSeconds=max(MIN_LIFETIME_SECONDS, round(days_open * day)),
                 AutoApprovalDelayInSeconds=terms.days_to_approval * day,
                 QualificationRequirements=terms.qualifications(),
                 Question=question,

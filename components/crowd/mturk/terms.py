@@ -38,8 +38,6 @@ class Terms(BaseModel):
     """People per HIT; from ten on, Mechanical Turk's fee doubles."""
     minutes_allowed: Annotated[int, Field(ge=5)] = 90
     """Time from accepting to submitting, long enough that nobody hurries."""
-    days_open: Annotated[int, Field(ge=1, le=365)] = 7
-    """After so many days nobody may accept any more."""
     days_to_approval: Annotated[int, Field(ge=1, le=30)] = 3
     """Mechanical Turk approves by itself after so many days."""
     min_approved_percent: Annotated[int, Field(ge=0, le=100)] = 95
