@@ -86,6 +86,7 @@ def counts_of(read: ReadVerdicts) -> dict[str, float]:
         "ties": settled["tie"],
         "losses": settled["loss"],
         "unscored": settled[None],
+        "both_orders_read": sum(len(outcomes) == 2 and None not in outcomes for outcomes in said.values()),
         "order_flips": flips,
         "replies": len(read.replies),
         "unreadable_replies": sum(row.verdict is None for row in read.replies),
@@ -98,11 +99,11 @@ def counts_of(read: ReadVerdicts) -> dict[str, float]:
 
 def warnings_of(counts: Mapping[str, float]) -> list[str]:
     """What the counts say against the judge."""
-    asked_both = counts["replies"] / 2
+    both = counts["both_orders_read"]
     found = []
-    if asked_both and counts["order_flips"] > MANY_FLIPS * asked_both:
+    if both and counts["order_flips"] > MANY_FLIPS * both:
         found.append(
-            f"on {counts['order_flips']:.0f} of {asked_both:.0f} pairs the verdict changed with the order; the answer"
+            f"on {counts['order_flips']:.0f} of {both:.0f} pairs the verdict changed with the order; the answer"
             f" shown first got {counts.get('first_place_share', 0.0):.0%} of the decisions"
         )
     if counts["replies"] and counts["unreadable_replies"] == counts["replies"]:
