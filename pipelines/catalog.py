@@ -86,12 +86,20 @@ def pipeline(name: str) -> Pipeline:
 
 
 def preset(name: str, preset_name: str, **dials: Any) -> Any:
-    """A pipeline's named configuration.
+    """A pipeline's named configuration; of a sweep also the one that a YAML file describes.
 
     Raises:
-        UsageError: the pipeline or the preset does not exist.
+        UsageError: the pipeline or the preset does not exist, or what is wrong with the file.
     """
     known = pipeline(name).presets
+    if is_sweep(name) and Path(preset_name).suffix in (".yaml", ".yml"):
+        from pipelines.sweep.own_models import read_config
+
+        dials.pop("plain", None)
+        return read_config(Path(preset_name), name, **dials)
     if preset_name not in known:
-        raise UsageError(f"{name} has no preset {preset_name}", expected=", ".join(known), remedy="touchstone list")
+        or_file = ", or a YAML file" if is_sweep(name) else ""
+        raise UsageError(
+            f"{name} has no preset {preset_name}", expected=", ".join(known) + or_file, remedy="touchstone list"
+        )
     return known[preset_name](**dials)

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import yaml
 
 Ir = Mapping[str, Any]
+IMPORTER = "importer"
+"""Step of the tasks that bring in an artifact from outside."""
 _FIELD = re.compile(r'"([^"]+)"\]$')
 
 
@@ -147,6 +149,8 @@ def _dag_outputs(dag: Ir, outputs: Mapping[tuple[str, str], Port]) -> dict[str, 
 
 
 def _step_name(executor: Ir) -> str:
+    if "importer" in executor:
+        return IMPORTER
     arguments = executor["container"]["args"]
     return str(arguments[arguments.index("--function_to_execute") + 1])
 

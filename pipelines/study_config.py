@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Struct = dict[str, Any]
 
@@ -15,13 +15,13 @@ class StudySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    world: Struct
+    world: Struct = Field(default_factory=dict)
     """build_world."""
-    pretrain: Struct
+    pretrain: Struct = Field(default_factory=dict)
     """pretrain."""
-    ask: Struct
+    ask: Struct = Field(default_factory=dict)
     """ask: how the target is sampled for imitation data."""
-    ingest: Struct
+    ingest: Struct = Field(default_factory=dict)
     """ingest: which of the target's replies become dialogues."""
     validate_data: Struct
     """validate; its thresholds are those of the policy in `report`."""
@@ -39,6 +39,10 @@ class StudySettings(BaseModel):
     """generate."""
     support: Struct
     """support."""
+    programs: Struct | None = None
+    """run_programs; null = no benchmark asks for programs."""
+    toxicity: Struct | None = None
+    """rate_toxicity; null = no benchmark asks for continuations."""
     report: Struct
     """report: policy, resamples, seed."""
     typical_seconds: Mapping[str, float]
@@ -46,8 +50,8 @@ class StudySettings(BaseModel):
 
     @property
     def settings(self) -> Struct:
-        """The parameters of every step; what a run puts on record before it begins."""
-        return self.model_dump(mode="json", exclude={"typical_seconds"})
+        """The parameters of every step; what a run puts on record before it begins. Without null, which kfp refuses."""
+        return self.model_dump(mode="json", exclude={"typical_seconds"}, exclude_none=True)
 
     def asking(self, way: str) -> Struct:
         """Parameters of prepare and score for one of three ways to ask: raw, chat, second."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from components.benchmark.component import prepare, score
+from components.benchmark.component import prepare, rate_toxicity, run_programs, score
 from components.generate.component import generate
 from components.ingest.component import ingest
 from components.judge.component import judge_likelihood, prepare_judging
@@ -19,6 +19,8 @@ from components.style.component import style
 from components.synthesize.component import ask
 from components.validate.component import validate
 from pipelines.study_config import StudySettings
+
+TARGET, JUDGE = "target", "judge"
 
 
 class Dials(NamedTuple):
@@ -34,10 +36,14 @@ class Materials(NamedTuple):
 
     items: Any
     heldout: Any
-    prompts: Mapping[str, Any]
-    """Name of imitation data -> the prompts that the target answers for them."""
     models: Mapping[str, Any]
-    """Bases by name, target and judge."""
+    """Bases by name, target and, where there is one, judge; None = behind a server."""
+    prompts: Mapping[str, Any] = {}
+    """Name of imitation data -> the prompts that the target answers for them."""
+    dialogues: Mapping[str, Any] = {}
+    """Name of imitation data -> what the target said, where that is known already."""
+    generating: Mapping[str, Mapping[str, Any]] = {}
+    """Model -> parameters of generate that differ for it."""
 
 
 class Data(NamedTuple):
@@ -81,13 +87,13 @@ class StudyGraph:
         self._measured: dict[str, Measured] = {}
         self._data: dict[tuple[str, float], Data] = {}
         self._replies: dict[str, Any] = {}
-        self.target = self.measure("target")
-        self.second = self._answer("target_second", self.materials.models["target"], "second").answers
+        self.target = self.measure(TARGET)
+        self.second = self._answer("target_second", self.materials.models[TARGET], "second").answers
 
     def measure(self, model: str) -> Measured:
         """Answers and scores of a model that the study begins with."""
         if model not in self._measured:
-            way = "chat" if model == "target" else "raw"
+            way = "chat" if model == TARGET else "raw"
             self._measured[model] = self._answer(model, self.materials.models[model], way)
         return self._measured[model]
 
@@ -114,6 +120,7 @@ class StudyGraph:
             target_second=self.second,
             params=part(params, "style"),
         )
+        judged = {} if JUDGE not in self.materials.models else {"judgments": self._judged(imitator, params)}
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,
@@ -121,7 +128,6 @@ class StudyGraph:
             base_variants=base.variants,
             imitator_variants=imitator.variants,
             profiles=styled.outputs["profiles"],
-            judgments=self._judged(imitator, params),
             support=data.support,
             figures=data.figures,
             checks=data.checks,
@@ -130,23 +136,42 @@ class StudyGraph:
             params=part(params, "report"),
             seed=self.dials.seed,
             policy=self.dials.policy,
+            **judged,
         )
         return verdict.outputs["result"], imitator
 
     def answered(self, checkpoint: Any, way: str, generating: Any, scoring: Any) -> Measured:
         """Ask a model in one of three ways (raw, chat, second), and score what it says."""
-        said = generate(requests=self._requests[way], checkpoint=checkpoint, params=generating)
+        said = self._generated(self._requests[way], checkpoint, generating)
+        completions = said.outputs["completions"]
         scored = score(
             items=self.materials.items,
-            completions=said.outputs["completions"],
+            completions=completions,
             choice_scores=said.outputs["choice_scores"],
             params=scoring,
             seed=self.dials.seed,
+            **self._rated(completions),
         )
         return Measured(scored.outputs["scores"], scored.outputs["variants"], scored.outputs["answers"])
 
+    def _rated(self, completions: Any) -> dict[str, Any]:
+        """What beside answers a score needs: programs that were run, and toxicity."""
+        found = {}
+        if self.config.programs is not None:
+            ran = run_programs(items=self.materials.items, completions=completions, params=self.config.programs)
+            found["outcomes"] = ran.outputs["outcomes"]
+        if self.config.toxicity is not None:
+            rated = rate_toxicity(completions=completions, params=self.config.toxicity)
+            found["ratings"] = rated.outputs["ratings"]
+        return found
+
+    def _generated(self, requests: Any, checkpoint: Any, generating: Any) -> Any:
+        given = {} if checkpoint is None else {"checkpoint": checkpoint}
+        return generate(requests=requests, params=generating, **given)
+
     def _answer(self, name: str, checkpoint: Any, way: str) -> Measured:
-        generating = {**self.config.generate, "name": name}
+        own = self.materials.generating.get(TARGET if name.startswith(TARGET) else name, {})
+        generating = {**self.config.generate, **own, "name": name}
         return self.answered(checkpoint, way, generating, {**self.config.asking(way), "name": name})
 
     def _asked(self, way: str) -> Any:
@@ -161,28 +186,25 @@ class StudyGraph:
         name = data if share == 1 else f"{data}-{share:g}"
         items, heldout = self.materials.items, self.materials.heldout
         rules = {"name": name, "policy": self.config.report.get("policy", {})}
-        taken = ingest(
-            replies=self._sampled(data),
-            params={**self.config.ingest, "name": name, "source": data, "share": share},
-        )
+        dialogues, removed = self._dialogues(data, name, share)
         searched = measure_overlap(
-            dialogues=taken.outputs["dialogues"],
+            dialogues=dialogues,
             items=items,
             heldout=heldout,
             params={**self.config.overlap, **rules},
             policy=self.dials.policy,
         )
         held = validate(
-            dialogues=taken.outputs["dialogues"],
+            dialogues=dialogues,
             items=items,
             # A prompt that the data repeat is left out of the comparison; what is left must not be repeated.
             heldout=searched.outputs["clean_heldout"],
-            removed=taken.outputs["removed"],
             overlap=searched.outputs["overlap"],
             neighbours=searched.outputs["neighbours"],
             params={**self.config.validate_data, **rules},
             seed=self.dials.seed,
             policy=self.dials.policy,
+            **removed,
         )
         covered = support(
             dialogues=held.outputs["checked"],
@@ -198,15 +220,22 @@ class StudyGraph:
             checks=held.outputs["checks"],
         )
 
+    def _dialogues(self, data: str, name: str, share: float) -> tuple[Any, dict[str, Any]]:
+        """Imitation data, and what was left out of them where that is known."""
+        if data in self.materials.dialogues:
+            return self.materials.dialogues[data], {}
+        taken = ingest(
+            replies=self._sampled(data),
+            params={**self.config.ingest, "name": name, "source": data, "share": share},
+        )
+        return taken.outputs["dialogues"], {"removed": taken.outputs["removed"]}
+
     def _sampled(self, data: str) -> Any:
         if data not in self._replies:
             prompts = self.materials.prompts[data]
             asked = ask(prompts=prompts, params={**self.config.ask, "name": data}, seed=self.dials.seed)
-            replies = generate(
-                requests=asked.outputs["requests"],
-                checkpoint=self.materials.models["target"],
-                params={**self.config.generate, "name": f"target-{data}"},
-            )
+            generating = {**self.config.generate, **self.materials.generating.get(TARGET, {}), "name": f"target-{data}"}
+            replies = self._generated(asked.outputs["requests"], self.materials.models[TARGET], generating)
             self._replies[data] = replies.outputs["completions"]
         return self._replies[data]
 
@@ -214,11 +243,7 @@ class StudyGraph:
         asked = prepare_judging(
             candidate=imitator.answers, reference=self.target.answers, params=part(params, "prepare_judging")
         )
-        weighed = generate(
-            requests=asked.outputs["requests"],
-            checkpoint=self.materials.models["judge"],
-            params=part(params, "weigh"),
-        )
+        weighed = self._generated(asked.outputs["requests"], self.materials.models[JUDGE], part(params, "weigh"))
         return judge_likelihood(
             candidate=imitator.answers,
             reference=self.target.answers,

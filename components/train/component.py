@@ -46,6 +46,19 @@ def pretrain_base(
 
 
 @dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def fetch_checkpoint(
+    checkpoint: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Take a model from a folder or the Hugging Face Hub."""
+    from components.contracts import bind
+    from components.train import step
+
+    bind.run_task(step.fetch_checkpoint, locals())
+
+
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
 def train(
     dialogues: dsl.Input[dsl.Dataset],
     base: dsl.Input[dsl.Model],

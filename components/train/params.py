@@ -56,6 +56,21 @@ class BaseParams(BaseModel):
     """Of initial weights and data order."""
 
 
+class FetchParams(BaseModel):
+    """A model from outside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """What it is called; shown in folder names and progress."""
+    source: str = ""
+    """A folder in Hugging Face's layout, or a repository on the Hub such as huggyllama/llama-7b."""
+    revision: str = ""
+    """Of a repository: the commit, 40 characters. A branch may hold another model tomorrow."""
+    seen: str = ""
+    """Of a folder: what stood for its content when the run was declared, so that a changed one is taken anew."""
+
+
 class Params(BaseModel):
     """The study's fine-tuning. Fields of Recipe are described in `loop`."""
 

@@ -18,6 +18,7 @@ from components.contracts.rows import Dialogue
 from components.contracts.training_rows import TrainingStep
 from components.train import course
 from components.train.chunking import Blocks, encode_dialogue, encode_texts, pack
+from components.train.fetching import num_parameters
 from components.train.loop import fit
 from components.train.models import Shape, new_model, save
 from components.train.params import PretrainParams
@@ -62,7 +63,8 @@ def pretrain_all(
         courses = dict(pool.imap_unordered(_make, jobs))
     losses = {name: courses[name]["pretrain"][-1].loss for name in ORDER}
     for name in ORDER:
-        outputs[name].commit(notes={"final_loss": round(losses[name], 4)})
+        size = num_parameters(outputs[name].path)
+        outputs[name].commit(notes={"final_loss": round(losses[name], 4), "parameters": size})
     curve.write(
         row
         for name in ORDER

@@ -7,7 +7,15 @@ from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Noth
 from components.contracts.rows import Dialogue, TextRow
 from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import Workplace
-from components.train.params import BaseParams, InterpolateParams, NestedParams, Params, PickParams, PretrainParams
+from components.train.params import (
+    BaseParams,
+    FetchParams,
+    InterpolateParams,
+    NestedParams,
+    Params,
+    PickParams,
+    PretrainParams,
+)
 
 
 def pretrain(
@@ -53,6 +61,18 @@ def pretrain_base(
     from components.train.base_model import pretrain_one
 
     return pretrain_one(corpus, like, checkpoint, curve, params)
+
+
+def fetch_checkpoint(*, checkpoint: Output[Checkpoint], params: FetchParams) -> Metrics:
+    """Take a model from a folder or the Hugging Face Hub, as it is.
+
+    Raises:
+        UsageError: neither a folder nor a repository with a pinned revision.
+        TouchstoneError: it cannot be downloaded, or lacks safetensors or a tokenizer.
+    """
+    from components.train.fetching import fetch
+
+    return fetch(checkpoint, params)
 
 
 def train(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @click.command("compile")
 @click.argument("pipeline")
-@click.option("--preset", default="smoke", show_default=True, help="Named configuration.")
+@click.option("--preset", default="smoke", show_default=True, help="Named configuration, or a sweep's YAML.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random.")
 @click.option("--profile", default="cpu", show_default=True, help="What tasks ask of the cluster: cpu, gpu, tpu, FILE.")
 @click.option("--images", "lock", type=click.Path(path_type=Path), help="images.lock: puts digests into the IR.")

@@ -11,7 +11,9 @@ from components.contracts.errors import UsageError
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--preset", default="smoke", show_default=True, help="Named configuration; `touchstone list` shows them.")
+@click.option(
+    "--preset", default="smoke", show_default=True, help="Named configuration, or a sweep's YAML."
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random.")
 @click.option("--name", default=None, help="Folder below --runs.  [default: PRESET-SEED]")
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
@@ -32,7 +34,7 @@ def run(
         raise UsageError(f"{pipeline} is no sweep and has no cells", remedy="leave --cell out")
     dials = {"only": cells} if cells else {}
     config = catalog.preset(pipeline, preset, seed=seed, plain=plain, **dials)
-    folder = runs / (name or (f"{pipeline}-" if catalog.is_sweep(pipeline) else "") + f"{preset}-{seed}")
+    folder = runs / (name or (f"{pipeline}-" if catalog.is_sweep(pipeline) else "") + f"{Path(preset).stem}-{seed}")
     if isinstance(config, SweepConfig):
         run_sweep(pipeline, config, folder).print_to_terminal()
     else:

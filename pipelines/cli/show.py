@@ -36,7 +36,7 @@ def list_pipelines() -> None:
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--preset", default="smoke", show_default=True, help="Named configuration.")
+@click.option("--preset", default="smoke", show_default=True, help="Named configuration, or a sweep's YAML.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random.")
 @click.option("--json", "as_json", is_flag=True, help="Only the configuration, as JSON.")
 def show(pipeline: str, preset: str, seed: int, as_json: bool) -> None:

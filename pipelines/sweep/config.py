@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipelines.study_config import Struct, StudySettings
 from pipelines.sweep.cells import Sweep
+from pipelines.sweep.sources import Sources
 
 
 class SweepConfig(StudySettings):
@@ -17,6 +18,8 @@ class SweepConfig(StudySettings):
     """The question that is asked."""
     sweep: Sweep
     """The imitators."""
+    sources: Sources | None = None
+    """Where models, data and benchmarks come from; null = the embedded world, of which `world` and `pretrain` speak."""
     ladder: dict[str, Struct] = Field(default_factory=dict)
     """Base -> parameters of `pretrain_base`: bases of growing size, beside those that `pretrain` makes."""
     compare_cells: Struct
@@ -27,4 +30,8 @@ class SweepConfig(StudySettings):
     @property
     def settings(self) -> Struct:
         """The parameters of every step; which of the cells a run makes changes none of them."""
-        return self.model_dump(mode="json", exclude={"typical_seconds": True, "cells_at_once": True, "sweep": {"only"}})
+        return self.model_dump(
+            mode="json",
+            exclude={"typical_seconds": True, "cells_at_once": True, "sweep": {"only"}},
+            exclude_none=True,
+        )
