@@ -18,6 +18,8 @@ from pipelines.cli.judge_options import PLACE, as_plain, judge_from, judge_optio
     "--base", default="", metavar="[NAME=]ANSWERS", help="The base: placebos made of it are compared with this."
 )
 @click.option("--prompts", type=PLACE, help="Ids and texts of the prompts, where answers do not hold both.")
+@click.option("--gold", type=PLACE, help="What people hold to be right: their votes, or GoldLabel rows.")
+@click.option("--policy", default="study", show_default=True, help="Says what a judge must show before it may gate.")
 @judge_options
 @click.option("--likelihood", is_flag=True, help="How likely the checkpoint finds each answer, instead of verdicts.")
 @click.option("--template", default="pairwise", show_default=True, help="pairwise, graded, or a YAML of your own.")

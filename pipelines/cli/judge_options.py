@@ -82,10 +82,11 @@ def judge_from(options: dict[str, Any], *, generation: dict[str, Any] | None = N
 
 def told(found: Judging) -> str:
     """The result in a few lines."""
+    from pipelines.judging import trust
     from pipelines.judging.summary import as_text
 
     counted = found.metrics
-    lines = [f"judge: {found.judge}", as_text(found.lines)]
+    lines = [f"judge: {found.judge}", as_text(found.lines), trust.as_text(found.qualification)]
     if found.unreadable:
         reasons = ", ".join(f"{number} {why}" for why, number in found.unreadable.items())
         lines.append(f"unreadable replies: {reasons} (kept in {found.folder / 'replies'})")
@@ -108,6 +109,7 @@ def as_plain(found: Judging) -> dict[str, Any]:
         "judge": found.judge,
         "out": str(found.folder),
         "results": [line._asdict() for line in found.lines],
+        "qualification": found.qualification.model_dump() if found.qualification else None,
         "unreadable": dict(found.unreadable),
         "metrics": dict(found.metrics),
         "warnings": list(found.warnings),

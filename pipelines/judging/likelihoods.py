@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from components.contracts import bind
-from components.contracts.ports import Input, write_rows
+from components.contracts import manifest as manifests
+from components.contracts.ports import Input, Output, write_rows
 from components.contracts.rows import Completion, Judgment
 from components.generate.step import generate
 from components.judge import step
@@ -19,7 +20,7 @@ def judge_likelihoods(asked: Judge, checkpoint: Path, sides: Mapping[str, Path],
     """Judge every model of every side but the reference and the base, and put all judgments into `out`/judgments."""
     assert asked.checkpoint is not None
     name = asked.model or asked.checkpoint.resolve().name
-    digest = _digest(checkpoint)
+    digest = manifests.read(checkpoint).digest
     source = f"likelihood of {name}@{digest[:SHOWN_CHARS]}"
     made: list[Judgment] = []
     tokens = 0.0
@@ -44,8 +45,6 @@ def judge_likelihoods(asked: Judge, checkpoint: Path, sides: Mapping[str, Path],
         )
         made += Input(place / "judgments", Judgment).rows()
         tokens += answered.metrics.get("computed_tokens", 0.0)
-    from components.contracts.ports import Output
-
     notes = {"judge": {"name": source, "pinned_by": "checkpoint", "is": digest}, "warnings": []}
     Output(out / "judgments", Judgment).write(made, notes=notes)
     return {"pairs": float(len(made)), "computed_tokens": tokens}
@@ -60,9 +59,3 @@ def _models(sides: Mapping[str, Path]) -> Iterable[tuple[list[Completion], Path]
         for row in Input(path, Completion).iter_rows():
             models.setdefault(row.model, []).append(row)
         yield from ((rows, against) for rows in models.values())
-
-
-def _digest(checkpoint: Path) -> str:
-    from components.contracts import manifest
-
-    return manifest.read(checkpoint).digest

@@ -41,6 +41,10 @@ class JudgingRequest:
     """The base's answers: placebos made of it are compared with these. Empty = with the reference."""
     prompts: Path | None = None
     """Ids and texts of the prompts, where answers do not hold both."""
+    gold: Path | None = None
+    """What people hold to be right: GoldLabel rows, or their votes."""
+    policy: str = "study"
+    """Policy file or preset; says what a judge must show before it may gate."""
     limit: int | None = None
     """At most so many prompts, drawn by hash."""
     verdicts: Mapping[str, Any] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,22 @@ from typing import Any
 from components.contracts import bind
 from components.contracts.errors import UsageError
 from components.contracts.ports import Input, disk_errors
-from components.contracts.rows import Judgment
+from components.contracts.preference_results import JudgeQualification
+from components.contracts.preference_rows import GoldLabel
+from components.contracts.rows import Completion, Judgment
 from components.generate.step import generate
 from components.judge import step
 from components.judge.pinning import check_pinned
+from components.report.policy import load_policy
 from pipelines.evaluation.materials import as_checkpoint
 from pipelines.evaluation.run import PLAIN_CHAT
 from pipelines.judging.bar import replies_bar
+from pipelines.judging.gold import read_gold
 from pipelines.judging.likelihoods import judge_likelihoods
-from pipelines.judging.materials import write_materials
+from pipelines.judging.materials import BASE, REFERENCE, write_materials
 from pipelines.judging.request import Judge, JudgingRequest
 from pipelines.judging.summary import Line, lines
+from pipelines.judging.trust import qualification_of
 
 SERVERS = ("api", "vllm")
 JUDGMENTS, REPLIES = "judgments", "replies"
@@ -40,6 +45,8 @@ class Judging:
     unreadable: Mapping[str, int]
     """Why replies could not be read -> how many."""
     warnings: tuple[str, ...]
+    qualification: JudgeQualification | None
+    """What placebos and people say of the judge; None = neither was put beside it."""
 
 
 def judge(request: JudgingRequest) -> Judging:
@@ -50,6 +57,8 @@ def judge(request: JudgingRequest) -> Judging:
         TouchstoneError: bad input, a budget that ended, or a step that failed; what was made so far stays.
     """
     check_judge(request.judge)
+    load_policy(request.policy)  # a slip of the hand is told before anything is paid
+    gold = read_gold(request.gold) if request.gold else []
     out = request.out
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -71,7 +80,17 @@ def judge(request: JudgingRequest) -> Judging:
         metrics=metrics,
         unreadable=dict(unreadable) if isinstance(unreadable, Mapping) else {},
         warnings=tuple(map(str, warnings)) if isinstance(warnings, list | tuple) else (),
+        qualification=_qualification(request, sides, rows, gold),
     )
+
+
+def _qualification(
+    request: JudgingRequest, sides: Mapping[str, Path], rows: Sequence[Judgment], gold: Sequence[GoldLabel]
+) -> JudgeQualification | None:
+    names = {
+        port: next(Input(sides[port], Completion).iter_rows()).model for port in (REFERENCE, BASE) if port in sides
+    }
+    return qualification_of(rows, gold, target=names[REFERENCE], base=names.get(BASE, ""), policy=request.policy)
 
 
 def check_judge(asked: Judge) -> None:

@@ -43,6 +43,16 @@ def judged(server: ChatServer, models: dict[str, Path], out: Path, *more: object
     return found
 
 
+def placebos(folder: Path, **texts: str) -> Path:
+    for arm, text in texts.items():
+        rows = [
+            Completion(prompt_id=str(i), model=f"placebo:{arm}", prompt=f"question {i}", text=text)
+            for i in range(NUM_PROMPTS)
+        ]
+        write_rows(folder / arm, Completion, rows)
+    return folder
+
+
 def test_two_candidates_are_judged_in_one_call_and_an_audit_takes_the_folder(
     server: ChatServer, models: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -69,14 +79,8 @@ def test_two_candidates_are_judged_in_one_call_and_an_audit_takes_the_folder(
 def test_the_judge_never_sees_a_name_and_placebos_go_out_among_the_rest(
     server: ChatServer, models: dict[str, Path], tmp_path: Path
 ) -> None:
-    placebos = tmp_path / "placebos"
-    for arm, text in (("constant", "it depends"), ("corrupted_target", "wrong"), ("restyled_base", "- x")):
-        rows = [
-            Completion(prompt_id=str(i), model=f"placebo:{arm}", prompt=f"question {i}", text=text)
-            for i in range(NUM_PROMPTS)
-        ]
-        write_rows(placebos / arm, Completion, rows)
-    asked = ("answers", models["imitator"], placebos, "--reference", models["target"], "--base", models["base"])
+    folder = placebos(tmp_path / "placebos", constant="it depends", corrupted_target="wrong", restyled_base="- x")
+    asked = ("answers", models["imitator"], folder, "--reference", models["target"], "--base", models["base"])
     found = json.loads(run(*asked, "--api", server.url, *JUDGE, "--out", tmp_path / "out", "--json").stdout)
     opponents = {line["model"]: line["opponent"] for line in found["results"]}
     assert opponents == {
@@ -212,3 +216,39 @@ def test_a_served_model_of_ones_own_is_pinned_by_its_revision(
     server_said = notes["server"]
     assert isinstance(server_said, dict)
     assert server_said["models_reported"] == {MODEL: 6}
+
+
+@pytest.mark.parametrize(("say", "qualified"), [(None, False), (lambda a, b: "Verdict: " + "AB"["targ" in b], True)])
+def test_a_judge_that_length_alone_sways_may_gate_nothing(
+    server: ChatServer, models: dict[str, Path], tmp_path: Path, say: Any, qualified: bool
+) -> None:
+    # People hold the target to be better everywhere, however much the others say.
+    votes = [
+        {"judge": f"p{k}", "model_a": "imit", "model_b": "targ", "question_id": i, "winner": "model_b"}
+        for i in range(NUM_PROMPTS)
+        for k in range(3)
+    ]
+    (tmp_path / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in votes))
+    (tmp_path / "policy.yaml").write_text("judges: {min_gold: 40}\n")
+    if say is not None:
+        says(server, say)
+    wordy = placebos(tmp_path / "placebos", constant="it depends " * 40, corrupted_target="wrong " * 50)
+    asked = ("answers", models["imitator"], wordy, "--reference", models["target"], "--gold", tmp_path / "people.jsonl")
+    where = ("--api", server.url, *JUDGE, "--policy", tmp_path / "policy.yaml", "--out", tmp_path / "out")
+    found = json.loads(run(*asked, *where, "--json").stdout)["qualification"]
+    assert found["qualified"] is qualified
+    assert {row["arm"]: row["fooled"] for row in found["placebos"]} == dict.fromkeys(
+        ("constant", "corrupted_target"), not qualified
+    )
+    assert (found["num_gold"], found["gold_agreement"]) == (40, 1.0 if qualified else 0.5)
+    told = run(*asked, *where).stdout
+    assert ("this judge may gate" in told) is qualified
+    assert ("constant: fooled; targ preferred on 0%" in told) is not qualified
+
+
+def test_a_policy_that_is_none_is_told_before_anything_is_paid(
+    server: ChatServer, models: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError):
+        judged(server, models, tmp_path / "out", "--policy", "stduy")
+    assert server.asked == []
