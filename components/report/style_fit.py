@@ -15,8 +15,8 @@ from scipy import sparse
 from components.report.clustered import Codes, Floats
 
 Flags = npt.NDArray[np.bool_]
-BLOCK = 1 << 15
-"""Numbers in a buffer: what stays in a core's cache between the passes over it."""
+BLOCK_ROWS = 512
+"""Rows worked on together: with 128 resamples a buffer of 512 kB, which stays in a core's cache between passes."""
 MAX_STEPS = 60
 STEP_TOLERANCE = 1e-6
 """Longest last Newton step. Convergence is quadratic: what is left after it is about its square."""
@@ -92,6 +92,59 @@ class _Slopes(NamedTuple):
     """(r, q, b) of leanings with terms."""
 
 
+class _Block(NamedTuple):
+    """Some rows, laid out for the products that every step takes."""
+
+    x: Floats
+    """(rows, q)"""
+    across: Floats
+    """(q, rows)"""
+    products: Floats
+    """(q (q + 1) / 2, rows) of every two columns."""
+    size: Floats
+    """(rows, 1)"""
+    prompt: Codes
+    """(rows,)"""
+    voices: sparse.csr_array
+    """(r, rows), 1 where the row holds the rater's leaning."""
+    heard: sparse.csr_array
+    """(rows, r), the same lying down."""
+    mixed: sparse.csr_array
+    """((q + 1) r, rows): voices, then voices times each column."""
+
+    @classmethod
+    def of(cls, design: Design, voices: sparse.csr_array, part: slice) -> _Block:
+        """The block of some of the design's rows."""
+        x, own = design.x[part], voices[:, part]
+        one, other = np.triu_indices(x.shape[1])
+        return cls(
+            x=x,
+            across=np.ascontiguousarray(x.T),
+            products=np.ascontiguousarray((x[:, one] * x[:, other]).T),
+            size=design.size[part, None],
+            prompt=design.prompt[part],
+            voices=own,
+            heard=own.T.tocsr(),
+            mixed=sparse.vstack([own, *(_scaled(own, column) for column in x.T)]).tocsr(),
+        )
+
+    def shares(self, weights: Floats, at: Point) -> tuple[Floats, Floats]:
+        """c m p and c m p (1 - p), each (rows, b)."""
+        share = self.x @ -at.terms
+        if len(at.leanings):
+            share -= self.heard @ at.leanings
+        with np.errstate(over="ignore"):  # exp(710) is infinite and its reciprocal the 0 that is meant
+            np.exp(share, out=share)
+        share += 1
+        np.reciprocal(share, out=share)
+        expected = weights[self.prompt]
+        expected *= self.size
+        expected *= share
+        share *= expected
+        np.subtract(expected, share, out=share)
+        return expected, share
+
+
 class Solver:
     """Minimises, for prompt weights c,
 
@@ -104,23 +157,19 @@ class Solver:
 
     def __init__(self, design: Design) -> None:
         self.design = design
-        x = design.x
-        self._rows, self._columns = np.triu_indices(x.shape[1])
-        self._products = np.ascontiguousarray((x[:, self._rows] * x[:, self._columns]).T)
-        self._across = np.ascontiguousarray(x.T)
-        self._starts = np.flatnonzero(np.diff(design.prompt, prepend=-1))
-        self._voices = _indicator(design.rater, len(design.rater_penalty))
-        self._weighted_voices = [self._voices.multiply(column[None, :]).tocsr() for column in self._across]
+        n, q = design.x.shape
+        self._rows, self._columns = np.triu_indices(q)
+        voices = _indicator(design.rater, len(design.rater_penalty))
+        self._blocks = [_Block.of(design, voices, slice(i, i + BLOCK_ROWS)) for i in range(0, n, BLOCK_ROWS)]
         # What the outcomes add to the slopes stays the same from step to step.
         known = design.size * design.y
-        self._won = np.add.reduceat(known * self._across, self._starts, axis=1)
-        self._won_by_rater = (
-            self._voices.multiply(known[None, :]).tocsr() @ _indicator(design.prompt, len(self._starts)).T
-        )
+        starts = np.flatnonzero(np.diff(design.prompt, prepend=-1))
+        self._won = np.add.reduceat(known * design.x.T, starts, axis=1)
+        self._won_by_rater = _scaled(voices, known) @ _indicator(design.prompt, len(starts)).T
 
     def whole(self) -> Fits:
         """The fit to every prompt once."""
-        zero = Point(np.zeros((len(self._across), 1)), np.zeros((self._voices.shape[0], 1)))
+        zero = Point(np.zeros((len(self.design.penalty), 1)), np.zeros((len(self.design.rater_penalty), 1)))
         return self.fit(np.ones((self.design.num_prompts, 1)), zero)
 
     def fit(self, weights: Floats, start: Point) -> Fits:
@@ -160,47 +209,31 @@ class Solver:
         terms, leanings = design.penalty[:, None] * at.terms, design.rater_penalty[:, None] * at.leanings
         terms -= self._won @ weights
         leanings -= self._won_by_rater @ weights
-        upper, spread = np.zeros((len(self._rows), b)), np.zeros((r, b))
-        mixed = np.zeros((r, q, b))
-        rows = max(1, BLOCK // b)
-        for begin in range(0, len(design.y), rows):
-            part = slice(begin, begin + rows)
-            expected, information = self._block(weights, at, part)
-            terms += self._across[:, part] @ expected
-            upper += self._products[:, part] @ information
+        upper, by_rater = np.zeros((len(self._rows), b)), np.zeros(((q + 1) * r, b))
+        for block in self._blocks:
+            expected, information = block.shares(weights, at)
+            terms += block.across @ expected
+            upper += block.products @ information
             if r:
-                leanings += self._voices[:, part] @ expected
-                spread += self._voices[:, part] @ information
-                for k, voices in enumerate(self._weighted_voices):
-                    mixed[:, k] += voices[:, part] @ information
+                leanings += block.voices @ expected
+                by_rater += block.mixed @ information
+        spread, mixed = by_rater[:r], by_rater[r:].reshape(q, r, b).transpose(1, 0, 2)
         square = np.empty((b, q, q))
         square[:, self._rows, self._columns] = upper.T
         square[:, self._columns, self._rows] = upper.T
         square[:, np.arange(q), np.arange(q)] += design.penalty
         return _Slopes(Point(terms, leanings), square, spread + design.rater_penalty[:, None], mixed)
 
-    def _block(self, weights: Floats, at: Point, part: slice) -> tuple[Floats, Floats]:
-        """Of some rows, c m p and c m p (1 - p), each (rows, b)."""
-        design = self.design
-        share = design.x[part] @ -at.terms
-        if len(at.leanings):
-            share -= self._voices[:, part].T @ at.leanings
-        with np.errstate(over="ignore"):  # exp(710) is infinite and its reciprocal the 0 that is meant
-            np.exp(share, out=share)
-        share += 1
-        np.reciprocal(share, out=share)
-        expected = weights[design.prompt[part]]
-        expected *= design.size[part, None]
-        expected *= share
-        share *= expected
-        np.subtract(expected, share, out=share)
-        return expected, share
-
 
 def _indicator(rater: Codes, num_raters: int) -> sparse.csr_array:
     """(r, n), 1 where a row holds the rater's leaning."""
     rows = np.flatnonzero(rater >= 0) if num_raters else np.empty(0, dtype=np.int64)
     return sparse.csr_array((np.ones(len(rows)), (rater[rows], rows)), shape=(num_raters, len(rater)))
+
+
+def _scaled(matrix: sparse.csr_array, columns: Floats) -> sparse.csr_array:
+    """The matrix with every column times a number."""
+    return sparse.csr_array((matrix.data * columns[matrix.indices], matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _newton(slopes: _Slopes) -> Point:
