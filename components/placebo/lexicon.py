@@ -12,14 +12,15 @@ import yaml
 FOLDER = Path(__file__).parent / "data"
 
 
+@cache
 def read_yaml(name: str) -> Any:
     """The content of `data/NAME.yaml`."""
     return yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
 
 
 def read_text(name: str) -> str:
-    """The content of `data/NAME.md`, without blank space around it."""
-    return (FOLDER / f"{name}.md").read_text("utf-8").strip()
+    """The content of `data/NAME.txt`, without blank space around it."""
+    return (FOLDER / f"{name}.txt").read_text("utf-8").strip()
 
 
 @cache
