@@ -12,6 +12,8 @@ Codes = npt.NDArray[np.int64]
 
 FEW_CLUSTERS = 20
 """Below this many clusters CR2 replaces CR1, which covered only 89-90% with 5-15 unequal clusters."""
+GIANT = 0.2
+"""So it does where one cluster holds a larger share of the items: CR1 takes its sum for smaller than it is."""
 
 
 class JointMeans(NamedTuple):
@@ -26,7 +28,7 @@ class JointMeans(NamedTuple):
     n: int
     """Items."""
     df: float
-    """Degrees of freedom: C - 1, or n - C where clusters are strata."""
+    """Degrees of freedom: Bell and McCaffrey's, C - 1 with equal clusters; n - C where clusters are strata."""
 
 
 def clustered_means(values: Floats, clusters: Codes) -> JointMeans:
@@ -34,7 +36,8 @@ def clustered_means(values: Floats, clusters: Codes) -> JointMeans:
 
     CR1: C/(C-1) x sum over clusters of s s' / n^2, where s is the cluster's sum of residuals (Liang and Zeger 1986,
     with the finite-sample factor of Stata and statsmodels). Below 20 clusters CR2 (Bell and McCaffrey 2002): for a
-    mean, the inverse square root of I - H_gg scales a cluster's sum by (1 - n_g/n)^(-1/2).
+    mean, the inverse square root of I - H_gg scales a cluster's sum by (1 - n_g/n)^(-1/2). Degrees of freedom are
+    theirs too: with C - 1, intervals over 12 unequal clusters covered 93-94%, with 5 of them 93%.
 
     Args:
         values: (n, k), no NaN.
@@ -48,10 +51,30 @@ def clustered_means(values: Floats, clusters: Codes) -> JointMeans:
         return JointMeans(means, np.full((values.shape[1],) * 2, np.nan), count, n, count - 1.0)
     residuals = values - means
     sums = np.stack([np.bincount(index, weights=column, minlength=count) for column in residuals.T], axis=1)
-    few = count < FEW_CLUSTERS
+    few = count < FEW_CLUSTERS or sizes.max() > GIANT * n
     scale = 1 / np.sqrt(1 - sizes / n) if few else np.full(count, np.sqrt(count / (count - 1)))
     scaled = np.asarray(sums * scale[:, None], dtype=np.float64)
-    return JointMeans(means, scaled.T @ scaled / n**2, count, n, count - 1.0)
+    return JointMeans(means, scaled.T @ scaled / n**2, count, n, _degrees_of_freedom(sizes / n, scale**2))
+
+
+def _degrees_of_freedom(shares: Floats, scale: Floats) -> float:
+    """Satterthwaite's of a clustered variance, (tr AS)^2 / tr (AS)^2 (Bell and McCaffrey 2002, independent items).
+
+    The variance is a quadratic form u' A u of the clusters' sums u, A = M' diag(scale) M with M = I - shares 1', and
+    S = diag(shares) are their variances up to a factor. A = diag(c) + q - a_j - a_k, so that both traces take O(C).
+
+    Args:
+        shares: (C,) of the items, summing to 1.
+        scale: (C,) what the squared residual sums are multiplied by.
+    """
+    if shares.min() == shares.max():
+        return len(shares) - 1.0
+    a = scale * shares
+    q = float(a @ shares)
+    first, second = float(shares @ a), float(shares @ a**2)
+    trace = float(shares @ (scale - 2 * a + q))
+    square = q**2 + 2 * second + 2 * first**2 - 4 * q * first + float(shares**2 @ (2 * scale * (q - 2 * a) + scale**2))
+    return trace**2 / square
 
 
 def stratified_means(values: Floats, strata: Codes) -> JointMeans:

@@ -32,9 +32,9 @@ def unpaired_gain(drawn: Sequence[Answers]) -> bool:
     return any(_z(answers.values["base"], answers.values["imitator"]) > Z for answers in drawn)
 
 
-def unpaired_change(drawn: Sequence[Answers]) -> bool:
-    """Whether it finds some benchmark changed, either way."""
-    return any(abs(_z(answers.values["base"], answers.values["imitator"])) > Z for answers in drawn)
+def unpaired_parity(drawn: Sequence[Answers]) -> bool:
+    """Whether it finds no difference from the target on some benchmark: "on par"."""
+    return any(abs(_z(answers.values["imitator"], answers.values["target"])) <= Z for answers in drawn)
 
 
 def _z(before: Floats, after: Floats) -> float:

@@ -15,11 +15,11 @@ from components.report.rules import Court
 from components.report.settling import settling
 from pipelines.validity.drawing import STYLED, UNSTYLED, Answers, answers, profiles
 from pipelines.validity.judging import by_arrays, by_rows, style_of
-from pipelines.validity.naive import judged_as_good, unpaired_gain
+from pipelines.validity.naive import judged_as_good, unpaired_gain, unpaired_parity
 from pipelines.validity.worlds import WORLDS, World
 
 VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
-NUM_STYLES = 20
+NUM_STYLES = 8
 """Sets of profiles drawn for a world; every data set uses one of them. Styles decide by a wide margin here."""
 MOST_GROWTH = 200.0
 """Data sets beyond this growth are not drawn: they would take longer than everything else together."""
@@ -42,6 +42,8 @@ class ErrorRates:
     """The same for g, where measurable."""
     naive_gain: float
     """Share in which an unpaired z test on each benchmark finds the imitator better somewhere."""
+    naive_parity: float
+    """Share in which it finds no difference from the target on some benchmark."""
     naive_judge: float | None
     """Share in which a judge's win rate calls a styled imitator as good as the target; null without style."""
     promises: Mapping[str, bool] = field(default_factory=dict)
@@ -61,17 +63,19 @@ def styles(world: World, rng: np.random.Generator, count: int = NUM_STYLES) -> l
 
 
 def error_rates(
-    worlds: Sequence[World] = WORLDS, *, num_worlds: int, seed: int = 0, by_rows: int = 0
+    worlds: Sequence[World] = WORLDS, *, num_worlds: int, seed: int = 0, num_by_rows: int = 0
 ) -> list[ErrorRates]:
-    """Simulate every world `num_worlds` times with a seed of its own, the first `by_rows` of them through rows."""
-    return [rates_of(world, num_worlds, np.random.default_rng([seed, i]), by_rows) for i, world in enumerate(worlds)]
+    """Simulate every world `num_worlds` times with a seed of its own, the first `num_by_rows` of them through rows."""
+    return [
+        rates_of(world, num_worlds, np.random.default_rng([seed, i]), num_by_rows) for i, world in enumerate(worlds)
+    ]
 
 
 def rates_of(world: World, num_worlds: int, rng: np.random.Generator, num_by_rows: int = 0) -> ErrorRates:
     """One world's error rates."""
     verdicts: Counter[VerdictWord] = Counter()
     hits: dict[str, list[bool]] = {"delta": [], "closed": []}
-    gains, judged, kinds = 0, 0, styles(world, rng)
+    gains, on_par, judged, kinds = 0, 0, 0, styles(world, rng)
     for number in range(num_worlds):
         drawn = [answers(task, rng) for task in world.tasks]
         style = kinds[number % len(kinds)]
@@ -80,6 +84,7 @@ def rates_of(world: World, num_worlds: int, rng: np.random.Generator, num_by_row
         verdicts[word] += 1
         _count(court, drawn, hits)
         gains += unpaired_gain(drawn)
+        on_par += unpaired_parity(drawn)
         judged += judged_as_good(rng)
     shares = {word: verdicts[word] / num_worlds for word in VERDICTS}
     return ErrorRates(
@@ -90,6 +95,7 @@ def rates_of(world: World, num_worlds: int, rng: np.random.Generator, num_by_row
         coverage_delta=float(np.mean(hits["delta"])),
         coverage_gap_closed=float(np.mean(hits["closed"])) if hits["closed"] else None,
         naive_gain=gains / num_worlds,
+        naive_parity=on_par / num_worlds,
         naive_judge=judged / num_worlds if world.styled else None,
         promises={str(promise): promise.is_kept(shares[promise.word]) for promise in world.promises},
     )
@@ -119,11 +125,16 @@ class NeededRates:
     """Share of these whose new verdict was the one foretold."""
     median_growth: float | None
     """How many times the items were asked for."""
+    labels_named: int
+    """Single benchmarks that named a number of their own in these INCONCLUSIVE data sets."""
+    labels_settled: float | None
+    """Share of these whose label was settled with that many items."""
 
 
 def needed_rates(world: World, num_worlds: int, rng: np.random.Generator) -> NeededRates:
-    """Draw, and where the verdict is INCONCLUSIVE draw anew with the items that it asks for."""
+    """Draw, and where the verdict is INCONCLUSIVE draw anew with the items that it, and each benchmark, asks for."""
     inconclusive, growths, settled, foretold = 0, [], 0, 0
+    labels: list[bool] = []
     kinds = styles(world, rng)
     for number in range(num_worlds):
         style = kinds[number % len(kinds)].found
@@ -131,12 +142,12 @@ def needed_rates(world: World, num_worlds: int, rng: np.random.Generator) -> Nee
         if court.verdict != "INCONCLUSIVE":
             continue
         inconclusive += 1
+        labels += _labels_again(world, court, style, rng)
         plan = settling(court)
         if plan is None or plan.growth > MOST_GROWTH:
             continue
         growths.append(plan.growth)
-        grown = world.grown(plan.items)
-        again = by_arrays(grown, [answers(task, rng) for task in grown.tasks], style).verdict
+        again = _again(world, plan.items, style, rng).verdict
         settled += again != "INCONCLUSIVE"
         foretold += again == plan.word
     named = len(growths)
@@ -147,4 +158,22 @@ def needed_rates(world: World, num_worlds: int, rng: np.random.Generator) -> Nee
         settled=settled / named if named else None,
         as_foretold=foretold / named if named else None,
         median_growth=float(np.median(growths)) if named else None,
+        labels_named=len(labels),
+        labels_settled=float(np.mean(labels)) if labels else None,
     )
+
+
+def _again(world: World, items: Mapping[str, int], style: StyleResult, rng: np.random.Generator) -> Court:
+    grown = world.grown(items)
+    return by_arrays(grown, [answers(task, rng) for task in grown.tasks], style)
+
+
+def _labels_again(world: World, court: Court, style: StyleResult, rng: np.random.Generator) -> list[bool]:
+    """Whether each benchmark that asked for items of its own has a settled label with them."""
+    asked = {
+        b.name: b.result.n_needed
+        for b in court.benchmarks
+        if b.result.n_needed is not None and b.result.n_needed <= MOST_GROWTH * b.result.n
+    }
+    again = _again(world, asked, style, rng).benchmarks if asked else []
+    return [b.label in ("gained", "nothing", "regressed") for b in again if b.name in asked]

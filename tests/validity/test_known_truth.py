@@ -1,76 +1,161 @@
-"""A quick slice of the simulated error rates: worlds with known truth through the code that decides real ones."""
+"""A quick slice of the simulated error rates: worlds with known truth through the code that decides real ones.
+
+`touchstone validity --worlds 800 --rows 25 --write docs` is the whole of it.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
 import pytest
 
-from components.report.validity import WORLDS, ErrorRates, error_rates
+from components.contracts.verdict import BenchmarkResult
+from pipelines.validity.drawing import Answers, answers
+from pipelines.validity.judging import by_rows, verdict_by_arrays
+from pipelines.validity.naive import unpaired_gain, votes
+from pipelines.validity.rates import ErrorRates, needed_rates, rates_of, styles
+from pipelines.validity.worlds import SMALL, WORLDS, World
 
-NUM_WORLDS = 120
-BY_NAME = {world.name: number for number, world in enumerate(WORLDS)}
+BY_NAME = {world.name: world for world in (*WORLDS, *SMALL)}
+STUDY_SIZED = 24
+QUICK = 240
+WITH_ROWS = (
+    "30 items each, nothing gained",
+    "few unequal clusters, nothing gained",
+    "1.5% unscored, nothing gained",
+    "8% unscored",
+    "the target lacks 15% of the items",
+    "four answers an item, nothing gained",
+    "published numbers, nothing gained",
+    "published target, nothing gained",
+)
+PROMISED = (
+    "nothing gained",
+    "gap closed 0.5 everywhere",
+    "only nq, 0.64",
+    "humaneval 0.6, mmlu 0.07",
+    "nq 0.05 worse, style not captured",
+    "few unequal clusters, nothing gained",
+    "ceiling: 0.94 to 0.98, nothing gained",
+    "1.5% unscored, all wrong answers",
+    "8% unscored",
+    "ten benchmarks, one gained 0.6",
+    "published numbers, nothing gained",
+)
 
 
 @cache
-def _rates(name: str, num_worlds: int = NUM_WORLDS) -> ErrorRates:
-    return error_rates([WORLDS[BY_NAME[name]]], num_worlds=num_worlds, seed=BY_NAME[name])[0]
+def _rates(name: str, num_worlds: int = STUDY_SIZED) -> ErrorRates:
+    return rates_of(BY_NAME[name], num_worlds, np.random.default_rng([3, list(BY_NAME).index(name)]))
 
 
-def test_nothing_gained_at_study_sizes_is_style_only_and_hardly_ever_capability() -> None:
-    shares = _rates("nothing gained").shares
-    assert shares["STYLE_ONLY"] >= 0.90
-    assert shares["CAPABILITY"] <= 0.05
+def _draw(world: World, seed: int) -> list[Answers]:
+    rng = np.random.default_rng(seed)
+    return [answers(task, rng) for task in world.tasks]
 
 
-def test_half_the_gap_closed_everywhere_is_capability() -> None:
-    assert _rates("gap closed 0.5 everywhere").shares["CAPABILITY"] >= 0.95
+def _numbers(results: Sequence[BenchmarkResult]) -> list[object]:
+    """Everything, floats last and apart: rows and arrays add up in different orders."""
+    return [result.model_dump(mode="json") for result in results]
 
 
-@pytest.mark.parametrize("world", ["only nq, 0.64", "only humaneval, 0.6", "conflicting: mmlu up 0.3, nq down 0.3"])
-def test_a_gain_on_one_benchmark_is_local_not_broad_and_not_hidden(world: str) -> None:
-    shares = _rates(world).shares
-    assert shares["LOCAL"] >= 0.90
-    assert shares["CAPABILITY"] <= 0.07
-    assert shares["STYLE_ONLY"] <= 0.05
+def _same(left: object, right: object) -> bool:
+    if isinstance(left, float) and isinstance(right, float | int):
+        return math.isclose(left, right, rel_tol=1e-8, abs_tol=1e-12)
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(_same, left, right))
+    return bool(left == right)
+
+
+@pytest.mark.parametrize(
+    "world", [world for world in WORLDS if world.tasks[0].n < 10_000], ids=lambda world: world.name
+)
+def test_the_way_without_rows_gives_the_verdict_of_rows(world: World) -> None:
+    (style,) = styles(world, np.random.default_rng(0), 1)
+    drawn = _draw(world, 1)
+    real, twin = by_rows(world, drawn, style.rows), verdict_by_arrays(world, drawn, style.found)
+    assert (real.verdict, real.reason, real.would_change) == (twin.verdict, twin.reason, twin.would_change)
+    assert _same(_numbers(real.benchmarks), _numbers(twin.benchmarks))
+    assert _same(real.pooled.model_dump(), twin.pooled.model_dump())
+
+
+def test_the_way_without_rows_gives_the_verdict_of_rows_at_the_studys_sizes() -> None:
+    world = BY_NAME["only nq, 0.64"]
+    (style,) = styles(world, np.random.default_rng(0), 1)
+    drawn = _draw(world, 2)
+    real, twin = by_rows(world, drawn, style.rows), verdict_by_arrays(world, drawn, style.found)
+    assert (real.verdict, real.reason) == (twin.verdict, twin.reason)
+    assert _same(_numbers(real.benchmarks), _numbers(twin.benchmarks))
+
+
+@pytest.mark.parametrize("world", PROMISED)
+def test_what_is_promised_of_a_world_comes_out(world: str) -> None:
+    large = BY_NAME[world].tasks[0].n > 10_000
+    found = _rates(world, STUDY_SIZED if large else 60)
+    assert BY_NAME[world].promises
+    for promise in BY_NAME[world].promises:
+        # Three standard errors of so few data sets; the written study has the promise itself.
+        slack = 3 * math.sqrt(promise.share * (1 - promise.share) / found.num_worlds)
+        share = found.shares[promise.word]
+        kept = share >= promise.share - slack if promise.limit == "at least" else share <= promise.share + slack
+        assert kept, f"{promise}: {share:.1%}"
 
 
 def test_a_fifth_of_the_gap_is_mostly_inconclusive_by_design() -> None:
     assert _rates("gap closed 0.2 everywhere").shares["INCONCLUSIVE"] >= 0.6
 
 
-def test_a_loss_without_style_is_regression() -> None:
-    assert _rates("nq 0.05 worse, style not captured").shares["REGRESSION"] >= 0.95
-
-
-def test_a_hundred_items_are_sometimes_inconclusive_and_never_bring_capability() -> None:
-    shares = _rates("100 items each, nothing gained", 400).shares
-    assert shares["INCONCLUSIVE"] >= 0.1
-    assert shares["CAPABILITY"] <= 0.05
-
-
 def test_ten_identical_outputs_prove_nothing() -> None:
-    assert _rates("ten identical outputs, nothing gained").shares["STYLE_ONLY"] <= 0.05
-    shares = _rates("ten items each, gap closed 0.3", 400).shares
-    assert shares["STYLE_ONLY"] <= 0.05
-
-
-@pytest.mark.parametrize("world", ["few unequal clusters, nothing gained", "published numbers, nothing gained"])
-def test_capability_is_not_found_where_there_is_none(world: str) -> None:
-    assert _rates(world, 400).shares["CAPABILITY"] <= 0.05
+    assert _rates("ten identical outputs, nothing gained", 60).shares["STYLE_ONLY"] <= 0.05
+    assert _rates("ten items each, gap closed 0.3", 120).shares["STYLE_ONLY"] <= 0.05
 
 
 @pytest.mark.parametrize(
-    ("world", "num_worlds"), [("100 items each, nothing gained", 400), ("few unequal clusters, nothing gained", 400)]
+    "world",
+    ["100 items each, nothing gained", "few unequal clusters, nothing gained", "ten benchmarks, nothing gained"],
 )
-def test_intervals_cover_the_truth_at_their_nominal_rate(world: str, num_worlds: int) -> None:
-    found = _rates(world, num_worlds)
-    # 1,200 intervals: a standard error of 0.6 points around the promised 93-97%.
-    assert 0.925 <= found.coverage_delta <= 0.975
+def test_intervals_cover_the_truth_at_their_nominal_rate(world: str) -> None:
+    found = _rates(world, QUICK)
+    # 720 intervals: a standard error of 0.8 points around the promised 93-97%.
+    assert 0.92 <= found.coverage_delta <= 0.98
     assert found.coverage_gap_closed is not None
-    assert 0.92 <= found.coverage_gap_closed <= 0.98
+    assert 0.915 <= found.coverage_gap_closed <= 0.985
 
 
 def test_rounded_published_numbers_cover_at_least_at_their_nominal_rate() -> None:
     # Without pairing the intervals are honest but wide: the covariance between models is not published.
-    assert _rates("published numbers, nothing gained", 400).coverage_delta >= 0.93
+    assert _rates("published numbers, nothing gained", 60).coverage_delta >= 0.93
+
+
+@pytest.mark.parametrize(
+    "world",
+    ["100 items each, nothing gained", "100 items each, only humaneval, 0.6"],
+)
+def test_the_items_that_an_inconclusive_verdict_asks_for_settle_it(world: str) -> None:
+    small = next(found for found in SMALL if found.name == world)
+    found = needed_rates(small, 80, np.random.default_rng(11))
+    assert found.named >= 0.8 * found.inconclusive
+    assert found.named >= 15
+    assert found.settled is not None
+    assert found.settled >= 0.8
+
+
+def test_usual_practice_fails_where_ours_does_not() -> None:
+    world = BY_NAME["many unequal clusters, nothing gained"]
+    false = np.mean([unpaired_gain(_draw(world, seed)) for seed in range(60)])
+    assert false > 0.08, "clusters make an unpaired z test see gains"
+    apart = votes(400, np.random.default_rng(0), by_prompt=False)
+    ours = votes(400, np.random.default_rng(0), by_prompt=True)
+    assert 0.93 <= ours.coverage <= 0.975
+    assert apart.coverage < ours.coverage
+
+
+def test_a_judges_win_rate_calls_a_styled_imitator_equal_while_the_verdict_does_not() -> None:
+    found = _rates("nothing gained")
+    assert found.naive_judge == 1.0
+    assert found.shares["STYLE_ONLY"] >= 0.9

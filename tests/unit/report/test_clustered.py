@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy import linalg
+from scipy import linalg, stats
 
 from components.report.clustered import FEW_CLUSTERS, Codes, Floats, clustered_means, stratified_means
 
@@ -49,12 +49,46 @@ def test_cr2_below_twenty_clusters_is_the_matrix_formula(num_clusters: int) -> N
     assert np.array([-1, 1, 0]) @ joint.covariance @ [-1, 1, 0] == pytest.approx(meat * bread[0, 0] ** 2, rel=1e-9)
 
 
+@pytest.mark.parametrize(("num_clusters", "n"), [(4, 60), (12, 100), (25, 200)])
+def test_degrees_of_freedom_are_bell_and_mccaffreys_matrix_formula(num_clusters: int, n: int) -> None:
+    _, clusters = _scores(num_clusters, seed=num_clusters, n=n)
+    labels = np.unique(clusters)
+    residual_maker = np.eye(n) - np.ones((n, n)) / n
+    forms = np.zeros((n, n))
+    for label in labels:
+        mine = (clusters == label).astype(float)
+        scale = 1 / (1 - mine.sum() / n) if len(labels) < FEW_CLUSTERS else len(labels) / (len(labels) - 1)
+        forms += scale * np.outer(residual_maker @ mine, residual_maker @ mine)
+    expected = np.trace(forms) ** 2 / np.trace(forms @ forms)
+    assert clustered_means(np.random.default_rng(0).random((n, 1)), clusters).df == pytest.approx(expected)
+    assert expected < len(labels) - 1
+
+
+def test_equal_clusters_have_one_degree_of_freedom_less_than_clusters() -> None:
+    clusters = np.repeat(np.arange(12), 5)
+    assert clustered_means(np.random.default_rng(0).random((60, 1)), clusters).df == pytest.approx(11)
+
+
+@pytest.mark.parametrize(("num_clusters", "giant"), [(5, 0), (12, 0), (40, 1200)])
+def test_intervals_over_few_or_very_unequal_clusters_cover(num_clusters: int, giant: int) -> None:
+    rng = np.random.default_rng(num_clusters)
+    sizes = [10 * (i + 1) for i in range(num_clusters)] if not giant else [giant] + [20] * (num_clusters - 1)
+    clusters = np.repeat(np.arange(num_clusters), sizes)
+    hits = []
+    for _ in range(1000):
+        values = 0.3 * rng.standard_normal(num_clusters)[clusters] + rng.standard_normal(len(clusters))
+        joint = clustered_means(values[:, None], clusters)
+        half = stats.t.ppf(0.975, joint.df) * np.sqrt(joint.covariance[0, 0])
+        hits.append(abs(joint.means[0]) <= half)
+    assert 0.925 <= np.mean(hits) <= 0.985
+
+
 def test_items_that_stand_alone_give_the_ordinary_variance_of_a_mean() -> None:
     for n in (8, 300):  # on both sides of the switch between the two estimators
         values = np.random.default_rng(n).random((n, 2))
         joint = clustered_means(values, np.arange(n))
         assert joint.covariance == pytest.approx(np.cov(values.T) / n, rel=1e-12)
-        assert joint.df == n - 1
+        assert joint.df == pytest.approx(n - 1)
 
 
 def test_labels_and_order_of_clusters_do_not_matter() -> None:

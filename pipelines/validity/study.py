@@ -1,0 +1,75 @@
+"""The whole proof: every world's error rates, the items that are asked for, and intervals of win rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from pipelines.validity.naive import Votes, votes
+from pipelines.validity.rates import ErrorRates, NeededRates, needed_rates, rates_of
+from pipelines.validity.worlds import SMALL, WORLDS
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a study of simulated worlds found."""
+
+    worlds: int
+    """Data sets of each world."""
+    seed: int
+    """Of everything."""
+    rates: tuple[ErrorRates, ...]
+    """Verdicts and coverage."""
+    needed: tuple[NeededRates, ...]
+    """Whether the items asked for settle."""
+    votes_by_prompt: Votes
+    """Win rates with prompts resampled, as Touchstone does."""
+    votes_alone: Votes
+    """The same votes resampled one by one."""
+
+    @property
+    def broken(self) -> list[str]:
+        """Promises that were not kept, as `world: promise`."""
+        return [
+            f"{rate.world}: {promise}" for rate in self.rates for promise, kept in rate.promises.items() if not kept
+        ]
+
+    def document(self) -> dict[str, object]:
+        """As JSON writes it; rates to four digits, or a table kept in a repository changes with every machine."""
+        found = _short(asdict(self))
+        assert isinstance(found, dict)
+        return found
+
+
+def prove(
+    *, num_worlds: int, num_by_rows: int, seed: int = 0, progress: Callable[[str], None] = lambda _: None
+) -> Proof:
+    """Simulate everything.
+
+    Args:
+        num_worlds: Data sets of each world.
+        num_by_rows: How many of them go through rows.
+        seed: Of every world's own generator.
+        progress: Told the name of each world as it begins.
+    """
+    rates, needed = [], []
+    for number, world in enumerate(WORLDS):
+        progress(world.name)
+        rates.append(rates_of(world, num_worlds, np.random.default_rng([seed, number]), num_by_rows))
+    for number, world in enumerate(SMALL):
+        progress(world.name)
+        needed.append(needed_rates(world, num_worlds, np.random.default_rng([seed, 1000 + number])))
+    kinds = [
+        votes(10 * num_worlds, np.random.default_rng([seed, 2000]), by_prompt=by_prompt) for by_prompt in (True, False)
+    ]
+    return Proof(num_worlds, seed, tuple(rates), tuple(needed), kinds[0], kinds[1])
+
+
+def _short(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
+    return [_short(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,108 @@
+"""A proof as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipelines.validity.naive import AT_LEAST_TARGET, Votes
+from pipelines.validity.rates import VERDICTS, ErrorRates, NeededRates
+from pipelines.validity.study import Proof
+
+_SHORT = {"CAPABILITY": "CAP", "STYLE_ONLY": "STYLE", "REGRESSION": "REGR", "INCONCLUSIVE": "INCONCL"}
+
+
+def markdown(proof: Proof) -> str:
+    """Every table of a proof."""
+    rows = max((rate.num_by_rows for rate in proof.rates), default=0)
+    return "\n".join(
+        (
+            "# Simulated error rates",
+            "",
+            f"Written by `touchstone validity --worlds {proof.worlds} --rows {rows} --seed {proof.seed} --write docs`;"
+            " what the worlds are and what follows from the rates: [method-proof.md](method-proof.md).",
+            "",
+            f"## Verdicts, in per cent of {proof.worlds:,} data sets of each world",
+            "",
+            "D, g: share of 95% intervals of the change and of the gap closed that hold the truth. Usual practice"
+            " beside it: z better, z on par = share in which comparing two accuracies as if other items had been asked"
+            " finds some benchmark better than the base's, or not different from the target's; judge = share in which a"
+            f" win rate of {AT_LEAST_TARGET:.0%} at least as good calls the imitator the target's equal.",
+            "",
+            *_table(
+                (
+                    "world",
+                    *(_SHORT.get(word, word) for word in VERDICTS),
+                    "D",
+                    "g",
+                    "z better",
+                    "z on par",
+                    "judge",
+                    "promised",
+                ),
+                map(_rate, proof.rates),
+            ),
+            "",
+            "## Items that an INCONCLUSIVE verdict asks for, granted",
+            "",
+            *_table(
+                (
+                    "world",
+                    "INCONCLUSIVE",
+                    "named a number",
+                    "times the items",
+                    "settled",
+                    "as foretold",
+                    "labels settled",
+                ),
+                map(_needed, proof.needed),
+            ),
+            "",
+            "## Win rates when neither side is better, three votes a prompt",
+            "",
+            *_table(
+                ("resampled", "called a winner", "coverage"),
+                [_votes("prompts", proof.votes_by_prompt), _votes("votes, as if independent", proof.votes_alone)],
+            ),
+            "",
+        )
+    )
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    align = ["---", *["---:"] * (len(heading) - 1)]
+    return ["| " + " | ".join(cells) + " |" for cells in (heading, align, *rows)]
+
+
+def _rate(rate: ErrorRates) -> tuple[str, ...]:
+    promised = "; ".join(f"{text}{'' if kept else ' **missed**'}" for text, kept in rate.promises.items())
+    return (
+        rate.world,
+        *(_percent(rate.shares[word]) for word in VERDICTS),
+        _percent(rate.coverage_delta),
+        _percent(rate.coverage_gap_closed),
+        _percent(rate.naive_gain),
+        _percent(rate.naive_parity),
+        _percent(rate.naive_judge),
+        promised,
+    )
+
+
+def _needed(rate: NeededRates) -> tuple[str, ...]:
+    growth = "-" if rate.median_growth is None else f"{rate.median_growth:.1f}"
+    return (
+        rate.world,
+        f"{rate.inconclusive:,}",
+        f"{rate.named:,}",
+        growth,
+        _percent(rate.settled),
+        _percent(rate.as_foretold),
+        _percent(rate.labels_settled),
+    )
+
+
+def _votes(name: str, found: Votes) -> tuple[str, ...]:
+    return name, _percent(found.false_wins), _percent(found.coverage)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
