@@ -84,6 +84,8 @@ class Training:
         )
         self.engine = engine or Engine()
         self.model = model = self.engine.place(model)
+        if hooks.anchor is not None:
+            self.engine.place_frozen(hooks.anchor)
         self.optimizer = self.engine.adopt(model, optimizer_of(model, recipe), recipe.max_grad_norm)
         if hooks.attach is not None:
             hooks.attach(self.optimizer)
@@ -224,10 +226,11 @@ class Training:
         for part in self.engine.parts(batch, self.recipe.rows_at_once):
             with self.loss.of(part, total) as measured:
                 if measured is None:
-                    self.engine.idle(self.model, part)
+                    self.engine.idle(self.model, part, self.hooks.anchor)
                     continue
                 self.engine.backward(measured.loss)
                 value += float(measured.cross_entropy)
+        self.engine.send()
         return value
 
     def _check(self, value: float) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
@@ -20,9 +19,6 @@ from components.train.engines.shards import gathered
 from components.train.optimizers import clip_by_global_norm
 from components.train.params import Engine as Name
 from components.train.recipe import Recipe
-
-BUCKET_ELEMENTS = 8 << 20
-"""Gradients are summed so many numbers at a time: few enough to fit beside the model, enough to keep a network busy."""
 
 
 class Engine:
@@ -38,6 +34,9 @@ class Engine:
     def place(self, model: Any) -> Any:
         """Make a model ready to be trained here, the same in all processes; gives what to train."""
         return model
+
+    def place_frozen(self, model: Any) -> None:
+        """Make a model ready, in place, that is read beside the trained one and never changed."""
 
     def begin_step(self, seed: int, step: int) -> None:
         """Draw this step's random numbers (dropout) from seed, step and process: a state need not hold them all."""
@@ -64,12 +63,22 @@ class Engine:
             elif self.lockstep:
                 yield Blocks(batch.tokens[:1], torch.zeros_like(batch.learned[:1]), batch.positions[:1])
 
-    def idle(self, model: Any, part: Blocks) -> None:
-        """Where all go in lockstep: through the model for nothing, for the others need this one's weights."""
+    def idle(self, model: Any, part: Blocks, frozen: Any = None) -> None:
+        """Where all go in lockstep: through the model for nothing, for the others need this one's weights.
+
+        Args:
+            model: What is trained.
+            part: At least one block.
+            frozen: What is read beside it, if anything: the others go through it too.
+        """
         if not self.lockstep:
             return
         row = Blocks(*(values[:1].to(model.device) for values in part))
-        said = model(input_ids=row.tokens, position_ids=row.positions, use_cache=False).logits
+        given = {"input_ids": row.tokens, "position_ids": row.positions, "use_cache": False}
+        said = model(**given).logits
+        if frozen is not None:
+            with torch.no_grad():
+                frozen(**given)
         self.backward(said.sum() * 0.0)
 
     def adopt(self, model: Any, optimizer: Any, max_norm: float) -> Any:
@@ -79,6 +88,9 @@ class Engine:
     def backward(self, loss: Any) -> None:
         """Add the gradients of a part of a batch."""
         loss.backward()
+
+    def send(self) -> None:
+        """Called when this process has all its gradients of a step, before anything else is said to the others."""
 
     def add_up(self, model: Any) -> None:
         """Make the gradients those of the whole batch. Each process has divided by the whole's learned tokens."""
@@ -96,36 +108,6 @@ class Engine:
         return model
 
 
-class Ddp(Engine):
-    """Every process holds the whole model; gradients are summed."""
-
-    def place(self, model: Any) -> Any:
-        """Give all processes the chief's weights."""
-        with torch.no_grad():
-            for value in (*model.parameters(), *model.buffers()):
-                dist.broadcast(value, src=0)
-        return model
-
-    def add_up(self, model: Any) -> None:
-        """Sum the gradients of all processes, a bucket of them at a time."""
-        params = [p for p in model.parameters() if p.requires_grad]
-        # A process without rows has no gradients; a parameter that nobody used must be left without.
-        used = torch.tensor([p.grad is not None for p in params], dtype=torch.uint8)
-        dist.all_reduce(used, op=dist.ReduceOp.MAX)
-        for p, anywhere in zip(params, used.tolist(), strict=True):
-            if anywhere and p.grad is None:
-                p.grad = torch.zeros_like(p)
-        sent = []
-        for bucket in _buckets([p.grad for p in params if p.grad is not None]):
-            flat = torch.cat([gradient.reshape(-1) for gradient in bucket]) if len(bucket) > 1 else bucket[0]
-            sent.append((bucket, flat, dist.all_reduce(flat, async_op=True)))
-        for bucket, flat, work in sent:
-            work.wait()
-            if len(bucket) > 1:
-                summed = flat.split([gradient.numel() for gradient in bucket])
-                torch._foreach_copy_(bucket, [s.view_as(g) for s, g in zip(summed, bucket, strict=True)])
-
-
 class Fsdp(Engine):
     """Weights, gradients and moments are shared out (FSDP2): a decoder layer is whole only while it is worked on."""
 
@@ -137,10 +119,10 @@ class Fsdp(Engine):
         # It warns of logits that are changed in place; ours are only read.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
         kind = "cuda" if torch.cuda.is_available() else "cpu"
-        mesh = init_device_mesh(kind, (self.group.world_size,))
+        self._mesh = init_device_mesh(kind, (self.group.world_size,))
         for layer in decoder_layers(model):
-            fully_shard(layer, mesh=mesh)
-        fully_shard(model, mesh=mesh)
+            fully_shard(layer, mesh=self._mesh)
+        fully_shard(model, mesh=self._mesh)
         for module in model.modules():
             if isinstance(module, FSDPModule):
                 # Sums, not means: each process has divided by the tokens of the whole batch.
@@ -148,12 +130,18 @@ class Fsdp(Engine):
                 module.set_force_sum_reduction_for_comms(True)
         return model
 
+    def place_frozen(self, model: Any) -> None:
+        """Shard it as the trained one; what lies outside its layers too is given up after each pass."""
+        for layer in decoder_layers(model):
+            fully_shard(layer, mesh=self._mesh)
+        # Without a backward pass the root would stay whole.
+        fully_shard(model, mesh=self._mesh, reshard_after_forward=True)
+
     def plain(self, model: Any) -> Any:
         """Gather every weight in the chief, in the ordinary model that `place` was given (on the CPU)."""
         whole = {name: gathered(value) for name, value in named_weights(model).items()}
         if self.group.chief:
-            self._skeleton.load_state_dict(whole, strict=False, assign=True)
-            self._skeleton.tie_weights()
+            fill(self._skeleton, whole)
         return self._skeleton
 
 
@@ -175,7 +163,11 @@ def engine_of(name: Name, group: Group) -> Engine:
         from components.train.engines.zero import Zero  # only where it is asked for: DeepSpeed may not be there
 
         return Zero(group, int(name.removeprefix("zero")))
-    return Fsdp(group) if name == "fsdp" else Ddp(group)
+    if name == "fsdp":
+        return Fsdp(group)
+    from components.train.engines.replicas import Ddp
+
+    return Ddp(group)
 
 
 def check_engine(name: Name, recipe: Recipe) -> None:
@@ -193,12 +185,15 @@ def check_engine(name: Name, recipe: Recipe) -> None:
             remedy="set engine: fsdp, which shares out the same and can",
         )
     wanted = recipe.mitigation
-    asked = {"kl_beta": wanted.kl_beta, "unfreeze_rank_ratio": wanted.unfreeze_rank_ratio, "lora": wanted.lora}
+    asked = {"unfreeze_rank_ratio": wanted.unfreeze_rank_ratio}
+    if name != "fsdp":
+        asked |= {"kl_beta": wanted.kl_beta, "lora": wanted.lora}  # type: ignore[dict-item]
     named = [field for field, value in asked.items() if value]
     if name not in ("single", "ddp") and named:
+        instead = "ddp" if "unfreeze_rank_ratio" in named else "ddp or fsdp"
         raise UsageError(
-            f"engine {name} shares weights or moments out, and mitigation.{named[0]} works on whole ones",
-            expected="engine single or ddp with it",
+            f"engine {name} shares weights or moments out, and mitigation.{named[0]} is not made for that",
+            expected=f"engine single, {instead} with it",
             remedy="set engine: ddp",
         )
 
@@ -222,6 +217,24 @@ def skeleton_of(model: Any) -> Any:
     return copy.deepcopy(model, memo=dict(empty))
 
 
+def fill(skeleton: Any, whole: dict[str, Any]) -> None:
+    """Give a skeleton its weights, those that are tied under each of their names.
+
+    Args:
+        skeleton: Of `skeleton_of`.
+        whole: By the names of `named_weights`.
+    """
+    first: dict[int, Any] = {}
+    filled: dict[str, Any] = {}
+    for name, value in skeleton.state_dict(keep_vars=True).items():
+        if id(value) not in first:
+            made = whole[name]
+            own = isinstance(value, torch.nn.Parameter)
+            first[id(value)] = torch.nn.Parameter(made, value.requires_grad) if own else made
+        filled[name] = first[id(value)]
+    skeleton.load_state_dict(filled, assign=True)
+
+
 def named_weights(model: Any) -> dict[str, Any]:
     """Everything a state holds of a model, by name; of tied weights the first name only."""
     found: dict[str, Any] = {}
@@ -231,14 +244,3 @@ def named_weights(model: Any) -> dict[str, Any]:
             seen.add(id(value))
             found[name] = value
     return found
-
-
-def _buckets(gradients: Sequence[Any]) -> Iterator[list[Any]]:
-    bucket: list[Any] = []
-    for gradient in gradients:
-        if bucket and sum(g.numel() for g in bucket) + gradient.numel() > BUCKET_ELEMENTS:
-            yield bucket
-            bucket = []
-        bucket.append(gradient)
-    if bucket:
-        yield bucket

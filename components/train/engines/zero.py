@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from components.contracts.errors import TouchstoneError
 from components.train.chunking import Blocks
-from components.train.engines.engine import Engine, named_weights, skeleton_of
+from components.train.engines.engine import Engine, fill, named_weights, skeleton_of
 from components.train.engines.group import Group, leaves_by
 from components.train.optimizers import AdamwParameterScaled
 
@@ -103,8 +103,7 @@ class Zero(Engine):
         """Gather every weight in the chief, in the ordinary model that `adopt` was given (on the CPU)."""
         whole = self._shared.weights(model)
         if self.group.chief:
-            self._skeleton.load_state_dict(whole, strict=False, assign=True)
-            self._skeleton.tie_weights()
+            fill(self._skeleton, whole)
         return self._skeleton
 
 

@@ -38,6 +38,8 @@ class Hooks:
 
     objective: Objective | None = None
     """None = cross-entropy, by the loop's own fast path."""
+    anchor: Any = None
+    """The frozen model that the objective reads, if any: several processes may have to share it out too."""
     mix: Callable[[int, Blocks], Blocks] | None = None
     """(step from 0, its batch) -> the batch with what is added to it; the batch's own rows stay first, as they are."""
     attach: Callable[[Any], None] | None = None

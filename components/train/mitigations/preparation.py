@@ -66,6 +66,7 @@ class Prepared:
             self.model = adapted(model, self._wanted.lora, tokenizer.convert_tokens_to_ids(list(ROLE_TOKENS)))
         self.hooks = Hooks(
             objective=None if plain else objective,
+            anchor=anchor,
             mix=mix,
             attach=self._subspace.attach if self._subspace is not None else None,
         )

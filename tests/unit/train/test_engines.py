@@ -31,12 +31,15 @@ from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
 from components.contracts.workplace import Workplace
 from components.train import step
 from components.train.chunking import Blocks
+from components.train.engines import replicas
 from components.train.engines.engine import check_engine, engine_of
 from components.train.engines.group import Group, LostProcesses, joined
 from components.train.loop import Stopped, Training
+from components.train.mitigations.params import Mitigation
+from components.train.mitigations.preparation import Prepared
 from components.train.models import Shape, new_model
 from components.train.recipe import Recipe
-from components.train.tokenizer import word_level
+from components.train.tokenizer import ready_for_dialogue, word_level
 from components.train.trainjob.surroundings import Place
 
 TEXT = "what is the craft of Corford ? the craft of Corford is pottery . user says hello and goodbye yes no"
@@ -75,6 +78,49 @@ def trained(group: Group, engine: str, optimizer: str) -> Trained:
     training = prepared(group, engine, optimizer)
     training.run()
     return outcome(training)
+
+
+MITIGATIONS: dict[str, dict[str, Any]] = {
+    "kl": {"kl_beta": 0.5},
+    "lora": {"lora": {"rank": 4}},
+    "both": {"kl_beta": 0.5, "kl_direction": "model_to_base", "lora": {"rank": 4}},
+}
+
+
+def mitigated(group: Group, engine: str, name: str, tied: bool, rows: int) -> Trained:
+    """A training with a mitigation, its model made plain as `train` makes it."""
+    tokenizer = word_level([TEXT])
+    model = new_model(Shape(hidden=12, layers=2, heads=2), tokenizer, seed=0)
+    if not tied:
+        model.config.tie_word_embeddings = False
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    ready_for_dialogue(tokenizer, model)
+    asked = Mitigation.model_validate(MITIGATIONS[name])
+    settled = recipe("adamw").model_copy(update={"mitigation": asked, "rows_at_once": rows})
+    ready = Prepared(model, tokenizer, settled, num_blocks=0, imitation_tokens=0, replay=(), seed=0)
+    training = Training(ready.model, blocks(), settled, seed=5, hooks=ready.hooks, engine=engine_of(engine, group))
+    training.run()
+    ready.model = training.model
+    if not group.chief:
+        return Trained(training.losses, {})
+    return Trained(training.losses, {name: w.numpy() for name, w in ready.plain().state_dict().items()})
+
+
+def every_mitigation(group: Group) -> dict[tuple[str, str, bool, int], Trained]:
+    arms = [
+        (engine, name, tied, rows) for engine in HELD for name in MITIGATIONS for tied, rows in ((True, 0), (False, 1))
+    ]
+    return {arm: mitigated(group, *arm) for arm in arms}
+
+
+def overlapped(group: Group) -> tuple[int, int, Trained]:
+    """Buckets sent before the backward pass had ended, of all, and what was trained."""
+    replicas.BUCKET_ELEMENTS = 300
+    training = prepared(group, "ddp", "adamw")
+    training.run()
+    engine = training.engine
+    assert isinstance(engine, replicas.Ddp)
+    return engine.early, len(engine._buckets) * len(training.steps), outcome(training)
 
 
 def prepared(group: Group, engine: str, optimizer: str, kind: type[Training] = Training) -> Training:
@@ -142,6 +188,20 @@ def test_several_processes_train_what_one_trains(world_size: int, engines: tuple
     made = in_processes(world_size, partial(every_arm, engines=engines))
     for (_, optimizer), found in made.items():
         assert_equal(found, trained(Group(), "single", optimizer))
+
+
+@pytest.mark.slow
+def test_mitigations_in_several_processes_are_those_of_one() -> None:
+    torch.set_num_threads(1)
+    for (_, name, tied, rows), found in in_processes(2, every_mitigation).items():
+        assert_equal(found, mitigated(Group(), "single", name, tied, rows))
+
+
+def test_gradients_are_on_their_way_while_the_backward_pass_goes_on() -> None:
+    torch.set_num_threads(1)
+    early, buckets, found = in_processes(2, overlapped)
+    assert 0.5 * buckets < early <= buckets, "all but those of steps in which this process had nothing to learn"
+    assert_equal(found, trained(Group(), "single", "adamw"))
 
 
 def dialogues(folder: Path) -> None:
@@ -294,7 +354,11 @@ def test_more_processes_than_the_engine_holds_are_refused_with_what_to_type(base
 
 @pytest.mark.parametrize(
     ("engine", "recipe", "told"),
-    [("fsdp", {"mitigation": {"kl_beta": 0.1}}, "set engine: ddp"), ("zero3", {"rows_at_once": 1}, "set engine: fsdp")],
+    [
+        ("fsdp", {"mitigation": {"unfreeze_rank_ratio": 0.1}}, "set engine: ddp"),
+        ("zero2", {"mitigation": {"lora": {}}}, "set engine: ddp"),
+        ("zero3", {"rows_at_once": 1}, "set engine: fsdp"),
+    ],
 )
 def test_what_an_engine_cannot_do_is_refused(engine: str, recipe: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError) as refused:
