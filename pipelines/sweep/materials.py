@@ -9,7 +9,7 @@ from components.train.component import fetch_checkpoint, pretrain, pretrain_base
 from components.world.component import build_world
 from pipelines.study_graph import JUDGE, TARGET, Materials
 from pipelines.sweep.config import SweepConfig
-from pipelines.sweep.sources import Model, Sources
+from pipelines.sweep.sources import Model, Sources, absolute
 
 LADDER_CORPUS = "corpus_large"
 """Bases of the ladder read growing shares of it."""
@@ -74,7 +74,7 @@ def of_sources(sources: Sources, record: Any) -> tuple[Materials, Mapping[str, A
 
 def _model(name: str, model: Model, record: Any) -> Any:
     if model.artifact:
-        imported = dsl.importer(artifact_uri=model.artifact, artifact_class=dsl.Model, reimport=False)
+        imported = dsl.importer(artifact_uri=absolute(model.artifact), artifact_class=dsl.Model, reimport=False)
         return imported.after(record).output
     if not model.source:
         return None
@@ -82,5 +82,5 @@ def _model(name: str, model: Model, record: Any) -> Any:
 
 
 def _rows(place: str, record: Any) -> Any:
-    imported = dsl.importer(artifact_uri=place, artifact_class=dsl.Dataset, reimport=False)
+    imported = dsl.importer(artifact_uri=absolute(place), artifact_class=dsl.Dataset, reimport=False)
     return imported.after(record).output

@@ -54,9 +54,10 @@ def read_config(path: Path, pipeline: str, *, seed: int = 0, only: tuple[str, ..
     for key in ("pipeline", "world", "pretrain", "ladder", "typical_seconds"):
         if key in given:
             raise UsageError(f"{path}: {key} belongs to the embedded world's presets", remedy=f"remove {key}")
-    if "sources" not in given or "sweep" not in given:
+    missing = [key for key in ("sources", "sweep") if not given.get(key)]
+    if missing:
         raise UsageError(
-            f"{path} has no {'sources' if 'sources' not in given else 'sweep'}",
+            f"{path} has no {missing[0]}",
             expected="sources: where models, data and benchmarks are; sweep: bases, data, amounts",
             remedy="see docs/sweeps.md for a file to begin with",
         )

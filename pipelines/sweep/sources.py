@@ -67,6 +67,11 @@ class Sources(_Declared):
     """Open-ended prompts, from the same place."""
 
 
+def absolute(place: str) -> str:
+    """An artifact's place as tasks see it, which run in other folders."""
+    return place if environment.is_address(place) else str(Path(place).expanduser().resolve())
+
+
 def check_artifacts(sources: Sources) -> None:
     """Refuse what a run would only find missing later. Addresses are read where the run can reach them.
 
@@ -76,7 +81,7 @@ def check_artifacts(sources: Sources) -> None:
     places = [sources.items, sources.heldout, *sources.dialogues.values(), *sources.texts.values()]
     models = [*sources.bases.values(), sources.target, *([sources.judge] if sources.judge else [])]
     for place in (*places, *(model.artifact for model in models if model.artifact)):
-        if not environment.is_address(place) and not (Path(place) / manifests.FILE_NAME).is_file():
+        if not environment.is_address(place) and not (Path(absolute(place)) / manifests.FILE_NAME).is_file():
             raise UsageError(
                 f"{place} is no artifact: it has no {manifests.FILE_NAME}",
                 expected="a folder that a step or a command of Touchstone wrote, or an address",

@@ -66,7 +66,11 @@ def test_a_part_of_the_cells_leaves_the_shared_work_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "said"),
-    [({"only": ("small-30",)}, "no cell small-30"), ({"amounts": (20, 10)}, "must grow"), ({"amounts": ()}, "at least")],
+    [
+        ({"only": ("small-30",)}, "no cell small-30"),
+        ({"amounts": (20, 10)}, "must grow"),
+        ({"amounts": ()}, "at least"),
+    ],
 )
 def test_what_cannot_be_is_refused(changed: dict[str, object], said: str) -> None:
     with pytest.raises((UsageError, ValueError), match=said):

@@ -1,0 +1,102 @@
+"""A sweep over one's own models, read from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.contracts.errors import UsageError
+from components.contracts.ports import write_rows
+from components.contracts.rows import Dialogue, Prompt, TaskItem, TextRow
+from pipelines import catalog, graph
+from pipelines.cli.compile import compile_to
+from pipelines.sweep.own_models import read_config
+
+
+@pytest.fixture
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    monkeypatch.chdir(tmp_path)
+    for name, contract in (("dialogues", Dialogue), ("items", TaskItem), ("heldout", Prompt), ("texts", TextRow)):
+        write_rows(tmp_path / name, contract, [])
+    (tmp_path / "model").mkdir()
+    return {
+        "sources": {
+            "bases": {"ours": {"source": "model"}, "hub": {"source": "a/b", "revision": "0" * 40}},
+            "target": {"generate": {"backend": "api", "api": {"url": "http://127.0.0.1:1", "model": "m-2026-01-01"}}},
+            "dialogues": {"chats": "dialogues"},
+            "items": "items",
+            "heldout": "heldout",
+        },
+        "sweep": {"bases": ["ours", "hub"], "data": ["chats"], "amounts": [1000, 2000]},
+        "train": {"recipe": {"learning_rate": 1e-4}},
+    }
+
+
+def written(tmp_path: Path, given: dict[str, object]) -> Path:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(given))
+    return path
+
+
+def test_what_the_file_leaves_out_is_the_studys(tmp_path: Path, given: dict[str, object]) -> None:
+    config = read_config(written(tmp_path, given), "data_scaling", seed=3)
+    recipe = config.train["recipe"]
+    assert (recipe["learning_rate"], recipe["batch_size"], recipe["block_tokens"]) == (1e-4, 32, 2048)
+    assert recipe["optimizer"] == "adamw_parameter_scaled"
+    assert config.train["seed"] == 3
+
+
+def test_the_graph_fetches_models_and_asks_the_server_without_a_checkpoint(
+    tmp_path: Path, given: dict[str, object]
+) -> None:
+    config = catalog.preset("data_scaling", str(written(tmp_path, given)), seed=0)
+    compile_to("data_scaling", config, tmp_path / "ir.yaml")
+    tasks = graph.tasks(graph.load(tmp_path / "ir.yaml"))
+    named = {(task.step, task.params.get("params", {}).get("name")): task for task in tasks if not task.rounds}
+    assert named["fetch_checkpoint", "hub"].params["params"]["revision"] == "0" * 40
+    assert named["fetch_checkpoint", "ours"].params["params"]["source"] == str((tmp_path / "model").resolve())
+    target = named["generate", "target"]
+    assert set(target.inputs) == {"requests"}
+    assert target.params["params"]["backend"] == "api"
+    assert [task.step for task in tasks].count(graph.IMPORTER) == 3
+    assert not any(task.step == "judge_likelihood" for task in tasks), "there is no judge"
+    assert not any(task.step in ("build_world", "pretrain") for task in tasks)
+
+
+def test_a_changed_folder_is_another_model(tmp_path: Path, given: dict[str, object]) -> None:
+    config = read_config(written(tmp_path, given), "data_scaling")
+    assert config.sources is not None
+    before = config.sources.bases["ours"].fetching("ours")
+    (tmp_path / "model" / "config.json").write_text("{}")
+    assert config.sources.bases["ours"].fetching("ours") != before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sources": None}, "has no sources"),
+        ({"pretrain": {}}, "embedded world"),
+        ({"swep": {}}, "did you mean sweep"),
+        ({"sweep": {"bases": ["theirs"], "data": ["chats"], "amounts": [1]}}, "base theirs has no source"),
+        ({"sweep": {"bases": ["ours"], "data": ["chat"], "amounts": [1]}}, "data chat has no source"),
+        ({"sweep": {"bases": ["ours"], "data": ["chats"], "amounts": [2, 1]}}, "must grow"),
+    ],
+)
+def test_bad_files_are_refused_by_name(
+    tmp_path: Path, given: dict[str, object], change: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_config(written(tmp_path, {**given, **change}), "data_scaling")
+
+
+def test_a_folder_that_is_no_artifact_is_refused_before_anything_runs(tmp_path: Path, given: dict[str, object]) -> None:
+    (tmp_path / "items" / "manifest.json").unlink()
+    with pytest.raises(UsageError, match="items is no artifact"):
+        read_config(written(tmp_path, given), "data_scaling")
+
+
+def test_the_study_has_no_such_files(tmp_path: Path, given: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="has no preset"):
+        catalog.preset("imitation_audit", str(written(tmp_path, given)))
