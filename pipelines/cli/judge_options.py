@@ -87,6 +87,8 @@ def told(found: Judging) -> str:
 
     counted = found.metrics
     lines = [f"judge: {found.judge}", as_text(found.lines), trust.as_text(found.qualification)]
+    if "first_place_share" in counted:
+        lines.append(f"of its decisions {counted['first_place_share']:.0%} went to the answer shown first")
     if found.unreadable:
         reasons = ", ".join(f"{number} {why}" for why, number in found.unreadable.items())
         lines.append(f"unreadable replies: {reasons} (kept in {found.folder / 'replies'})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -59,6 +60,8 @@ def _write(
         )
     if base:
         sides[BASE] = list(base)
+    for port in {BASE, *MADE_OF_BASE.values()} - sides.keys():
+        shutil.rmtree(out / port, ignore_errors=True)  # of an earlier call with other sides
     for port, rows in sides.items():
         write_rows(out / port, Completion, [row for row in rows if wanted is None or row.prompt_id in wanted])
     return {port: out / port for port in sides}

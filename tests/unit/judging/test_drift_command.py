@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from components.contracts.errors import UsageError
+from components.contracts.ports import write_rows
+from components.contracts.rows import Completion
 from pipelines.cli.main import cli
 from tests.unit.contracts.chat_server import MODEL, ChatServer
 from tests.unit.judging.conftest import JUDGE, NUM_PROMPTS, says
@@ -65,3 +67,20 @@ def test_what_is_no_frozen_set_is_refused(server: ChatServer, frozen: Path, tmp_
         arguments = ["judge", "drift", str(place), "--out", str(out)]
         with pytest.raises(UsageError, match=problem):
             CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+
+def test_placebos_of_a_frozen_set_keep_their_opponents(
+    server: ChatServer, models: dict[str, Path], tmp_path: Path
+) -> None:
+    dressed = tmp_path / "dressed"
+    rows = [
+        Completion(prompt_id=str(i), model="placebo:restyled_base", prompt=f"question {i}", text="- base")
+        for i in range(NUM_PROMPTS)
+    ]
+    write_rows(dressed, Completion, rows)
+    asked = ["judge", "answers", str(models["imitator"]), str(dressed), "--reference", str(models["target"])]
+    given = [*asked, "--base", str(models["base"]), "--api", server.url, *JUDGE, "--out", str(tmp_path / "frozen")]
+    assert CliRunner().invoke(cli, given, catch_exceptions=False).exit_code == 0
+    checks, told = drifted(tmp_path / "frozen", tmp_path / "may")
+    assert checks["changed"]["n"] == 2 * NUM_PROMPTS
+    assert told == ""

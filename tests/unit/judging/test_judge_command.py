@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion, Judgment, Score
 from components.contracts.verdict import Verdict
 from components.judge.rows import JudgeReply
 from pipelines.cli.main import cli
@@ -243,6 +243,7 @@ def test_a_judge_that_length_alone_sways_may_gate_nothing(
     assert (found["num_gold"], found["gold_agreement"]) == (40, 1.0 if qualified else 0.5)
     told = run(*asked, *where).stdout
     assert ("this judge may gate" in told) is qualified
+    assert "of its decisions 50% went to the answer shown first" in told
     assert ("constant: fooled; targ preferred on 0%" in told) is not qualified
 
 
@@ -252,3 +253,27 @@ def test_a_policy_that_is_none_is_told_before_anything_is_paid(
     with pytest.raises(UsageError):
         judged(server, models, tmp_path / "out", "--policy", "stduy")
     assert server.asked == []
+
+
+def test_an_evaluation_and_rows_of_ours_are_answers_too(
+    server: ChatServer, models: dict[str, Path], tmp_path: Path
+) -> None:
+    def said(name: str, number: int, **changes: Any) -> Completion:
+        made = {"prompt_id": str(number), "model": name, "prompt": f"question {number}", "text": f"{name} says"}
+        return Completion.model_validate({**made, **changes})
+
+    evaluation = tmp_path / "evaluation"
+    for empty in ("scores", "variants"):
+        write_rows(evaluation / empty, Score, [])
+    write_rows(evaluation / "answers", Completion, [said("evaluated", i) for i in range(NUM_PROMPTS)])
+    write_rows(evaluation / "completions", Completion, [said("asked for scores", i) for i in range(3)])
+    refused = said("rows", 0, text="", unanswered="refused: no")
+    write_rows(tmp_path / "rows", Completion, [refused, *(said("rows", i) for i in range(1, NUM_PROMPTS))])
+    asked = ("answers", evaluation, tmp_path / "rows", "--reference", models["target"])
+    found = run(*asked, "--api", server.url, *JUDGE, "--out", tmp_path / "out", "--json")
+    lines = {line["model"]: line for line in json.loads(found.stdout)["results"]}
+    assert {name: (line["n"], line["unscored"]) for name, line in lines.items()} == {
+        "evaluated": (40, 0),
+        # Not a loss: the model was never heard.
+        "rows": (39, 1),
+    }
