@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -12,13 +12,12 @@ from sqlalchemy.orm import Session
 from components.contracts.crowd_rows import Hit, PayLine, StudyPair
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Judgment
-from components.crowd.database import Store, database_url, open_database
 from components.crowd.invitations import rater_key
 from components.crowd.mturk.pay_book import PayBook
 from components.crowd.mturk.requester import Requester
 from components.crowd.mturk.settling import Bonuses, Submissions, close_hits, pay_bonuses, review_submissions
+from components.crowd.opened import opened_store
 from components.crowd.payments import PayRules, TimedVote, pay_ledger
-from components.crowd.settings import read_settings
 from components.crowd.study.closing import find_study, set_closed, takes_votes
 from components.crowd.study.results import judgments
 from components.crowd.tables import Pair, Rater, Study, Vote
@@ -95,44 +94,67 @@ def collect_study(
     Raises:
         TouchstoneError: the database has no such study, or one of other pairs; Mechanical Turk does not do its part.
     """
-    url = database_url()
-    store = Store(open_database(url))
-    try:
-        secret = read_settings(url).secret
+    with opened_store() as (store, settings):
         standing = store.run(lambda session: _closed_if_over(session, name, pairs, clock()))
         study = store.run(lambda session: find_study(session, name))
-        book = PayBook(store, study.id, clock=clock)
-        requester = _requester(hits, account)
-        submissions = None
-        if requester is not None:
-            if standing.closed:
-                close_hits(requester, hits)
-            answered = set(store.run(lambda session: [vote.rater for vote in _timed_votes(session, study)]))
-            submissions = review_submissions(
-                requester,
-                hits,
-                lambda worker: rater_key(secret, study.name, f"mturk:{worker}"),
-                book,
-                lambda rater: (account.reject_reason or None) if rater not in answered else None,
-            )
+        votes = store.run(lambda session: timed_votes(session, study))
+        turk = _Turk(hits, account, PayBook(store, study.id, clock=clock), study) if hits else None
+        submissions = turk.review({vote.rater for vote in votes}, settings.secret, standing.closed) if turk else None
         rewards = {rater: worker.reward_cents for rater, worker in submissions.workers.items()} if submissions else {}
-        lines = store.run(lambda session: pay_ledger(_timed_votes(session, study), rewards, rules))
+        lines = pay_ledger(votes, rewards, rules)
         bonuses = None
-        if requester is not None and submissions is not None and standing.closed and account.max_bonuses_usd > 0:
+        if turk and submissions and standing.closed and account.max_bonuses_usd > 0:
             # Only once nothing changes any more: a bonus is paid once.
-            bonuses = pay_bonuses(
-                requester,
-                hits,
-                lines,
-                submissions,
-                book,
-                study=study.design_digest,
-                max_usd=account.max_bonuses_usd,
-            )
+            bonuses = turk.pay(lines, submissions)
         rows = store.run(lambda session: judgments(session, study))
         return Collected(standing, tuple(rows), tuple(lines), submissions, bonuses)
-    finally:
-        store.engine.dispose()
+
+
+class _Turk:
+    """A study's tasks on Mechanical Turk."""
+
+    def __init__(self, hits: Sequence[Hit], account: Account, book: PayBook, study: Study) -> None:
+        if len({hit.place for hit in hits}) > 1:
+            raise TouchstoneError("the HITs are of sandbox and production", expected="HITs of one place")
+        self._requester = Requester(hits[0].place, endpoint=account.endpoint, profile=account.profile)
+        self._hits, self._account, self._book, self._study = hits, account, book, study
+
+    def review(self, answered: set[str], secret: bytes, closed: bool) -> Submissions:
+        """Approve what was handed in; a study that is closed takes no new people."""
+        if closed:
+            close_hits(self._requester, self._hits)
+
+        def pseudonym(worker: str) -> str:
+            return rater_key(secret, self._study.name, f"mturk:{worker}")
+
+        def reason(rater: str) -> str | None:
+            return (self._account.reject_reason or None) if rater not in answered else None
+
+        return review_submissions(self._requester, self._hits, pseudonym, self._book, reason)
+
+    def pay(self, lines: Sequence[PayLine], submissions: Submissions) -> Bonuses:
+        """Pay what is owed beyond the rewards."""
+        return pay_bonuses(
+            self._requester,
+            self._hits,
+            lines,
+            submissions,
+            self._book,
+            study=self._study.design_digest,
+            max_usd=self._account.max_bonuses_usd,
+        )
+
+
+def timed_votes(session: Session, study: Study) -> list[TimedVote]:
+    """Every answer in the order of arrival, whether or not it counts: work is paid."""
+    asked = (
+        select(Rater.key, Pair.key, Vote.seconds)
+        .join(Rater, Rater.id == Vote.rater_id)
+        .join(Pair, Pair.id == Vote.pair_id)
+        .where(Pair.study_id == study.id)
+        .order_by(Vote.id)
+    )
+    return [TimedVote(*row) for row in session.execute(asked)]
 
 
 def _closed_if_over(session: Session, name: str, pairs: Sequence[StudyPair], now: float) -> Standing:
@@ -172,22 +194,3 @@ def _same_pairs(session: Session, study: Study, pairs: Sequence[StudyPair]) -> N
             expected="the study artifact that was published under this name",
             remedy="give that artifact, or the name under which this one was published",
         )
-
-
-def _timed_votes(session: Session, study: Study) -> list[TimedVote]:
-    """Every answer, whether or not it counts: work is paid."""
-    asked = (
-        select(Rater.key, Pair.key, Vote.seconds)
-        .join(Rater, Rater.id == Vote.rater_id)
-        .join(Pair, Pair.id == Vote.pair_id)
-        .where(Pair.study_id == study.id)
-        .order_by(Vote.id)
-    )
-    return [TimedVote(*row) for row in session.execute(asked)]
-
-
-def _requester(hits: Sequence[Hit], account: Account) -> Requester | None:
-    places: Mapping[str, None] = dict.fromkeys(hit.place for hit in hits)
-    if len(places) > 1:
-        raise TouchstoneError("the HITs are of sandbox and production", expected="HITs of one place")
-    return Requester(hits[0].place, endpoint=account.endpoint, profile=account.profile) if hits else None

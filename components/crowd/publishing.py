@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 from components.contracts.crowd_rows import Hit, StudyPair
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.journal import Journal
-from components.crowd.database import Store, database_url, open_database
 from components.crowd.invitations import DAY_SECONDS, door_token
 from components.crowd.mturk.publishing import Plan, affordable, create_hits, external_question
 from components.crowd.mturk.requester import Requester
 from components.crowd.mturk.terms import Terms
-from components.crowd.settings import read_settings
+from components.crowd.opened import opened_store
 from components.crowd.study.creation import create_study
 from components.crowd.study.design import StudyDesign, items_per_rater
 from components.crowd.tables import Study
@@ -66,36 +65,25 @@ def publish_study(
     Raises:
         TouchstoneError: another study has the name, the offer is too dear, or Mechanical Turk does not do its part.
     """
-    url = database_url()
-    store = Store(open_database(url))
-    try:
-        # Before anything is made: what cannot be offered is not begun.
-        if offer is not None:
-            external_question(_page(offer.service_url, "token"))
-            affordable(_plan(offer, "", "", seats(pairs, design), 1.0))
+    num_people = seats(pairs, design)
+    # Before anything is made: what cannot be offered is not begun.
+    requester = _reachable(offer, num_people) if offer is not None else None
+    with opened_store() as (store, settings):
         closes_at = None if days_open is None else clock() + days_open * DAY_SECONDS
 
         def work(session: Session) -> Study:
             return create_study(session, design, pairs, closes_at=closes_at)
 
         study = store.run(work)
-        hits: list[Hit] = []
-        usd = 0.0
-        if offer is not None:
-            days_left = DAYS_WITHOUT_DEADLINE if study.closes_at is None else (study.closes_at - clock()) / DAY_SECONDS
-            if days_left <= 0 or study.closed:
-                raise TouchstoneError(f"the study {study.name!r} is closed", remedy="open it again, or publish another")
-            token = door_token(
-                read_settings(url).secret, study.id, clock() + (days_left + DAYS_TO_HAND_IN) * DAY_SECONDS
-            )
-            page = _page(offer.service_url, token)
-            plan = _plan(offer, study.design_digest, page, seats(pairs, design), days_left)
-            requester = Requester(offer.terms.place, endpoint=offer.endpoint, profile=offer.profile)
-            usd = affordable(plan).usd
-            hits = create_hits(requester, plan, journal)
-        return Published(study.design_digest, study.closes_at, tuple(hits), usd)
-    finally:
-        store.engine.dispose()
+    if offer is None or requester is None:
+        return Published(study.design_digest, study.closes_at, (), 0.0)
+    days_left = DAYS_WITHOUT_DEADLINE if study.closes_at is None else (study.closes_at - clock()) / DAY_SECONDS
+    if days_left <= 0 or study.closed:
+        raise TouchstoneError(f"the study {study.name!r} is closed", remedy="open it again, or publish another")
+    token = door_token(settings.secret, study.id, clock() + (days_left + DAYS_TO_HAND_IN) * DAY_SECONDS)
+    plan = _plan(offer, study.design_digest, _page(offer.service_url, token), num_people, days_left)
+    hits = create_hits(requester, plan, journal)
+    return Published(study.design_digest, study.closes_at, tuple(hits), affordable(plan).usd)
 
 
 def seats(pairs: Sequence[StudyPair], design: StudyDesign) -> int:
@@ -113,6 +101,15 @@ def seats(pairs: Sequence[StudyPair], design: StudyDesign) -> int:
     num_repeats = kinds.count("repeat") or kinds.count("headline") if design.repeat_share else 0
     ordinary = max(1, items - golds - min(round(design.repeat_share * items), num_repeats))
     return max(design.raters_per_pair, math.ceil(num_rated * design.raters_per_pair / ordinary))
+
+
+def _reachable(offer: Offer, num_people: int) -> Requester:
+    """The account, if it lets us in and the offer can be made."""
+    external_question(_page(offer.service_url, "token"))
+    affordable(_plan(offer, "", "", num_people, 1.0))
+    requester = Requester(offer.terms.place, endpoint=offer.endpoint, profile=offer.profile)
+    requester.balance_cents()
+    return requester
 
 
 def _plan(offer: Offer, study: str, page: str, num_assignments: int, days_open: float) -> Plan:

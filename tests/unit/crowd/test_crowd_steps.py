@@ -311,6 +311,8 @@ def test_an_offer_that_cannot_be_made_leaves_no_study_behind(place: Path, turk: 
         publish(place, **{**offer(turk), "service_url": "http://rate.example"})
     with pytest.raises(UsageError, match="service_url is not"):
         publish(place, mturk={})
+    with pytest.raises(UsageError, match="no AWS profile called nobody"):
+        publish(place, **offer(turk), profile="nobody")
     with pytest.raises(TouchstoneError, match="no study 'helpful'"):
         collect(place)
 
@@ -329,3 +331,12 @@ def test_places_are_enough_for_all_votes_with_checks_counted() -> None:
     assert seats(study, StudyDesign(name="s", gold_share=0.0, repeat_share=0.0)) == 23
     # A small study still needs three different people.
     assert seats(pairs("headline", 4), StudyDesign(name="s")) == 3
+
+
+def test_a_database_that_is_away_is_told_without_its_password(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built(place)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://crowd:hush@127.0.0.1:1/crowd")
+    for call in (publish, collect):
+        with pytest.raises(TouchstoneError, match="does not answer as it should") as refused:
+            call(place)
+        assert "hush" not in str(refused.value)

@@ -1,0 +1,68 @@
+"""`touchstone crowd sheet` and `import`: ratings that are made in a spreadsheet, a batch or Label Studio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from components.crowd.exchange.ratings import Imported
+
+PAIRS = click.argument("pairs", type=click.Path(path_type=Path))
+
+
+@click.command()
+@PAIRS
+@click.option("--as", "form", type=click.Choice(["sheet", "mturk", "label-studio"]), default="sheet", show_default=True)
+@click.option("--turned", is_flag=True, help="The other edition: all sides swapped. Give it to half of the raters.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+def sheet(pairs: Path, form: Any, turned: bool, out: Path) -> None:
+    """Write the study PAIRS for people who rate elsewhere.
+
+    The file names no model and no kind of pair; tickets bring the answers back to their pairs.
+    """
+    from pipelines.crowd_rating.files import hand_out
+
+    written = hand_out(pairs, out, form, turned=turned)
+    click.echo(f"{out}: {written.num_pairs:,} pairs")
+    click.echo(f"then {written.then}; touchstone crowd import {pairs} FILLED --source NAME --out DIR", err=True)
+
+
+@click.command("import")
+@PAIRS
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--source", required=True, help="Name of these raters, as the report will call them.")
+@click.option("--rater", default="", help="Who filled the files, where no column says so.")
+@click.option(
+    "--design", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="YAML of the study; its rules apply."
+)
+@click.option("--keep-all", is_flag=True, help="Exclude nobody.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for judgments.")
+def import_ratings(
+    pairs: Path, files: tuple[Path, ...], source: str, rater: str, design: Path | None, keep_all: bool, out: Path
+) -> None:
+    """Read filled FILES of the study PAIRS back as judgments.
+
+    Sheets, results of a Mechanical Turk batch, and Label Studio's JSON exports, told apart by their content. Ratings of
+    another study are refused; raters who break the design's rules are excluded, and the judgments say so.
+    """
+    from pipelines.crowd.desk import read_design
+    from pipelines.crowd_rating.files import take_in
+
+    rules = None if keep_all else read_design(source, design).rules
+    found = take_in(pairs, files, out, source=source, rater=rater, rules=rules)
+    _print(found, out)
+
+
+def _print(found: Imported, out: Path) -> None:
+    unscored = sum(row.unscored is not None for row in found.judgments)
+    raters = {row.rater for row in found.judgments}
+    click.echo(f"{out}: {len(found.judgments):,} judgments of {len(raters)} raters, {unscored:,} unscored")
+    if found.num_checks:
+        click.echo(f"{found.num_checks:,} answers to gold pairs and repeats decided whom the rules exclude")
+    if found.num_doubled:
+        click.echo(f"{found.num_doubled:,} ratings stood there more than once and count once", err=True)
+    for rater, reason in found.excluded.items():
+        click.echo(f"{rater} excluded: {reason}", err=True)

@@ -1,0 +1,84 @@
+"""Pairs out to people who rate elsewhere, and their ratings back as judgments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.ports import Output
+from components.contracts.rows import Judgment
+from components.crowd.database import database_url
+from components.crowd.exchange.label_studio import CONFIG, read_export, write_tasks
+from components.crowd.exchange.ratings import Imported, Rating, as_judgments
+from components.crowd.exchange.sheets import read_sheet, write_sheet
+from components.crowd.invitations import rater_key
+from components.crowd.settings import read_settings
+from components.crowd.study.creation import read_pairs
+from components.crowd.study.rules import ExclusionRules
+
+Form = Literal["sheet", "mturk", "label-studio"]
+MTURK_LAYOUT = Path(__file__).parents[2] / "components" / "crowd" / "exchange" / "mturk_layout.html"
+
+
+class HandedOut(NamedTuple):
+    """What was written."""
+
+    num_pairs: int
+    then: str
+    """What to do with it."""
+
+
+def hand_out(pairs: Path, out: Path, form: Form, *, turned: bool) -> HandedOut:
+    """Write a study's pairs for people.
+
+    Raises:
+        TouchstoneError: the pairs cannot be read, or a text does not fit into a spreadsheet's cell.
+    """
+    rows = read_pairs(pairs)
+    if form == "label-studio":
+        layout = out.with_suffix(".xml")
+        layout.write_text(CONFIG, encoding="utf-8")
+        number = write_tasks(out, rows, turned=turned)
+        return HandedOut(number, f"import it into a project whose labeling interface is {layout}")
+    number = write_sheet(out, rows, "mturk" if form == "mturk" else "sheet", turned=turned)
+    if form == "sheet":
+        return HandedOut(number, "write left, right or equal into preference, and who you are into rater")
+    layout = out.with_suffix(".html")
+    layout.write_text(MTURK_LAYOUT.read_text(encoding="utf-8"), encoding="utf-8")
+    return HandedOut(number, f"upload it as a batch whose layout is {layout}")
+
+
+def take_in(
+    pairs: Path, files: Sequence[Path], out: Path, *, source: str, rater: str, rules: ExclusionRules | None
+) -> Imported:
+    """Read filled files back; judgments go to `out`.
+
+    Raises:
+        TouchstoneError: a file is none of the known ones, or of another study.
+    """
+    if not files:
+        raise UsageError("no file of ratings was given", expected="filled sheets, batch results or exports")
+    ratings = [rating for file in files for rating in read_ratings(file, rater)]
+    secret = read_settings(database_url()).secret
+    found = as_judgments(
+        ratings, read_pairs(pairs), source=source, pseudonym=lambda who: rater_key(secret, source, who), rules=rules
+    )
+    if not found.judgments:
+        raise TouchstoneError(
+            f"{', '.join(file.name for file in files)}: nobody rated anything", expected="at least one filled row"
+        )
+    notes = {"files": [file.name for file in files], "doubled": found.num_doubled, "excluded": len(found.excluded)}
+    Output(out, Judgment).write(found.judgments, notes=notes)
+    return found
+
+
+def read_ratings(file: Path, rater: str = "") -> list[Rating]:
+    """Ratings of one file, whatever it is: JSON is Label Studio's, anything else a sheet."""
+    try:
+        with file.open("rb") as stream:
+            begin = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    except OSError as error:
+        raise TouchstoneError(f"{file} cannot be read: {error.strerror}", expected="a file of ratings") from error
+    return read_export(file, rater=rater) if begin[:1] in {b"[", b"{"} else read_sheet(file, rater=rater)
