@@ -65,9 +65,7 @@ def _probes(app: FastAPI, store: Store, registry: CollectorRegistry) -> None:
     def ready() -> Response:
         """Whether requests can be served: 200, or 503 while the database cannot be reached or migrated."""
         try:
-            store.migrate()
-            with store.engine.connect() as connection:
-                connection.execute(text("select 1"))
+            store.run(lambda session: session.execute(text("select 1")))
         except TouchstoneError as error:
             return PlainTextResponse(f"database not usable: {error.found}\n", status_code=503)
         except SQLAlchemyError as error:

@@ -63,10 +63,8 @@ def open_database(url: URL) -> Engine:
         if url.get_backend_name() == "sqlite":
             return _sqlite(url)
         # A lost server must fail a readiness probe within its timeout rather than hang it. Two servers with full pools
-        # stay below PostgreSQL's 100 connections.
-        return create_engine(
-            url, pool_pre_ping=True, pool_size=16, max_overflow=16, connect_args={"connect_timeout": CONNECT_SECONDS}
-        )
+        # stay below PostgreSQL's 100 connections. Whether a connection still lives is found out by using it (`run`).
+        return create_engine(url, pool_size=16, max_overflow=16, connect_args={"connect_timeout": CONNECT_SECONDS})
     except (NoSuchModuleError, ImportError) as error:
         raise UsageError(
             f"{VARIABLE} needs the driver {url.drivername}, which is not installed",
@@ -103,7 +101,8 @@ class Store:
         self._lock = threading.Lock()
 
     def run(self, work: Callable[[Session], T]) -> T:
-        """What `work` returns, in one transaction; run again when the database gave way to another transaction.
+        """What `work` returns, in one transaction; run again when the database gave way to another transaction, or when
+        the connection turned out to be of a server that is gone. `work` must bear to be run after it was committed.
 
         Raises:
             DBAPIError: the database cannot be reached, or is full.
@@ -114,7 +113,8 @@ class Store:
                 with Session(self.engine, expire_on_commit=False) as session, session.begin():
                     return work(session)
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in RETRIED or attempt == TRIES - 1:
+                again = error.connection_invalidated or getattr(error.orig, "sqlstate", None) in RETRIED
+                if not again or attempt == TRIES - 1:
                     raise
         raise AssertionError("the last try returns or raises")
 

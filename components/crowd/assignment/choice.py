@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, exists, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from components.crowd.assignment.lapse import changed, release_lapsed
@@ -43,10 +43,17 @@ class Candidate(NamedTuple):
 
 def next_item(session: Session, study: Study, rater: Rater, now: float) -> Item | None:
     """The pair that is open before the rater, or a new one; null = nothing is left for this rater."""
-    place = session.scalar(select(func.count()).where(Assignment.rater_id == rater.id, Assignment.state != "open")) or 0
-    open_one = session.scalar(select(Assignment).where(Assignment.rater_id == rater.id, Assignment.state == "open"))
-    if open_one is not None:
-        return Item(open_one.id, open_one.pair_id, open_one.model_left, place + 1, study.items_per_rater)
+    is_open = Assignment.state == "open"
+    place, *opened = session.execute(
+        select(
+            func.count(case((is_open, None), else_=1)),
+            func.max(case((is_open, Assignment.id))),
+            func.max(case((is_open, Assignment.pair_id))),
+            func.max(case((is_open & Assignment.model_left, 1), else_=0)),
+        ).where(Assignment.rater_id == rater.id)
+    ).one()
+    if opened[0] is not None:
+        return Item(opened[0], opened[1], bool(opened[2]), place + 1, study.items_per_rater)
     if place >= study.items_per_rater:
         return None
     candidate = _taken(session, study, rater, place)
@@ -54,17 +61,10 @@ def next_item(session: Session, study: Study, rater: Rater, now: float) -> Item 
         candidate = _taken(session, study, rater, place)
     if candidate is None:
         return None
-    made = Assignment(
-        rater_id=rater.id,
-        pair_id=candidate.id,
-        model_left=_side(session, study, rater, candidate),
-        state="open",
-        shown_at=now,
-        expires_at=now + study.reserve_seconds,
-    )
-    session.add(made)
-    session.flush()
-    return Item(made.id, candidate.id, made.model_left, place + 1, study.items_per_rater)
+    left = _side(session, study, rater, candidate)
+    values = {"rater_id": rater.id, "pair_id": candidate.id, "model_left": left, "state": "open", "shown_at": now}
+    asked = insert(Assignment).values(**values, expires_at=now + study.reserve_seconds).returning(Assignment.id)
+    return Item(session.scalars(asked).one(), candidate.id, left, place + 1, study.items_per_rater)
 
 
 def majority_missing() -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -15,14 +15,25 @@ from components.crowd.study.rules import Answered, ExclusionRules, broken_rule, 
 from components.crowd.tables import Assignment, Pair, Rater, Study, Vote
 
 Choice = Literal["left", "equal", "right"]
-Kept = Literal["stored", "already", "unknown"]
-"""stored: now. already: the rater has answered this pair before, and the first answer stands. unknown: no such
-assignment of this rater."""
+Kept = Literal["stored", "check", "already", "unknown"]
+"""stored: now. check: stored, and it is time to hold the rater against the rules. already: the rater has answered this
+pair before, and the first answer stands. unknown: no such assignment of this rater."""
 
 SURPLUS = "the pair already had its raters when this answer came"
 COLUMN = {"win": Pair.wins, "tie": Pair.ties, "loss": Pair.losses}
 CHECK_EVERY = 5
-"""Answers after which the rules are asked again; after gold items and repeats they are asked at once."""
+"""After every answer to a gold item or a repeat the rules are asked, and after about one in so many others."""
+
+
+class Answering(NamedTuple):
+    """An assignment that is being answered."""
+
+    id: int
+    pair_id: int
+    model_left: bool
+    shown_at: float
+    needed: int
+    kind: str
 
 
 def record_vote(session: Session, rater: Rater, assignment_id: int, choice: Choice, now: float) -> Kept:
@@ -37,13 +48,12 @@ def record_vote(session: Session, rater: Rater, assignment_id: int, choice: Choi
     vote_id = _insert(session, rater, found, now, outcome=outcome)
     if vote_id is None:
         return "already"
-    pair = session.execute(select(Pair.needed).where(Pair.id == found.pair_id)).one()
-    held = _finish(session, found, "done")
-    if pair.needed and not held and not _take_again(session, rater, found.pair_id):
+    held = _finish(session, found.id, "done")
+    if found.needed and not held and not _take_again(session, rater, found.pair_id):
         session.execute(update(Vote).where(Vote.id == vote_id).values(uncounted=SURPLUS))
-    elif pair.needed and rater.lane == "crowd":
+    elif found.needed and rater.lane == "crowd":
         changed(session, update(Pair).where(Pair.id == found.pair_id).values({COLUMN[outcome]: COLUMN[outcome] + 1}))
-    return "stored"
+    return "check" if found.kind in {"gold", "repeat"} or assignment_id % CHECK_EVERY == 0 else "stored"
 
 
 def record_problem(session: Session, study: Study, rater: Rater, assignment_id: int, words: str, now: float) -> Kept:
@@ -57,13 +67,13 @@ def record_problem(session: Session, study: Study, rater: Rater, assignment_id: 
         is None
     ):
         return "already"
-    if _finish(session, found, "problem"):
+    if _finish(session, found.id, "problem"):
         give_back(session, [(found.pair_id, rater.lane)])
     note(session, f"rater:{rater.key}", "problem", study.name, f"pair {found.pair_id}")
     return "stored"
 
 
-def check_rules(session: Session, study: Study, rater: Rater, *, always: bool = False) -> str | None:
+def check_rules(session: Session, study: Study, rater: Rater) -> str | None:
     """Exclude the rater if a rule is broken: all votes so far stop counting, and their places go to others.
 
     Runs in a transaction after the one that stored the vote, since it locks many pairs.
@@ -74,9 +84,6 @@ def check_rules(session: Session, study: Study, rater: Rater, *, always: bool = 
     if rater.excluded is not None or rater.lane == "expert":
         return None
     answers = answers_of(session, [rater.id]).get(rater.id, [])
-    last_is_check = bool(answers) and answers[-1].kind in {"gold", "repeat"}
-    if not (always or last_is_check or len(answers) % CHECK_EVERY == 0):
-        return None
     broken = broken_rule(ExclusionRules.model_validate(study.rules), quality(answers))
     if broken is not None:
         exclude(session, study, rater, broken)
@@ -110,7 +117,7 @@ def exclude(session: Session, study: Study, rater: Rater, reason: str, *, actor:
 def drop_open(session: Session, rater: Rater) -> None:
     """End what is open before a rater without an answer; its place goes to others."""
     found = session.scalar(select(Assignment).where(Assignment.rater_id == rater.id, Assignment.state == "open"))
-    if found is not None and _finish(session, found, "lapsed"):
+    if found is not None and _finish(session, found.id, "lapsed"):
         give_back(session, [(found.pair_id, rater.lane)])
 
 
@@ -130,11 +137,17 @@ def answers_of(session: Session, rater_ids: list[int]) -> dict[int, list[Answere
     return found
 
 
-def _assignment(session: Session, rater: Rater, assignment_id: int) -> Assignment | None:
-    return session.scalar(select(Assignment).where(Assignment.id == assignment_id, Assignment.rater_id == rater.id))
+def _assignment(session: Session, rater: Rater, assignment_id: int) -> Answering | None:
+    asked = (
+        select(Assignment.id, Assignment.pair_id, Assignment.model_left, Assignment.shown_at, Pair.needed, Pair.kind)
+        .join(Pair, Pair.id == Assignment.pair_id)
+        .where(Assignment.id == assignment_id, Assignment.rater_id == rater.id)
+    )
+    row = session.execute(asked).one_or_none()
+    return Answering(*row) if row is not None else None
 
 
-def _insert(session: Session, rater: Rater, found: Assignment, now: float, **values: Any) -> int | None:
+def _insert(session: Session, rater: Rater, found: Answering, now: float, **values: Any) -> int | None:
     """The new vote's id; null when the rater has answered the pair before."""
     make = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     seconds = now - found.shown_at
@@ -151,13 +164,14 @@ def _insert(session: Session, rater: Rater, found: Assignment, now: float, **val
     return session.scalar(asked)
 
 
-def _finish(session: Session, found: Assignment, state: str) -> bool:
+def _finish(session: Session, assignment_id: int, state: str) -> bool:
     """Whether the assignment was still open, and so held its place."""
     held = changed(
-        session, update(Assignment).where(Assignment.id == found.id, Assignment.state == "open").values(state=state)
+        session,
+        update(Assignment).where(Assignment.id == assignment_id, Assignment.state == "open").values(state=state),
     )
     if not held:
-        session.execute(update(Assignment).where(Assignment.id == found.id).values(state=state))
+        session.execute(update(Assignment).where(Assignment.id == assignment_id).values(state=state))
     return held
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from components.crowd.assignment.choice import next_item
-from components.crowd.assignment.votes import check_rules, record_problem, record_vote
+from components.crowd.assignment.votes import Kept, check_rules, record_problem, record_vote
 from components.crowd.database import Store
 from components.crowd.invitations import (
     Invited,
@@ -81,9 +81,9 @@ class Rating:
             return invited
 
         def work(session: Session) -> Response:
-            rater = self._rater(session, invited)
-            if rater is not None and rater.started_at is None:
-                rater.started_at = self.clock()
+            found = self._found(session, invited)
+            if found is not None and found[1].started_at is None:
+                found[1].started_at = self.clock()
             return RedirectResponse(f"/r/{token}", SEE_OTHER)
 
         return self.store.run(work)
@@ -149,12 +149,14 @@ class Rating:
             )
         return invited
 
-    def _rater(self, session: Session, invited: Invited, *, lock: bool = False) -> Rater | None:
-        asked = select(Rater).where(Rater.code == invited.code)
-        return session.scalar(asked.with_for_update() if lock else asked)
+    def _found(self, session: Session, invited: Invited, *, lock: bool = False) -> tuple[Study, Rater] | None:
+        """The rater and the study; `lock` makes other requests of the same rater wait."""
+        asked = select(Study, Rater).join(Rater, Rater.study_id == Study.id).where(Rater.code == invited.code)
+        row = session.execute(asked.with_for_update(of=Rater) if lock else asked).one_or_none()
+        return (row[0], row[1]) if row is not None else None
 
     def _answer(
-        self, request: Request, token: str, form: str, keep: Callable[[Session, Study, Rater, int], str]
+        self, request: Request, token: str, form: str, keep: Callable[[Session, Study, Rater, int], Kept]
     ) -> Response:
         invited = self._invited(request, token)
         if isinstance(invited, Response):
@@ -163,28 +165,26 @@ class Rating:
         if item is None:
             return message("This form is not yours", "Please open your link again and answer there.", 403)
 
-        def work(session: Session) -> tuple[Response | None, Study | None, Rater | None]:
-            rater = self._rater(session, invited, lock=True)
-            if rater is None:
-                return _gone(), None, None
-            study = session.get_one(Study, rater.study_id)
+        def work(session: Session) -> Response | Kept:
+            found = self._found(session, invited, lock=True)
+            if found is None:
+                return _gone()
+            study, rater = found
             if not takes_votes(study, self.clock()):
-                return _closed(), None, None
-            if rater.excluded is None and keep(session, study, rater, item) == "stored":
-                return None, study, rater
-            return None, None, None
+                return _closed()
+            return keep(session, study, rater, item) if rater.excluded is None else "already"
 
-        refused, study, rater = self.store.run(work)
-        if refused is not None:
-            return refused
-        if study is not None and rater is not None:
-            self.store.run(lambda session: self._hold_against_rules(session, study, invited))
+        kept = self.store.run(work)
+        if isinstance(kept, Response):
+            return kept
+        if kept == "check":
+            self.store.run(lambda session: self._hold_against_rules(session, invited))
         return RedirectResponse(f"/r/{token}", SEE_OTHER)
 
-    def _hold_against_rules(self, session: Session, study: Study, invited: Invited) -> None:
-        rater = self._rater(session, invited, lock=True)
-        if rater is not None:
-            check_rules(session, study, rater)
+    def _hold_against_rules(self, session: Session, invited: Invited) -> None:
+        found = self._found(session, invited, lock=True)
+        if found is not None:
+            check_rules(session, *found)
 
     def _item_of(self, form: str, invited: Invited) -> int | None:
         """The assignment that a form was made for, if it was made for this rater."""
@@ -195,10 +195,10 @@ class Rating:
         return int(item) if code == invited.code else None
 
     def _page(self, session: Session, token: str, invited: Invited) -> Response:
-        rater = self._rater(session, invited)
-        if rater is None:
+        found = self._found(session, invited)
+        if found is None:
             return _gone()
-        study = session.get_one(Study, rater.study_id)
+        study, rater = found
         hand_in = _hand_in(rater, invited)
         if not takes_votes(study, self.clock()):
             # Whoever has worked on Mechanical Turk must be able to hand that in.

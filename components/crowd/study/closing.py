@@ -39,17 +39,13 @@ def set_closed(session: Session, study: Study, closed: bool, *, actor: str = "co
     study.closed = closed
     if closed:
         for rater in raters_locked(session, study):
-            check_rules(session, study, rater, always=True)
+            check_rules(session, study, rater)
     note(session, actor, "close" if closed else "open", study.name)
 
 
 def apply_rules(session: Session, study: Study) -> list[str]:
     """Hold every rater against the rules, with the votes as they are now; the pseudonyms of those excluded by it."""
-    return [
-        rater.key
-        for rater in raters_locked(session, study)
-        if check_rules(session, study, rater, always=True) is not None
-    ]
+    return [rater.key for rater in raters_locked(session, study) if check_rules(session, study, rater) is not None]
 
 
 def raters_locked(session: Session, study: Study) -> list[Rater]:

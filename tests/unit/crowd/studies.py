@@ -79,7 +79,8 @@ def ask(store: Store, study: Study, who: Rater, now: float = 0.0) -> Item | None
 def answer(store: Store, study: Study, who: Rater, item: Item, choice: Choice, now: float = 10.0) -> str:
     def work(session: Session) -> str:
         kept = record_vote(session, _rater(session, who), item.assignment_id, choice, now)
-        check_rules(session, _study(session, study), _rater(session, who))
+        if kept == "check":
+            check_rules(session, _study(session, study), _rater(session, who))
         return kept
 
     return store.run(work)
