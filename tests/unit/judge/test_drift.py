@@ -73,6 +73,13 @@ def test_a_judge_that_grew_careless_warns_though_its_mean_stands(tmp_path: Path)
     assert found["changed"].change == 0.5
 
 
+def test_a_share_that_chance_may_have_carried_over_the_limit_does_not_warn(tmp_path: Path) -> None:
+    changed = drift(tmp_path, rows(["win"] * 100), rows(["loss"] * 6 + ["tie"] * 6 + ["win"] * 88))["changed"]
+    assert changed.change == 0.12
+    assert not changed.warns
+    assert drift(tmp_path, rows(["win"] * 100), rows(["loss"] * 20 + ["win"] * 80))["changed"].warns
+
+
 def test_a_judge_that_no_longer_follows_the_template_warns(tmp_path: Path) -> None:
     found = drift(tmp_path, rows(MIXED), rows([None if i % 4 == 0 else o for i, o in enumerate(MIXED)]))
     assert found["unscored"].warns
