@@ -47,10 +47,18 @@ def without_overlap(changes: Iterable[Change], taken: Sequence[tuple[int, int]] 
     for change in changes:
         if len(blocked) < change.end:
             blocked.extend(bytes(change.end - len(blocked)))
-        if not any(blocked[change.begin : change.end]):
+        if _is_free(blocked, change):
             blocked[change.begin : change.end] = b"\x01" * (change.end - change.begin)
             kept.append(change)
     return sorted(kept, key=lambda change: change.begin)
+
+
+def _is_free(blocked: bytearray, change: Change) -> bool:
+    if change.begin < change.end:
+        return not any(blocked[change.begin : change.end])
+    # What is only put in takes no place of its own: it must not part what belongs together.
+    beside = blocked[max(0, change.begin - 1) : change.begin + 1]
+    return len(beside) < 2 or not all(beside)
 
 
 def as_rows(prompt_id: str, arm: PlaceboArm, text: str, changes: Iterable[Change]) -> list[Alteration]:

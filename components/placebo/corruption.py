@@ -12,7 +12,7 @@ from components.placebo.lexicon import read_yaml
 from components.placebo.names import Names, Pools
 from components.placebo.numbers import Numbers
 from components.placebo.polarity import contrary, sentence_spans
-from components.placebo.untouched import untouched_spans
+from components.placebo.untouched import Span, untouched_spans
 
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,3}[.)])[ \t]", re.MULTILINE)
 _DIGITS = re.compile(r"\d[\d,.]*")
@@ -63,8 +63,7 @@ def _corrupt(text: str, pools: Pools, rng: Random, prompt: str, contrary_share: 
     ]
     taken = untouched_spans(text)
     facts = without_overlap([matching_article(text, change) for change in wanted], taken)
-    turned = _turned(text, facts, rng, contrary_share, words)
-    return without_overlap([*facts, *(matching_article(text, change) for change in turned)], taken)
+    return without_overlap([*facts, *_turned(text, facts, taken, rng, contrary_share, words)])
 
 
 def _own_length(text: str) -> set[str]:
@@ -73,21 +72,37 @@ def _own_length(text: str) -> set[str]:
     return {str(count), *_NUMBER_WORDS[count : count + 1]} if count else set()
 
 
-def _turned(text: str, facts: Sequence[Change], rng: Random, share: float, keep: frozenset[str]) -> list[Change]:
+def _turned(
+    text: str, facts: Sequence[Change], taken: Sequence[Span], rng: Random, share: float, keep: frozenset[str]
+) -> list[Change]:
     """Of the sentences without a change, the chosen ones, each with one change: two could cancel out."""
+    sentences = _untouched(text, facts)
+
+    def possible(*, at_any_cost: bool) -> list[Change]:
+        found = (contrary(text, begin, end, rng, keep=keep, at_any_cost=at_any_cost) for begin, end in sentences)
+        return without_overlap([matching_article(text, change) for change in found if change is not None], taken)
+
+    turned = possible(at_any_cost=False)
+    chosen = [change for change in turned if rng.random() < share]
+    if chosen or facts:
+        return chosen
+    turned = turned or possible(at_any_cost=True)
+    return [rng.choice(turned)] if turned else []
+
+
+def _untouched(text: str, facts: Sequence[Change]) -> list[tuple[int, int]]:
+    """Sentences, as (begin, end), in which no change falls."""
     places = iter(facts)
     place = next(places, None)
-    possible = []
+    found = []
     for begin, end in sentence_spans(text):
         touched = False
         while place is not None and place.begin < end:
             touched = touched or place.end > begin
             place = next(places, None)
-        change = None if touched else contrary(text, begin, end, rng, keep=keep)
-        if change is not None:
-            possible.append(change)
-    chosen = [change for change in possible if rng.random() < share]
-    return chosen or ([] if facts or not possible else [rng.choice(possible)])
+        if not touched:
+            found.append((begin, end))
+    return found
 
 
 @cache

@@ -24,15 +24,15 @@ def read_text(name: str) -> str:
 
 
 @cache
-def opposites() -> Mapping[str, tuple[str, ...]]:
-    """Word -> the words that say the contrary in the same form (`data/opposites.txt`)."""
-    found: dict[str, list[str]] = {}
+def opposites() -> Mapping[str, str]:
+    """Word -> the word that says the contrary in the same form (`data/opposites.txt`; its first pair with the word)."""
+    found: dict[str, str] = {}
     for line in (FOLDER / "opposites.txt").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
             one, other = line.split()
-            found.setdefault(one, []).append(other)
-            found.setdefault(other, []).append(one)
-    return {word: tuple(others) for word, others in found.items()}
+            found.setdefault(one, other)
+            found.setdefault(other, one)
+    return found
 
 
 @cache

@@ -22,6 +22,8 @@ _AUTHOR = re.compile(
     rf"(?<=[ ,]by )(?:[A-Z]\.[ ]?)*(?:[A-Z]\w+ )?(?:[A-Z]\. )?{_SURNAME}(?: {_SURNAME})?(?=[\s.,;:)\"]|$)"
 )
 _WORK = re.compile(r"(?<=[\"“*])[A-Z0-9][^\"”“*\n]{1,60}(?=,?[\"”*]+,? (?:by |\(?(?:19|20)\d\d\b|is a |was a ))")
+PEOPLE = ("man", "woman", "author")
+"""Kinds of full names."""
 SHORTEST_ALONE = 4
 """A first or last name of fewer letters is not looked for by itself: too many are words."""
 
@@ -71,11 +73,20 @@ def _is_of_people(word: str) -> bool:
 
 
 @cache
+def _people_by_one_name() -> Mapping[str, tuple[str, ...]]:
+    """Kinds of names by which people are called in short."""
+    firsts = {
+        f"first_name_of_a_{gender}": tuple(name for name, its in first_names().items() if its == gender)
+        for gender in ("man", "woman")
+    }
+    return {"surname": well_known()["surname"], **firsts}
+
+
+@cache
 def _by_first_word() -> Mapping[str, tuple[tuple[str, str], ...]]:
     """First letters of a listed name -> (name, kind), the longest first."""
     index: dict[str, list[tuple[str, str]]] = {}
-    surnames = {"surname": well_known()["surname"]}
-    for kind, members in {**kinds(), **surnames}.items():
+    for kind, members in {**kinds(), **_people_by_one_name()}.items():
         for member in members:
             match = _WORD.match(member)
             assert match, member
@@ -123,7 +134,7 @@ class Pools:
         found = tuple(name for name in self._seen.get(kind, ()) if name not in but)
         if len(found) >= FEWEST:
             return found
-        listed = kinds().get(kind, ()) or well_known().get(kind, ())
+        listed = {**well_known(), **_people_by_one_name(), **kinds()}.get(kind, ())
         return found + tuple(name for name in listed if name not in but and name not in found)
 
 
@@ -152,13 +163,23 @@ class Names:
 
     def changes(self) -> list[Change]:
         """Every name that can be replaced."""
-        made = []
+        made = [change for name in self._found if name.kind in PEOPLE for change in self._swap(name)]
+        short = self._short()
         for name in self._found:
-            other = None if name.text in self._keep else self._other(name)
-            if other is not None:
-                word = self._text[name.begin : name.end]
-                made.append(Change(name.begin, name.end, "name", other if word == name.text else like(word, other)))
-        return made + self._alone()
+            if name.kind not in PEOPLE and name.text not in short:
+                made += self._swap(name)
+        return made + [
+            Change(*match.span(), "name", short[match.group()])
+            for match in _WORD.finditer(self._text)
+            if match.group() in short
+        ]
+
+    def _swap(self, name: Name) -> list[Change]:
+        other = None if name.text in self._keep else self._other(name)
+        if other is None:
+            return []
+        word = self._text[name.begin : name.end]
+        return [Change(name.begin, name.end, "name", other if word == name.text else like(word, other))]
 
     def _other(self, name: Name) -> str | None:
         key = (name.kind, name.text)
@@ -172,17 +193,12 @@ class Names:
             self._used.add(self._became[key])
         return self._became[key]
 
-    def _alone(self) -> list[Change]:
+    def _short(self) -> dict[str, str]:
         """First and last names by themselves, of people who were replaced."""
         parts: dict[str, str] = {}
         for (kind, old), new in self._became.items():
-            if kind in {"man", "woman", "author"}:
-                for place in (0, -1):
-                    word = old.split()[place]
-                    if len(word) >= SHORTEST_ALONE and word.isalpha():
-                        parts[word] = new.split()[place]
-        return [
-            Change(match.start(), match.end(), "name", parts[match.group()])
-            for match in _WORD.finditer(self._text)
-            if match.group() in parts
-        ]
+            for place in (0, -1):
+                word = old.split()[place]
+                if kind in PEOPLE and len(word) >= SHORTEST_ALONE and word.isalpha():
+                    parts[word] = new.split()[place]
+        return parts

@@ -12,6 +12,7 @@ _NUMBER = re.compile(
     r"(?<![\w.,/:#^_=-])(?P<digits>\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,9})?|\d{1,15}(?:\.\d{1,9})?)"
     r"(?P<tail>st|nd|rd|th|s|am|pm|AM|PM|km|cm|mm|kg|mg|ml|lbs?|oz|[gmKMBFC])?(?![\w/^]|[.,:-]\d|-\d)"
 )
+_DIGITS = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _RANGE = re.compile(r"(?<![\w.,/:#-])(?P<low>\d{1,4})(?P<dash> ?[-–] ?)(?P<high>\d{1,4})(?![\w/^]|[.,:-]\d|[-–] ?\d)")
 _CLOCK = re.compile(r"(?<![\w.,/:#-])(?P<hour>\d{1,2})(?=:\d\d(?!\d|:))")
 _YEAR_BEFORE = re.compile(
@@ -52,6 +53,8 @@ class Numbers:
         """
         self._text, self._rng, self._keep = text, rng, keep
         self._became: dict[tuple[str, str], str] = {}
+        # Numbers of the answer itself would only change places.
+        self._own = frozenset(_DIGITS.findall(text))
         # One shift for all years: what came first still comes first.
         self._shift = -rng.randint(3, 19)
         self._decades = -10 * rng.randint(1, 3)
@@ -150,11 +153,12 @@ class Numbers:
     def _plain(self, digits: str) -> str:
         value = float(digits.replace(",", ""))
         if digits.isdigit() and value <= SMALL:
-            return self._from(range(2, min(SMALL, 2 * int(value) + 3) + 1), int(value))
+            near = range(2, min(SMALL, 2 * int(value) + 3) + 1)
+            return self._from([new for new in near if str(new) not in self._own] or near, int(value))
         decimals = len(digits.partition(".")[2])
         for scale in self._rng.sample(SCALES, len(SCALES)):
             new = self._shaped(value * scale, digits, decimals)
-            if new != digits and float(new.replace(",", "")) > 1:
+            if new not in self._own and float(new.replace(",", "")) > 1:
                 return new
         return digits
 
