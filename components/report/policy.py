@@ -58,9 +58,26 @@ class Policy(BaseModel):
     """What a judge must show before its preferences may gate."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.negligible_gap_closed > self.capability_gap_closed:
-            raise ValueError("negligible_gap_closed must not exceed capability_gap_closed")
+    def _possible(self) -> Self:
+        """Limits that contradict each other are refused: no data could meet them."""
+        tolerance = self.critical_tolerance
+        problems = {
+            "negligible_gap_closed must not exceed capability_gap_closed": (
+                self.negligible_gap_closed > self.capability_gap_closed
+            ),
+            "critical_tolerance must not be below regression_margin: a loss within the margin is none, yet would have"
+            " to be excluded": tolerance is not None and tolerance < self.regression_margin,
+            "critical_tolerance needs critical benchmarks; name them, or '*'": tolerance is not None
+            and not self.critical,
+            "supported_at 0 calls every benchmark covered, so the CAPABILITY that require demands could never come"
+            " out": self.supported_at == 0 and self.require == ("CAPABILITY",),
+            "behaviour names benchmarks by their letters; a name without any says nothing": not all(
+                map(_letters, self.behaviour)
+            ),
+        }
+        for problem, found in problems.items():
+            if found:
+                raise ValueError(problem)
         return self
 
     @property

@@ -181,7 +181,7 @@ def test_a_policy_with_an_unknown_key(given, refused) -> None:
     given.path("policy.yaml").write_text("alpha: 0.05\nregression_margn: 0.02\n")
     expected = ("policy.yaml", "unknown key regression_margn; did you mean regression_margin?")
     refused(*expected, code=2, policy=given.path("policy.yaml"))
-    refused("cannot read policy relese_gate", "release_gate, study", code=2, policy="relese_gate")
+    refused("cannot read policy relese_gate", "release_gate, research, study", code=2, policy="relese_gate")
 
 
 def test_an_audit_file_with_mistakes(given, touchstone) -> None:

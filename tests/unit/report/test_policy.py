@@ -30,6 +30,14 @@ def test_the_release_gate_requires_a_gain_known_support_and_no_loss() -> None:
     assert policy.is_critical("anything")
 
 
+def test_research_judges_by_a_stricter_level_and_needs_known_support() -> None:
+    policy = load_policy("research")
+    assert policy.alpha == 0.01
+    assert policy.require_support
+    assert policy.require == ()
+    assert policy.judges.min_over_placebo > Policy().judges.min_over_placebo
+
+
 def test_the_digest_follows_the_rules_and_not_the_name() -> None:
     assert Policy(name="a").digest == Policy(name="b").digest
     assert Policy(alpha=0.1).digest != Policy().digest
@@ -51,6 +59,10 @@ def test_an_unknown_key_is_named_with_its_file_and_the_accepted_keys(tmp_path: P
         ("- alpha\n", r"holds a list"),
         ("alpha: [\n", r"line 2: not YAML"),
         ("negligible_gap_closed: 0.4\n", r"negligible_gap_closed must not exceed"),
+        ("critical: [nq]\ncritical_tolerance: 0.005\n", r"critical_tolerance must not be below regression_margin"),
+        ("critical_tolerance: 0.05\n", r"critical_tolerance needs critical benchmarks"),
+        ("supported_at: 0\nrequire: [CAPABILITY]\n", r"CAPABILITY that require demands could never come out"),
+        ("behaviour: ['']\n", r"a name without any says nothing"),
     ],
 )
 def test_a_bad_policy_file_is_refused_with_the_reason(tmp_path: Path, text: str, problem: str) -> None:
@@ -63,7 +75,7 @@ def test_a_bad_policy_file_is_refused_with_the_reason(tmp_path: Path, text: str,
 def test_a_missing_file_is_refused_with_the_presets() -> None:
     with pytest.raises(UsageError, match=r"cannot read policy nowhere\.yaml") as caught:
         load_policy("nowhere.yaml")
-    assert "release_gate, study" in caught.value.expected
+    assert "release_gate, research, study" in caught.value.expected
 
 
 def test_a_file_keeps_the_studys_rules_where_it_says_nothing(tmp_path: Path) -> None:

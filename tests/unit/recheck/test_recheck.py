@@ -1,0 +1,134 @@
+"""`touchstone verdict` by another policy, and as one of several looks at a growing run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pipelines.cli import main
+
+ITEMS = 400
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def touchstone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run the command line in this process; what it exits with and prints."""
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["touchstone", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "100")
+        with pytest.raises(SystemExit) as caught:
+            main.main()
+        streams = capsys.readouterr()
+        return Ran(int(caught.value.code or 0), streams.out, streams.err)
+
+    return run
+
+
+def _audit(folder: Path, touchstone: Callable[..., Ran], n: int, *, flipped: int = 0) -> Path:
+    """An audit of the first n items of a run in which the imitator closes 60% of two gaps.
+
+    Args:
+        folder: Where its files go.
+        touchstone: The command line.
+        n: Items of each benchmark.
+        flipped: Scores of the imitator that differ from the run's.
+    """
+    folder.mkdir()
+    rng = random.Random(0)
+    scores = {role: [rng.random() < p for _ in range(2 * ITEMS)] for role, p in _SHARES.items()}
+    for role, values in scores.items():
+        with (folder / f"{role}.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["benchmark", "item_id", "score"])
+            for number, name in enumerate(("quiz", "code")):
+                for i in range(n):
+                    value = values[number * ITEMS + i] ^ (role == "imitator" and i < flipped)
+                    writer.writerow([name, f"{name}-{i}", int(value)])
+    given = [part for role in _SHARES for part in ("--scores", f"{role}={folder / role}.csv")]
+    ran = touchstone("audit", *given, "--out", folder / "result")
+    assert ran.code == 0, ran.err
+    return folder / "result"
+
+
+_SHARES = {"base": 0.3, "imitator": 0.48, "target": 0.6}
+
+
+def test_another_policy_says_which_rules_and_conclusions_change(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    result = _audit(tmp_path / "a", touchstone, ITEMS)
+    ran = touchstone("verdict", result, "--policy", "release_gate")
+    assert ran.code == 3, "without known support the gate is not passed"
+    assert "By release_gate instead of study" in ran.out
+    assert "rule  require_support: no -> yes" in ran.out
+    assert "says  verdict: CAPABILITY -> INCONCLUSIVE" in ran.out
+    assert "says  gate: pass -> fail" in ran.out
+
+
+def test_json_keeps_stdout_to_the_verdict_and_the_changes_in_its_provenance(
+    tmp_path: Path, touchstone: Callable[..., Ran]
+) -> None:
+    result = _audit(tmp_path / "a", touchstone, ITEMS)
+    ran = touchstone("verdict", result, "--policy", "research", "--json")
+    assert ran.code == 0
+    provenance = json.loads(ran.out)["provenance"]
+    assert provenance["policy_changed"] is True
+    assert "alpha: 0.05 -> 0.01" in provenance["changed_rules"]
+    assert "verdict: CAPABILITY -> INCONCLUSIVE" in provenance["changed_conclusions"]
+    assert "By research instead of study" in ran.err
+
+
+def test_the_same_policy_changes_nothing(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    result = _audit(tmp_path / "a", touchstone, ITEMS)
+    ran = touchstone("verdict", result, "--policy", "study")
+    assert ran.code == 0
+    assert "nothing changes" in ran.out
+
+
+def test_a_second_look_says_that_alpha_is_not_spent(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    first, second = _audit(tmp_path / "a", touchstone, ITEMS // 2), _audit(tmp_path / "b", touchstone, ITEMS)
+    ran = touchstone("verdict", second, "--earlier", first)
+    assert ran.code == 0
+    assert "Look 2 at this run (items: 400, 800). Alpha is not spent" in ran.out
+    assert "in 8.3%, not 5.0%" in ran.out  # Armitage, McPherson and Rowe 1969 for two equal looks
+
+
+def test_planned_looks_spend_alpha_and_judge_by_what_is_left(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    first, second = _audit(tmp_path / "a", touchstone, ITEMS // 2), _audit(tmp_path / "b", touchstone, ITEMS)
+    early = json.loads(touchstone("verdict", first, "--planned-items", 800, "--json").out)
+    late = json.loads(touchstone("verdict", second, "--earlier", first, "--planned-items", 800, "--json").out)
+    # Lan-DeMets boundaries of two equal looks: 2.963 and 1.969.
+    assert early["provenance"]["looks"]["level"] == pytest.approx(0.0031, abs=1e-4)
+    assert late["provenance"]["looks"]["level"] == pytest.approx(0.0490, abs=2e-4)
+    width = [b["delta_ci"][1] - b["delta_ci"][0] for found in (early, late) for b in found["benchmarks"][:1]]
+    assert width[0] > 1.8 * width[1], "early intervals are at the early level"
+
+
+def test_changed_answers_are_no_earlier_look(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    first, second = _audit(tmp_path / "a", touchstone, 100, flipped=3), _audit(tmp_path / "b", touchstone, ITEMS)
+    ran = touchstone("verdict", second, "--earlier", first)
+    assert ran.code == 1
+    assert "item quiz-0 of its imitator_scores has another score (0 missing, 6 changed)" in ran.err
+    assert touchstone("verdict", first, "--earlier", second).code == 1, "a later look is not an earlier one"
+
+
+def test_more_items_than_planned_and_looks_that_do_not_grow_are_refused(
+    tmp_path: Path, touchstone: Callable[..., Ran]
+) -> None:
+    result = _audit(tmp_path / "a", touchstone, 100)
+    assert touchstone("verdict", result, "--planned-items", 150).code == 2
+    again = touchstone("verdict", result, "--earlier", result, "--planned-items", 1000)
+    assert again.code == 2
+    assert "shares that grow from look to look" in again.err
