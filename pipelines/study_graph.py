@@ -128,6 +128,7 @@ class StudyGraph:
             base_variants=base.variants,
             imitator_variants=imitator.variants,
             profiles=styled.outputs["profiles"],
+            features=styled.outputs["features"],
             support=data.support,
             figures=data.figures,
             checks=data.checks,

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.errors import TouchstoneError
+from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
 from components.contracts.rows import (
     GateCheck,
     Judgment,
@@ -23,10 +24,11 @@ from components.contracts.rows import (
 from components.contracts.verdict import PooledSets, StyleResult, Verdict
 from components.report.benchmark_results import Evidence, assess
 from components.report.closeness import measured_style, no_style, printed_style
+from components.report.confidently_wrong import confidently_wrong
+from components.report.hearing import Drawn, heard, judge_remarks
 from components.report.imitation_data import data_remarks, data_result, leaked_prompts, leaked_remarks
 from components.report.joining import PARTS, ItemTable, Part, tables
 from components.report.policy import Policy
-from components.report.preference import preferences
 from components.report.readings import format_remarks, other_readings
 from components.report.rules import Court
 from components.report.sentences import SUPPORT_REMEDY, reason, would_change
@@ -51,6 +53,9 @@ def decide(
     profiles: Iterable[StyleProfile] = (),
     published_style: Iterable[PublishedStyle] = (),
     judgments: Iterable[Judgment] = (),
+    features: Iterable[StyleFeatures] = (),
+    gold: Iterable[GoldLabel] = (),
+    tones: Iterable[ToneScore] = (),
     support: Iterable[Support] = (),
     claims: Iterable[SupportClaim] = (),
     figures: Iterable[DataFigures] = (),
@@ -75,7 +80,10 @@ def decide(
         published: Numbers for models without item scores.
         profiles: Style of every output beside the target's.
         published_style: A printed style table, used when no profiles are given.
-        judgments: Preferences, of any number of sources.
+        judgments: Preferences, of any number of sources; those on placebos say whether a source may be believed.
+        features: Surface of the judged outputs; with them preferences are adjusted for style.
+        gold: People's labels of judged pairs.
+        tones: How sure answers to scored items sound.
         support: How well the imitation data cover single items.
         claims: Declarations that go before a measurement of support.
         figures: What is known of each set of imitation data.
@@ -103,6 +111,7 @@ def decide(
     leaked = leaked_prompts(overlap, policy)
     profiles = [row for row in profiles if row.prompt_id not in leaked]
     judgments = [row for row in judgments if row.prompt_id not in leaked]
+    gold = [row for row in gold if row.prompt_id not in leaked]
     cells, printed = list(published_style), _by_benchmark(published)
     joined = {table.benchmark: table for table in tables(scores, min_matched=min_matched)}
     order = list(dict.fromkeys([*joined, *printed]))
@@ -120,17 +129,22 @@ def decide(
     readings, losses = other_readings(
         scores, {"base": base_variants, "imitator": imitator_variants}, joined, alpha=policy.alpha
     )
-    liked = preferences(judgments, models=found, alpha=policy.alpha, resamples=resamples, seed=seed)
+    drawn = Drawn(policy.alpha, resamples, seed)
+    liked, judges = heard(judgments, features, gold, models=found, policy=policy, drawn=drawn)
+    headline = [row for rows in scores.values() for row in rows]
     return _rounded(
         verdict_of(court).model_copy(
             update={
                 "preference": liked,
+                "judges": judges,
+                "confidently_wrong": confidently_wrong(tones, headline, found, alpha=policy.alpha),
                 "data": data,
                 "readings": readings,
                 "format_loss": losses,
                 "warnings": (
                     *_court_remarks(court),
                     *remarks,
+                    *judge_remarks(judges),
                     *format_remarks(losses),
                     *data_remarks(data),
                     CHECKPOINT_NOTE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,7 @@ from components.contracts import canonical
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.ports import Checkpoint, Input, Inputs, Nothing, Output, Report
+from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
 from components.contracts.rows import (
     GateCheck,
     Judgment,
@@ -63,6 +65,12 @@ def report(
     profiles: Input[StyleProfile] = Nothing(StyleProfile),  # noqa: B008
     published_style: Input[PublishedStyle] = Nothing(PublishedStyle),  # noqa: B008
     judgments: Input[Judgment] = Nothing(Judgment),  # noqa: B008
+    placebo_judgments: Input[Judgment] = Nothing(Judgment),  # noqa: B008
+    features: Input[StyleFeatures] = Nothing(StyleFeatures),  # noqa: B008
+    gold: Input[GoldLabel] = Nothing(GoldLabel),  # noqa: B008
+    base_tones: Input[ToneScore] = Nothing(ToneScore),  # noqa: B008
+    imitator_tones: Input[ToneScore] = Nothing(ToneScore),  # noqa: B008
+    target_tones: Input[ToneScore] = Nothing(ToneScore),  # noqa: B008
     support: Input[Support] = Nothing(Support),  # noqa: B008
     claims: Input[SupportClaim] = Nothing(SupportClaim),  # noqa: B008
     figures: Input[DataFigures] = Nothing(DataFigures),  # noqa: B008
@@ -91,7 +99,10 @@ def report(
         published=published.iter_rows(),
         profiles=profiles.iter_rows(),
         published_style=published_style.iter_rows(),
-        judgments=judgments.iter_rows(),
+        judgments=chain(judgments.iter_rows(), placebo_judgments.iter_rows()),
+        features=features.iter_rows(),
+        gold=gold.iter_rows(),
+        tones=chain(base_tones.iter_rows(), imitator_tones.iter_rows(), target_tones.iter_rows()),
         support=support.iter_rows(),
         claims=claims.iter_rows(),
         figures=figures.iter_rows(),

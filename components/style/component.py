@@ -12,6 +12,7 @@ def style(
     target: dsl.Input[dsl.Dataset],
     target_second: dsl.Input[dsl.Dataset],
     profiles: dsl.Output[dsl.Dataset],
+    features: dsl.Output[dsl.Dataset],
     params: dict,
 ) -> None:
     """Set every output's surface style beside the target's."""

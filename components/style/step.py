@@ -40,9 +40,12 @@ def style(
     target: Input[Completion],
     target_second: Input[Completion],
     profiles: Output[StyleProfile],
+    features: Output[StyleFeatures],
     params: Params,
 ) -> Metrics:
     """Profile every output against the target's first sample on the same prompt. An empty `target_second` = none.
+
+    `features` counts the surface of what judges may compare: answers of base, imitator and target.
 
     Raises:
         TouchstoneError: a prompt answered twice by one role, or a role that answered too few of the target's prompts.
@@ -57,6 +60,10 @@ def style(
         del by_role["target_second"]
     made = profile_roles(by_role, min_matched=params.min_matched)
     profiles.write(made)
+    compared = [row for role, rows in by_role.items() if role != "target_second" for row in rows]
+    # A model may play two parts; its answers are the same then.
+    counted = {(row.prompt_id, row.model): row for row in compared if row.unanswered is None}
+    features.write(count_features(row) for row in counted.values())
     not_english = sum(not row.english for row in made)
     unmatched = sum(map(len, by_role.values())) - len(made)
     return {"profiles": float(len(made)), "not_english": float(not_english), "without_target": float(unmatched)}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Folder, Input, Nothing, Output
+from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
 from components.contracts.rows import (
     Judgment,
     PublishedScore,
@@ -27,6 +28,7 @@ from pipelines.audit.place import ROWS, SETTINGS, is_audit
 
 R = TypeVar("R", bound=Row)
 SETTINGS_FILE = "settings.json"
+SCORED_ROLES: tuple[Role, ...] = ("base", "imitator", "target")
 
 
 class AuditSettings(Folder):
@@ -104,6 +106,9 @@ def decide_from(rows: Path, settings: Settings) -> Verdict:
         profiles=_port(rows, "profiles", StyleProfile).iter_rows(),
         published_style=_port(rows, "published_style", PublishedStyle).iter_rows(),
         judgments=_port(rows, "judgments", Judgment).iter_rows(),
+        features=_port(rows, "features", StyleFeatures).iter_rows(),
+        gold=_port(rows, "gold", GoldLabel).iter_rows(),
+        tones=(row for role in SCORED_ROLES for row in _port(rows, f"{role}_tones", ToneScore).iter_rows()),
         support=support.iter_rows(),
         claims=_port(rows, "claims", SupportClaim).iter_rows(),
         figures=_port(rows, "figures", DataFigures).iter_rows(),

@@ -15,11 +15,17 @@ from components.contracts.rows import Channel, Completion, Score, TaskItem
 ScoreRole = Literal["base", "imitator", "target"]
 FALLBACKS: tuple[Channel, ...] = ("likelihood", "extracted", "strict")
 ANSWERS, SCORES, VARIANTS, ITEMS = "answers", "scores", "variants", "items"
+COMPLETIONS = "completions"
 
 
 def is_evaluation(path: Path) -> bool:
     """Whether a folder is a finished evaluation: scores and answers are written last."""
-    return all((path / name / manifest.FILE_NAME).is_file() for name in (SCORES, VARIANTS, ANSWERS))
+    return all(is_finished(path / name) for name in (SCORES, VARIANTS, ANSWERS))
+
+
+def is_finished(artifact: Path) -> bool:
+    """Whether an artifact is there and whole."""
+    return (artifact / manifest.FILE_NAME).is_file()
 
 
 def expanded(values: Mapping[str, object], roles: Mapping[str, bool]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from components.contracts.verdict import Verdict
 from components.report.page_inputs import ExampleOutput, ReportExtras
 from components.report.policy import Policy, load_policy, policy_from
 from pipelines.audit.decide import Settings, decide_from, write_settings
+from pipelines.audit.evaluations import COMPLETIONS, is_finished
 from pipelines.audit.gather import Gathered, gather
 from pipelines.audit.imitation_data import measure_data
 from pipelines.audit.place import ROWS, staged
@@ -48,6 +49,7 @@ def run_audit(request: AuditRequest) -> Audit:
         rows = stage / ROWS
         _write(rows, found)
         remarks = [*found.remarks, *_measure(rows, found, policy)]
+        _rate_tones(rows, request)
         settings = Settings(
             policy=policy,
             models=dict(found.models),
@@ -111,8 +113,20 @@ def _measure(rows: Path, found: Gathered, policy: Policy) -> list[str]:
         if "target_second" not in paths:
             paths["target_second"] = rows / "target_second_outputs"
             write_rows(paths["target_second"], Completion, [])
-        bind.call(style_step.style, profiles=rows / "profiles", params={}, **paths)
+        made = {name: rows / name for name in ("profiles", "features")}
+        bind.call(style_step.style, params={}, **paths, **made)
     return measure_data(rows, found, _items(found), policy) if found.dialogues else []
+
+
+def _rate_tones(rows: Path, request: AuditRequest) -> None:
+    """How sure the replies behind the scores sound, of roles given as evaluations: their replies are at hand."""
+    from components.style.step import rate_tone
+
+    for role, place in request.evaluations.items():
+        if not is_finished(place / COMPLETIONS):
+            continue  # scores that were brought from elsewhere
+        ports = {"scores": rows / f"{role}_scores", "completions": place / COMPLETIONS, "tones": rows / f"{role}_tones"}
+        bind.call(rate_tone, params=None, **ports)
 
 
 def _provenance(found: Gathered) -> dict[str, object]:

@@ -24,7 +24,7 @@ def _run(tmp_path: Path, **texts: dict[str, str]) -> list[StyleProfile]:
     for role in ("base", "imitator", "target", "target_second"):
         paths[role] = tmp_path / role
         write_rows(paths[role], Completion, _completions(role, texts.get(role, {})))
-    bind.call(style, **paths, profiles=tmp_path / "profiles")
+    bind.call(style, **paths, profiles=tmp_path / "profiles", features=tmp_path / "features")
     return Input(tmp_path / "profiles", StyleProfile).rows()
 
 
@@ -71,4 +71,4 @@ def test_a_prompt_answered_twice_is_refused_by_name(tmp_path: Path) -> None:
     write_rows(tmp_path / "imitator", Completion, _completions("m", ANSWERS) * 2)
     paths = {role: tmp_path / role for role in ("base", "imitator", "target", "target_second")}
     with pytest.raises(TouchstoneError, match="imitator answered prompt p1 twice"):
-        bind.call(style, **paths, profiles=tmp_path / "profiles")
+        bind.call(style, **paths, profiles=tmp_path / "profiles", features=tmp_path / "features")
