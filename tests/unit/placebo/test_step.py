@@ -173,7 +173,13 @@ def test_each_example_names_its_subject() -> None:
 
 def test_changes_that_meet_an_earlier_one_or_a_taken_place_are_dropped() -> None:
     text = "0123456789"
-    changes = [Change(4, 6, "a", "x"), Change(5, 7, "b", "y"), Change(1, 3, "c", "z"), Change(8, 8, "d", "!"), Change(1, 1, "e", "?")]
+    changes = [
+        Change(4, 6, "a", "x"),
+        Change(5, 7, "b", "y"),
+        Change(1, 3, "c", "z"),
+        Change(8, 8, "d", "!"),
+        Change(1, 1, "e", "?"),
+    ]
     kept = without_overlap(changes, [(0, 2)])
     assert [change.rule for change in kept] == ["a", "d"]
     assert apply(text, kept) == "0123x67!89"

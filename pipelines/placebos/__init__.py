@@ -1,0 +1,1 @@
+"""What `touchstone judge placebos` does: answers as people have them -> folders of placebos for judges and raters."""
