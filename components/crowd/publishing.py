@@ -18,7 +18,7 @@ from components.crowd.mturk.requester import Requester
 from components.crowd.mturk.terms import Terms
 from components.crowd.opened import opened_store
 from components.crowd.study.creation import create_study
-from components.crowd.study.design import StudyDesign, items_per_rater
+from components.crowd.study.design import StudyDesign, items_per_rater, with_repeats
 from components.crowd.tables import Study
 
 DAYS_WITHOUT_DEADLINE = 30.0
@@ -91,15 +91,13 @@ def seats(pairs: Sequence[StudyPair], design: StudyDesign) -> int:
 
     Gold items and repeats are shown to everybody and fill no pair's quota.
     """
-    kinds = [pair.kind for pair in pairs]
-    num_rated = sum(kind in {"headline", "placebo"} for kind in kinds)
-    if num_rated == 0:
-        return 0
-    items = items_per_rater(design, pairs)
+    shown = with_repeats(pairs, design)
+    kinds = [pair.kind for pair in shown]
+    items = items_per_rater(design, shown)
     golds = min(round(design.gold_share * items), kinds.count("gold"))
-    # Where the file has no repeats, every headline pair gets one.
-    num_repeats = kinds.count("repeat") or kinds.count("headline") if design.repeat_share else 0
-    ordinary = max(1, items - golds - min(round(design.repeat_share * items), num_repeats))
+    repeats = min(round(design.repeat_share * items), kinds.count("repeat"))
+    num_rated = len(kinds) - kinds.count("gold") - kinds.count("repeat")
+    ordinary = max(1, items - golds - repeats)
     return max(design.raters_per_pair, math.ceil(num_rated * design.raters_per_pair / ordinary))
 
 

@@ -28,11 +28,11 @@ def estimate(pairs: Path, design: Path | None, seconds: float, usd_per_hour: flo
     from components.crowd.mturk.terms import estimate as priced
     from components.crowd.publishing import seats
     from components.crowd.study.creation import read_pairs
-    from components.crowd.study.design import items_per_rater
+    from components.crowd.study.design import items_per_rater, with_repeats
     from pipelines.crowd.desk import read_design
 
     rows, made = read_pairs(pairs), read_design(pairs.stem, design)
-    people, items = seats(rows, made), items_per_rater(made, rows)
+    people, items = seats(rows, made), items_per_rater(made, with_repeats(rows, made))
     each = items * seconds / 3600 * usd_per_hour
     click.echo(f"{people} people, up to {items} items each, {people * items * seconds / 3600:.1f} hours")
     click.echo(f"by link: {people * each:.2f} USD at {usd_per_hour:g} an hour")
@@ -53,7 +53,14 @@ def pay(study: str | None, usd_per_hour: float, as_json: bool) -> None:
     from pipelines.crowd_rating.summary import pay_lines
 
     name, lines = pay_lines(study, PayRules(usd_per_hour=usd_per_hour))
-    rows = [line.model_dump(mode="json", exclude={"reward_usd", "bonus_usd", "note"}) for line in lines]
+    rows = [
+        {
+            **line.model_dump(mode="json", exclude={"reward_usd", "bonus_usd", "note"}),
+            "measured_seconds": round(line.measured_seconds, 1),
+            "paid_seconds": round(line.paid_seconds, 1),
+        }
+        for line in lines
+    ]
     if as_json:
         click.echo(json.dumps({"study": name, "raters": rows}, indent=1))
         return

@@ -29,7 +29,8 @@ MIN_LIFETIME_SECONDS = 30
 MAX_ATTEMPTS = 7
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 20.0
-HIT_EXISTS = "AWS.MechanicalTurk.HitAlreadyExists"
+HIT_EXISTS = "hitalreadyexists"
+"""Ends the code of that refusal, whose capitals differ between the service's versions."""
 REFUSED_CREDENTIALS = {"UnrecognizedClientException", "InvalidSignatureException", "AccessDeniedException"}
 ELSEWHERE = (
     "check the network and whether the service is still offered (its documentation announced its end for 30 September"
@@ -134,7 +135,7 @@ class Requester:
                 Question=question,
             )
         except TurkRefusal as refusal:
-            if refusal.code != HIT_EXISTS:
+            if not refusal.code.lower().endswith(HIT_EXISTS):
                 raise
             for hit_id in HIT_ID.findall(refusal.message):
                 if self.hit(hit_id).token == token:

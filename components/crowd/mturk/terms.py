@@ -25,11 +25,13 @@ class Terms(BaseModel):
 
     place: Place = "sandbox"
     """Where tasks are created. The sandbox pays nobody; production must be named."""
-    title: str = "Compare two answers and say which is better"
+    title: Annotated[str, Field(min_length=1, max_length=128)] = "Compare two answers and say which is better"
     """What people see in the list of tasks."""
-    description: str = "Read a question and two answers side by side, and choose the better one. No special knowledge."
+    description: Annotated[str, Field(min_length=1, max_length=2000)] = (
+        "Read a question and two answers side by side, and choose the better one. No special knowledge is needed."
+    )
     """The line below it."""
-    keywords: str = "compare, text, reading, english, quality"
+    keywords: Annotated[str, Field(max_length=1000)] = "compare, text, reading, english, quality"
     """Words by which the task is found."""
     reward_usd: Annotated[float, Field(ge=0.01, le=100.0)] = 8.0
     """Paid for one assignment, in whole cents: a person's whole part in the study, as many items as its design gives

@@ -22,12 +22,15 @@ from components.contracts.preference_rows import GoldLabel
 from components.contracts.rows import Completion, Judgment
 from components.crowd import step
 from components.crowd.app import create_app
-from components.crowd.database import Store, open_database
+from components.crowd.database import Store, database_url, open_database
+from components.crowd.invitations import invite
 from components.crowd.publishing import seats
+from components.crowd.study.closing import find_study
 from components.crowd.study.design import StudyDesign
 from components.crowd.study.rules import ExclusionRules
 from components.crowd.tables import Study
 from tests.unit.crowd.mturk_stand_in import Account, stand_in
+from tests.unit.crowd.postgres import PostgreSQL
 
 DESIGN = {
     "name": "helpful",
@@ -265,9 +268,15 @@ def test_bonuses_that_are_owed_keep_the_study_open_for_the_next_call(
     assert refused.value.expected == "at most max_bonuses_usd = 1.00 USD"
     first, _, _ = collect(place, endpoint=url, pay=pay)
     assert (first.metrics["closed"], len(account.bonuses)) == (1.0, 0)
+    account.hits[hits[0].hit_id]["NumberOfAssignmentsPending"] = 1
     second, _, _ = collect(place, endpoint=url, pay=pay, max_bonuses_usd=10.0)
     assert not second.reused
     assert len(account.bonuses) == 2
+    # Somebody has accepted the task and not handed in: the next call looks again, and the one after that need not.
+    account.hits[hits[0].hit_id]["NumberOfAssignmentsPending"] = 0
+    third, _, _ = collect(place, endpoint=url, pay=pay, max_bonuses_usd=10.0)
+    fourth, _, _ = collect(place, endpoint=url, pay=pay, max_bonuses_usd=10.0)
+    assert (third.reused, fourth.reused, len(account.bonuses)) == (False, True, 2)
 
 
 def test_only_the_stated_reason_rejects_who_rated_nothing(
@@ -340,3 +349,24 @@ def test_a_database_that_is_away_is_told_without_its_password(place: Path, monke
         with pytest.raises(TouchstoneError, match="does not answer as it should") as refused:
             call(place)
         assert "hush" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_postgresql_does_the_same(place: Path, monkeypatch: pytest.MonkeyPatch, postgresql: PostgreSQL) -> None:
+    address = postgresql.database("crowd_steps").render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", address)
+    built(place)
+    publish(place)
+    engine = open_database(database_url())
+    store = Store(engine)
+    invited = store.run(
+        lambda session: invite(
+            session, b"a secret of the tests", find_study(session, "helpful"), ["ann", "bob"], days=1
+        )
+    )
+    with TestClient(create_app(engine)) as client:
+        for token, likes in zip(invited, ("nice", "true"), strict=True):
+            person(client, f"/r/{token}", likes)
+    engine.dispose()
+    outcome, rows, pay = collect(place)
+    assert (outcome.metrics["closed"], outcome.metrics["missing_votes"], len(rows), len(pay)) == (1.0, 0.0, 12, 2)
