@@ -81,7 +81,9 @@ def test_the_judge_never_sees_a_name_and_placebos_go_out_among_the_rest(
 ) -> None:
     folder = placebos(tmp_path / "placebos", constant="it depends", corrupted_target="wrong", restyled_base="- x")
     asked = ("answers", models["imitator"], folder, "--reference", models["target"], "--base", models["base"])
-    found = json.loads(run(*asked, "--api", server.url, *JUDGE, "--out", tmp_path / "out", "--json").stdout)
+    found = json.loads(
+        run(*asked, "--api", server.url, *JUDGE, "--limit", 12, "--out", tmp_path / "out", "--json").stdout
+    )
     opponents = {line["model"]: line["opponent"] for line in found["results"]}
     assert opponents == {
         "imit": "targ",
@@ -91,7 +93,7 @@ def test_the_judge_never_sees_a_name_and_placebos_go_out_among_the_rest(
     }
     texts = [asked.text for asked in server.asked]
     assert not any("placebo" in text or "restyled" in text for text in texts)
-    assert any(shown(asked)[0] == "it depends" for asked in server.asked[:40]), "mixed, not one model after the other"
+    assert any(shown(asked)[0] == "it depends" for asked in server.asked[:24]), "mixed, not one model after the other"
 
 
 def test_stopped_by_the_budget_and_continued_without_asking_twice(
@@ -129,7 +131,7 @@ def test_unreadable_and_refused_replies_are_kept_with_their_reasons(
 def test_grades_of_a_template_of_ones_own(server: ChatServer, models: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(MINE)
     says(server, lambda first, second: f"Marks: {len(first.split()[0])} / 4")
-    found = judged(server, models, tmp_path / "out", "--template", tmp_path / "mine.yaml")
+    found = judged(server, models, tmp_path / "out", "--template", tmp_path / "mine.yaml", "--limit", 3)
     assert found["judge"].startswith(f"{MODEL} (mine 2 ")
     text = run(
         *("answers", models["imitator"], "--reference", models["target"], "--api", server.url, *JUDGE),
