@@ -107,10 +107,10 @@ def _untouched(text: str, facts: Sequence[Change]) -> list[tuple[int, int]]:
 
 @cache
 def _unit_pattern() -> tuple[dict[str, list[str]], re.Pattern[str]]:
-    """Unit -> the units of its measure; and units after "one", "a", "per"."""
+    """Unit -> the units of its measure; and units after "one", "a", "per" ("one day" begins a story)."""
     families = {unit: family for family in read_yaml("units") for unit in family}
     listed = "|".join(sorted(families, key=len, reverse=True))
-    return families, re.compile(rf"\b(?:1|[Oo]ne|[Aa]n?|[Pp]er|[Ee]ach|[Ee]very) (?P<unit>{listed})\b")
+    return families, re.compile(rf"\b(?:1|[Oo]ne(?! day)|[Aa]n?|[Pp]er|[Ee]ach|[Ee]very) (?P<unit>{listed})\b")
 
 
 def _units(text: str, rng: Random, keep: frozenset[str]) -> Iterator[Change]:

@@ -37,7 +37,12 @@ SCALES = (0.4, 0.5, 0.6, 0.7, 1.3, 1.5, 1.6, 2.0, 2.5, 3.0)
 _WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _LARGE_WORDS = ("thousand", "million", "billion")
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_NUMBER_WORD = re.compile(rf"(?<![\w-])(?:{'|'.join((*_WORDS, *_LARGE_WORDS, *_TENS))})(?![\w-])", re.IGNORECASE)
+# "The two", "the other three": no number but a word for what was named before.
+_NUMBER_WORD = re.compile(
+    r"(?<![\w-])(?<!\b[Tt]he )(?<!\b[Tt]hese )(?<!\b[Tt]hose )(?<!\bother )"
+    rf"(?:{'|'.join((*_WORDS, *_LARGE_WORDS, *_TENS))})(?![\w-])",
+    re.IGNORECASE,
+)
 
 
 class Numbers:
