@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import NamedTuple
 
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
@@ -14,21 +15,27 @@ from components.contracts.rows import Judgment
 PORT = "judgments"
 
 
-def judgments_of(path: Path) -> list[Judgment]:
-    """The Judgment rows in a folder: an artifact, or what `touchstone judge` wrote.
+class FolderRows(NamedTuple):
+    """What a folder says about the given models."""
 
-    Raises:
-        TouchstoneError: there are none, or they were changed.
-    """
+    rows: list[Judgment]
+    left_out: int
+    """Rows about other models or prompts."""
+    warnings: list[str]
+    """What the reading of the judge's replies had to say against the judge."""
+
+
+def _port(path: Path) -> Input[Judgment]:
+    """The Judgment rows in a folder: an artifact, or what `touchstone judge` wrote."""
     inside = path / PORT
     at = path if (path / manifests.FILE_NAME).is_file() or not (inside / manifests.FILE_NAME).is_file() else inside
-    return Input(at, Judgment).rows()
+    return Input(at, Judgment)
 
 
 def folder_rows(
     path: Path, named: Callable[[str], str | None], prompts: Collection[str] | None, listed: str
-) -> tuple[list[Judgment], int]:
-    """Rows about two known models, or a known model and a placebo; and how many others there were.
+) -> FolderRows:
+    """Rows about two known models, or about a known model and a placebo.
 
     Args:
         path: The folder.
@@ -37,9 +44,10 @@ def folder_rows(
         listed: The known models, for messages.
 
     Raises:
-        TouchstoneError: no row is about known models and prompts.
+        TouchstoneError: the rows were changed, or none is about known models and prompts.
     """
-    rows = judgments_of(path)
+    port = _port(path)
+    rows = port.rows()
     if not rows:
         raise TouchstoneError(f"{path} holds no judgments", expected="at least one", remedy="give another folder")
     kept: list[Judgment] = []
@@ -57,7 +65,9 @@ def folder_rows(
             expected=f"two of {listed}, on the prompts of their outputs",
             remedy="give the outputs that were judged, name a role with --name ROLE=NAME, or leave the folder out",
         )
-    return kept, len(rows) - len(kept)
+    told = port.manifest.notes.get("warnings")
+    warnings = [f"{path.name}: {line}" for line in told] if isinstance(told, list | tuple) else []
+    return FolderRows(kept, len(rows) - len(kept), warnings)
 
 
 def _placebo(name: str) -> bool:

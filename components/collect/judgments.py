@@ -34,6 +34,8 @@ class Verdicts(NamedTuple):
     rows: tuple[Judgment, ...]
     skipped: Mapping[str, int]
     """File -> rows about pairs of which a model is not among the outputs."""
+    warnings: tuple[str, ...] = ()
+    """What folders of ours have to say against their judge: many flips, a server that answered as another model."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,20 @@ def read_judgments(
     models = _Models(outputs, any_model=any_model)
     rows: list[_Found] = []
     ready: list[Judgment] = []
+    warnings: list[str] = []
     skipped: dict[str, int] = {}
     for path in paths:
         if path.is_dir():
-            of_ours, left_out = folder_rows(path, models.named, None if any_model else models.prompts, models.listed())
-            ready += of_ours
-            skipped |= {path.name: left_out} if left_out else {}
+            ours = folder_rows(path, models.named, None if any_model else models.prompts, models.listed())
+            ready += ours.rows
+            warnings += ours.warnings
+            skipped |= {path.name: ours.left_out} if ours.left_out else {}
             continue
         found, left_out = _read_file(path, models, prompts or PromptIndex())
         rows += found
         if left_out:
             skipped[path.name] = left_out
-    return Verdicts((*_as_rows(rows, models), *ready), skipped)
+    return Verdicts((*_as_rows(rows, models), *ready), skipped, tuple(warnings))
 
 
 class _Models:

@@ -10,7 +10,7 @@ from components.collect.judgments import read_judgments
 from components.collect.outputs import Outputs, read_outputs
 from components.collect.stored import read_stored
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import write_rows
+from components.contracts.ports import Output, write_rows
 from components.contracts.rows import Judgment
 
 
@@ -105,6 +105,13 @@ def test_a_folder_about_other_models_names_them(tmp_path: Path, outputs: list[Ou
     write_rows(tmp_path / "none", Judgment, [])
     with pytest.raises(TouchstoneError, match="holds no judgments"):
         read_judgments([tmp_path / "none"], outputs)
+
+
+def test_what_speaks_against_a_judge_goes_along(tmp_path: Path, outputs: list[Outputs]) -> None:
+    notes = {"warnings": ["the server answered as 2 models: a, b"]}
+    Output(tmp_path / "judged", Judgment).write([judgment("0", "vicuna", "gpt")], notes=notes)
+    found = read_judgments([tmp_path / "judged"], outputs)
+    assert found.warnings == ("judged: the server answered as 2 models: a, b",)
 
 
 def test_a_changed_folder_is_refused(tmp_path: Path, outputs: list[Outputs]) -> None:
