@@ -120,7 +120,7 @@ def _training(
         from components.train.tpu import TpuTraining
 
         return TpuTraining(prepared.model, blocks, recipe, seed=params.seed, held_out=held_out)
-    engine = engine_of(params.engine, group)
+    engine = engine_of(params.engine, group, offload=params.offload)
     return Training(
         prepared.model, blocks, recipe, seed=params.seed, hooks=prepared.hooks, held_out=held_out, engine=engine
     )

@@ -93,6 +93,8 @@ class Params(BaseModel):
     engine: Annotated[Engine, Field(json_schema_extra={"identity": False})] = "single"
     """single: one process. ddp: each of several holds the model. fsdp: the model is shared out among them. zero1,
     zero2, zero3: the same by DeepSpeed, moments first, then gradients, then weights. tpu: one process on a TPU chip."""
+    offload: Annotated[bool, Field(json_schema_extra={"identity": False})] = False
+    """zero1, zero2, zero3 only: moments (of zero3 weights too) lie in the host's memory, and steps are made there."""
     processes: Annotated[int, Field(ge=1, json_schema_extra={"identity": False})] = 1
     """On this machine, one a GPU where there are some. Results differ by float noise; states fit any number of them."""
     tensorboard: Annotated[str, Field(json_schema_extra={"identity": False})] = ""
@@ -115,6 +117,16 @@ class Params(BaseModel):
                 f"processes is {self.processes}, and engine {self.engine} trains in one",
                 expected="engine ddp (every process holds the model) or fsdp (the model is shared out)",
                 remedy="set engine: ddp",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _offloaded_by_deepspeed(self) -> Params:
+        if self.offload and not self.engine.startswith("zero"):
+            raise UsageError(
+                f"offload is set, and engine {self.engine} keeps everything where it computes",
+                expected="engine zero1, zero2 or zero3 with it",
+                remedy="set engine: zero3, or leave offload out and set recompute: true in the recipe",
             )
         return self
 

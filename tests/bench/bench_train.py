@@ -72,20 +72,25 @@ def counts(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
 
 def packed() -> Any:
     """Whole blocks of random dialogues."""
+    return tuple(packed_blocks(SHAPE[-1], BLOCK, BATCH * STEPS))
+
+
+def packed_blocks(vocabulary: int, block_tokens: int, num: int) -> Any:
+    """So many whole blocks of random dialogues in the study's proportions."""
     from components.train.chunking import Blocks, Encoded, pack
 
     draw, documents, total = random.Random(0), [], 0
-    while total < BLOCK * BATCH * STEPS + BLOCK:
+    while total < block_tokens * (num + 1):
         _, median, spread, longest = draw.choices(SOURCES, [source[0] for source in SOURCES])[0]
         length = min(longest, int(median * draw.lognormvariate(0.0, spread)) + 8)
         tokens, learned = [], []
         while len(tokens) < length:
             asked, said = (int(share * min(length, 400)) + 1 for share in (1 - ASSISTANT_SHARE, ASSISTANT_SHARE))
-            tokens += [min(SHAPE[-1] - 1, int(draw.paretovariate(0.7)) + 1) for _ in range(asked + said)]
+            tokens += [min(vocabulary - 1, int(draw.paretovariate(0.7)) + 1) for _ in range(asked + said)]
             learned += [0] * asked + [1] * said
         documents.append(Encoded(tokens[:length], learned[:length]))
         total += length
-    return tuple(part[: BATCH * STEPS] for part in Blocks(*pack(documents, BLOCK, 0)))
+    return Blocks(*(part[:num] for part in pack(documents, block_tokens, 0)))
 
 
 def side(name: str, blocks: Path, *rest: object) -> dict[str, Any]:

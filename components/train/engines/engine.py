@@ -145,7 +145,7 @@ class Fsdp(Engine):
         return self._skeleton
 
 
-def engine_of(name: Name, group: Group) -> Engine:
+def engine_of(name: Name, group: Group, *, offload: bool = False) -> Engine:
     """The engine called `name` for this process.
 
     Raises:
@@ -162,7 +162,7 @@ def engine_of(name: Name, group: Group) -> Engine:
     if name.startswith("zero"):
         from components.train.engines.zero import Zero  # only where it is asked for: DeepSpeed may not be there
 
-        return Zero(group, int(name.removeprefix("zero")))
+        return Zero(group, int(name.removeprefix("zero")), offload=offload)
     if name == "fsdp":
         return Fsdp(group)
     from components.train.engines.replicas import Ddp

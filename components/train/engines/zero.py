@@ -42,14 +42,14 @@ class Zero(Engine):
 
     lockstep = True
 
-    def __init__(self, group: Group, stage: int) -> None:
-        """Work for one process of `group`.
+    def __init__(self, group: Group, stage: int, *, offload: bool = False) -> None:
+        """Work for one process of `group`; `offload` keeps moments, of stage 3 weights too, in the host's memory.
 
         Raises:
             TouchstoneError: DeepSpeed is not installed.
         """
         super().__init__(group)
-        self.stage = stage
+        self.stage, self.offload = stage, offload
         try:
             self._deepspeed: Any = importlib.import_module("deepspeed")
         except ImportError as error:
@@ -70,7 +70,7 @@ class Zero(Engine):
             "train_micro_batch_size_per_gpu": 1,
             "gradient_accumulation_steps": 1,
             "gradient_clipping": max_norm,
-            "zero_optimization": {"stage": self.stage},
+            "zero_optimization": {"stage": self.stage, **self._places()},
             "zero_allow_untested_optimizer": True,
             "zero_force_ds_cpu_optimizer": False,
         }
@@ -81,6 +81,12 @@ class Zero(Engine):
         if isinstance(optimizer, AdamwParameterScaled):
             optimizer.scales = self._shared.scales
         return self._shared
+
+    def _places(self) -> dict[str, Any]:
+        host = {"device": "cpu"}
+        return (
+            {"offload_optimizer": host, **({"offload_param": host} if self.stage == 3 else {})} if self.offload else {}
+        )
 
     def parts(self, batch: Blocks, rows: int) -> Iterator[Blocks]:
         """As `Engine.parts`; the last is where DeepSpeed is told that a step ends."""

@@ -38,6 +38,7 @@ from components.train.loop import Stopped, Training
 from components.train.mitigations.params import Mitigation
 from components.train.mitigations.preparation import Prepared
 from components.train.models import Shape, new_model
+from components.train.params import Params
 from components.train.recipe import Recipe
 from components.train.tokenizer import ready_for_dialogue, word_level
 from components.train.trainjob.surroundings import Place
@@ -113,6 +114,17 @@ def every_mitigation(group: Group) -> dict[tuple[str, str, bool, int], Trained]:
     return {arm: mitigated(group, *arm) for arm in arms}
 
 
+def offloaded(group: Group, engine: str) -> dict[str, Trained]:
+    """By DeepSpeed, its states in the host's memory."""
+    found = {}
+    # zero3 trains once in a process.
+    for optimizer in OPTIMIZERS[: 1 if engine == "zero3" else None]:
+        training = prepared(group, engine, optimizer, offload=True)
+        training.run()
+        found[optimizer] = outcome(training)
+    return found
+
+
 def overlapped(group: Group) -> tuple[int, int, Trained]:
     """Buckets sent before the backward pass had ended, of all, and what was trained."""
     replicas.BUCKET_ELEMENTS = 300
@@ -123,10 +135,12 @@ def overlapped(group: Group) -> tuple[int, int, Trained]:
     return engine.early, len(engine._buckets) * len(training.steps), outcome(training)
 
 
-def prepared(group: Group, engine: str, optimizer: str, kind: type[Training] = Training) -> Training:
+def prepared(
+    group: Group, engine: str, optimizer: str, kind: type[Training] = Training, offload: bool = False
+) -> Training:
     seed = group.rank if engine == "ddp" else 0  # of processes that hold whole models, the chief's count
     model = new_model(Shape(hidden=12, layers=2, heads=2), word_level([TEXT]), seed=seed)
-    return kind(model, blocks(), recipe(optimizer), seed=5, engine=engine_of(engine, group))
+    return kind(model, blocks(), recipe(optimizer), seed=5, engine=engine_of(engine, group, offload=offload))
 
 
 def outcome(training: Training) -> Trained:
@@ -202,6 +216,20 @@ def test_gradients_are_on_their_way_while_the_backward_pass_goes_on() -> None:
     early, buckets, found = in_processes(2, overlapped)
     assert 0.5 * buckets < early <= buckets, "all but those of steps in which this process had nothing to learn"
     assert_equal(found, trained(Group(), "single", "adamw"))
+
+
+@pytest.mark.slow
+@needs_deepspeed
+@pytest.mark.parametrize("engine", ZERO)
+def test_states_in_the_hosts_memory_change_nothing(engine: str) -> None:
+    torch.set_num_threads(1)
+    for optimizer, found in in_processes(2, partial(offloaded, engine=engine)).items():
+        assert_equal(found, trained(Group(), "single", optimizer))
+
+
+def test_offload_is_deepspeeds() -> None:
+    with pytest.raises(UsageError, match="engine fsdp keeps everything where it computes"):
+        Params(engine="fsdp", processes=2, offload=True)
 
 
 def dialogues(folder: Path) -> None:
