@@ -6,6 +6,8 @@ never by times, because clocks jump.
 
 from __future__ import annotations
 
+from typing import cast
+
 from sqlalchemy import (
     JSON,
     CheckConstraint,
@@ -13,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -22,6 +25,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 class Base(DeclarativeBase):
     """All tables."""
+
+
+def table_of(row: type[Base]) -> Table:
+    """The table under a class of rows."""
+    return cast(Table, row.__table__)
 
 
 class Study(Base):

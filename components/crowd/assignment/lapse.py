@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
@@ -37,7 +39,7 @@ def give_back(session: Session, places: list[tuple[int, str]]) -> None:
         changed(session, update(Pair).where(Pair.id == pair_id, Pair.needed > 0).values({column: column - times}))
 
 
-def changed(session: Session, statement: Update) -> bool:
+def changed(session: Session, statement: Update, values: Mapping[str, Any] | None = None) -> bool:
     """Whether an update found a row to change."""
-    result = session.execute(statement.execution_options(synchronize_session=False))
+    result = session.execute(statement, values, execution_options={"synchronize_session": False})
     return bool(getattr(result, "rowcount", 0))

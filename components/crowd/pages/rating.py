@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from itsdangerous import BadSignature
 from markupsafe import Markup
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from components.crowd.assignment.choice import next_item
@@ -44,6 +44,10 @@ PROBLEM_CHARACTERS = 2000
 SEE_OTHER = 303
 
 Clock = Callable[[], float]
+
+
+BY_CODE = select(Study, Rater).join(Rater, Rater.study_id == Study.id).where(Rater.code == bindparam("code"))
+BY_CODE_LOCKED = BY_CODE.with_for_update(of=Rater)
 
 
 class Shown(NamedTuple):
@@ -151,8 +155,7 @@ class Rating:
 
     def _found(self, session: Session, invited: Invited, *, lock: bool = False) -> tuple[Study, Rater] | None:
         """The rater and the study; `lock` makes other requests of the same rater wait."""
-        asked = select(Study, Rater).join(Rater, Rater.study_id == Study.id).where(Rater.code == invited.code)
-        row = session.execute(asked.with_for_update(of=Rater) if lock else asked).one_or_none()
+        row = session.execute(BY_CODE_LOCKED if lock else BY_CODE, {"code": invited.code}).one_or_none()
         return (row[0], row[1]) if row is not None else None
 
     def _answer(
