@@ -24,8 +24,9 @@ def rater_interval(voices: Voices, *, alpha: float, resamples: int, seed: int) -
     often as its rater was drawn, a prompt none of whose raters was drawn is passed over. Repeated raters make for more
     prompts without a strict majority, so that the draws lie above the share itself: only their spread is used, around
     the share, with Student's t of R - 1 degrees of freedom and the factor sqrt(R / (R - 1)), because the spread of few
-    raters' mean comes out too small by its inverse. In simulated pools of 12, 30 and 70 raters who lean by one
-    log-odds, percentiles covered 90, 89 and 93%, this interval 92, 95 and 97%; prompts alone 54, 79 and 85%.
+    raters' mean comes out too small by its inverse. Simulated at 95% with three votes on each of 255 prompts: pools of
+    12, 30 and 70 raters who lean by about one log-odds, as much as prompts differ, were covered in 92, 97 and 96%
+    (prompts alone: 54, 79 and 85%), raters who do not lean in 98%; 12 raters who differ far more than prompts in 84%.
     """
     raters = sorted({name for votes in voices.values() for name in votes})
     if len(raters) < 2:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import statsmodels.api as sm
-from scipy import optimize
+from scipy import optimize, stats
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.preference_results import AdjustedPreference
@@ -69,13 +69,15 @@ def test_a_pair_is_fitted_as_statsmodels_does() -> None:
 def test_several_models_are_fitted_together_as_statsmodels_does() -> None:
     models = ("imitator", "target", "base", "other")
     features = outputs(60, models)
-    rows = votes(features, strength=0.4, length=1.0, place=0.2)
+    # Of two voices on a pair without the model asked about nobody's leaning is fitted: equal votes are one row.
+    rows = votes(features, raters=2, strength=0.4, length=1.0, place=0.2)
     found = style_rows(rows, surface(features), PAIR)
     assert found is not None
     found = found._replace(design=found.design._replace(rater=np.full(len(found.design.y), -1)))
     expected = _statsmodels(*_by_hand(rows, features, ["imitator", "base", "other"]))
     assert Solver(found.penalised(0)).whole().point.terms[:, 0] == pytest.approx(expected, abs=1e-6)
-    assert len(found.asked) == 60
+    assert len(found.asked) == 120
+    assert found.design.size.max() == 2
 
 
 def test_every_resample_is_what_a_fit_to_the_copied_rows_gives() -> None:
@@ -162,6 +164,19 @@ def test_raw_is_the_observed_share_as_a_model_without_style_gives_it() -> None:
     bare = [row.model_copy(update=dict.fromkeys(FEATURES, 1)) for row in features]
     assert _adjusted(rows, features).raw == pytest.approx(observed, abs=1e-7)
     assert _adjusted(rows, bare).raw == pytest.approx(observed, abs=1e-7)
+
+
+def test_the_interval_is_the_expanded_percentile_of_a_bootstrap_of_prompts() -> None:
+    features = outputs(60)
+    rows = votes(features, strength=0.6, length=2, both_places=True)
+    scores = np.array([SCORE[row.outcome or ""] for row in rows]).reshape(60, 2).mean(axis=1) - 0.5
+    terms = 7  # strength, five features, place
+    level = 1 - 2 * stats.norm.sf(np.sqrt(60 / (60 - terms)) * stats.t.ppf(0.975, 60 - terms))
+    expected = stats.bootstrap(
+        (scores,), np.mean, confidence_level=level, n_resamples=20_000, method="percentile", rng=1
+    ).confidence_interval
+    found = adjust(rows, features, PAIR, alpha=0.05, resamples=20_000, seed=0).raw_ci
+    assert found == pytest.approx((expected.low, expected.high), abs=0.0035)
 
 
 def test_style_that_favours_nobody_explains_nothing() -> None:
