@@ -10,6 +10,8 @@ from components.contracts.preference_rows import StyleFeatures
 from components.contracts.rows import Judgment
 
 PAIR = ("imitator", "target")
+TIE = 0.4
+"""Log-odds within which a rater does not care."""
 
 
 def outputs(num_prompts: int, models: Sequence[str] = PAIR, *, seed: int = 0) -> list[StyleFeatures]:
@@ -39,18 +41,20 @@ def votes(
     place: float = 0.0,
     lean: float = 0.0,
     both_places: bool = False,
+    voting: int | None = None,
     seed: int = 0,
 ) -> list[Judgment]:
     """Votes on all pairs of models of every prompt, with ties where raters hardly care.
 
     Args:
         features: Of the outputs.
-        raters: Voices on each pair.
+        raters: Voices in all.
         strength: Log-odds of the first model over each other one.
         length: Log-odds for a normalised difference in words of 1.
         place: Log-odds of being shown first.
         lean: Spread of the raters' own liking for the first model.
         both_places: Every rater sees both orders; otherwise a random one.
+        voting: How many of them, drawn anew, vote on each pair; all unless given.
         seed: Of everything drawn.
     """
     rng = np.random.default_rng([seed, 1])
@@ -65,7 +69,7 @@ def votes(
             for opponent in models[i + 1 :]:
                 words, others = shown[model].words, shown[opponent].words
                 pull = length * (words - others) / (words + others) + (strength if i == 0 else 0)
-                for rater in range(raters):
+                for rater in range(raters) if voting is None else rng.choice(raters, voting, replace=False):
                     for sign in (1, -1) if both_places else (1 if rng.random() < 0.5 else -1,):
                         felt = pull + place * sign + (liking[rater] if i == 0 else 0) + rng.logistic()
                         found.append(_vote(prompt, rater, model, opponent, felt, sign))
@@ -79,6 +83,6 @@ def _vote(prompt: str, rater: int, model: str, opponent: str, felt: float, sign:
         rater=f"r{rater}",
         model=model,
         opponent=opponent,
-        outcome="win" if felt > 0.4 else "loss" if felt < -0.4 else "tie",
+        outcome="win" if felt > TIE else "loss" if felt < -TIE else "tie",
         order="model_first" if sign > 0 else "opponent_first",
     )
