@@ -32,8 +32,9 @@ from components.report.page_inputs import (
     StudyClaim,
     StudyEntry,
 )
+from components.report.preference_sheets import preference_sheets
 from components.report.reading_sheets import reading_sheets
-from components.report.sheets import Sheet, pooled_sheet, preference_sheet, scores_sheet, style_sheet, tests_sheet
+from components.report.sheets import Sheet, pooled_sheet, scores_sheet, style_sheet, tests_sheet
 from components.report.study_view import study_sheet
 from components.report.wording import (
     MISSING,
@@ -174,9 +175,7 @@ def _sheets(verdict: Verdict) -> list[Sheet]:
     sheets = [scores_sheet(verdict), tests_sheet(verdict), pooled_sheet(verdict)] if verdict.benchmarks else []
     if verdict.style.metrics:
         sheets.append(style_sheet(verdict))
-    if verdict.preference:
-        sheets.append(preference_sheet(verdict))
-    return [*sheets, *reading_sheets(verdict)]
+    return [*sheets, *preference_sheets(verdict), *reading_sheets(verdict)]
 
 
 def interval_level(limits: PolicyLimits) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from components.contracts.verdict import BenchmarkResult, Interval, Pooled, PreferenceResult, StyleMetric, Verdict
+from components.contracts.verdict import BenchmarkResult, Interval, Pooled, StyleMetric, Verdict
 from components.report.wording import (
     MISSING,
     count,
     finite,
-    grade,
     interval,
     joined,
     metric_number,
@@ -215,53 +214,4 @@ def _metric_cells(name: str, metric: StyleMetric, notes: Notes) -> tuple[Cell, .
         notes.cell(metric.ceiling, number, why),
         closeness,
         counted,
-    )
-
-
-def preference_sheet(verdict: Verdict) -> Sheet:
-    """Who was preferred, source by source."""
-    notes = Notes()
-    columns = (
-        Column("Source", numeric=False),
-        Column("n", "prompts with a readable outcome"),
-        Column("Unscored", "prompts without"),
-        Column("Won"),
-        Column("Tied"),
-        Column("Lost"),
-        Column("At least as good", "share of prompts won or tied"),
-        Column("Style-adjusted"),
-        Column("Due to style", "part of the preference explained by style"),
-        Column("Order flips", "prompts judged differently in the two orders"),
-        Column("Grades", "sum for the model, sum for the opponent"),
-        Column("Judge qualified", "passed the placebo arms", numeric=False),
-    )
-    rows = tuple(_preference_cells(row, notes) for row in verdict.preference)
-    return Sheet("preference-table", "Preference", columns, rows, tuple(notes.reasons))
-
-
-_QUALIFIED: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not asked"}
-
-
-def _preference_cells(row: PreferenceResult, notes: Notes) -> tuple[Cell, ...]:
-    not_fitted = "the style regression was not fitted"
-    totals = finite(row.score_total) is not None and finite(row.opponent_score_total) is not None
-    grades = (
-        Cell(f"{grade(row.score_total)} : {grade(row.opponent_score_total)}")
-        if totals
-        else Cell(MISSING, note=notes.number("the judge gave no grades"))
-    )
-    remark = notes.number(row.note) if row.note else None
-    return (
-        Cell(row.source, f"{row.model} against {row.opponent}", note=remark),
-        Cell(count(row.n)),
-        Cell(count(row.unscored)),
-        Cell(count(row.wins)),
-        Cell(count(row.ties)),
-        Cell(count(row.losses)),
-        notes.cell(row.at_least_target, percent, row.note or "no readable outcome", row.ci),
-        notes.cell(row.adjusted, percent, not_fitted),
-        notes.cell(row.style_share, percent, not_fitted),
-        notes.whole(row.order_flips, "only one order, or none, was judged"),
-        grades,
-        Cell(_QUALIFIED[row.qualified]),
     )

@@ -1,7 +1,7 @@
-"""Picture (d): what raters prefer beside what benchmarks measure, on one axis: the study's striking contrast.
+"""The picture at the top: preference, style and capability in one view, on one axis: the study's striking contrast.
 
-Both bars answer "how far to the target?": the share of prompts on which raters found the model at least as good,
-and the share of the benchmark gap that it closed.
+All bars answer "how far to the target?": the share of prompts on which raters found the model at least as good, the
+share of the target's style that it took on, and the share of the benchmark gap that it closed.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class ContrastBlock:
 
 
 def contrast_blocks(verdict: Verdict, names: Mapping[str, str]) -> tuple[ContrastBlock, ...]:
-    """The two questions with their bars."""
-    raters = tuple(_preference_bar(row) for row in verdict.preference[:MOST_SOURCES])
+    """The questions with their bars; one that nobody asked is left out."""
+    against_target = [row for row in verdict.preference if row.opponent == names["target"]]
+    raters = tuple(_preference_bar(row) for row in against_target[:MOST_SOURCES])
     pools = tuple(
         ContrastBar(
             name=name,
@@ -59,10 +60,30 @@ def contrast_blocks(verdict: Verdict, names: Mapping[str, str]) -> tuple[Contras
             note=", ".join(part.benchmarks),
         )
         for name, part in distinct_pools(verdict.pooled)
+        if part.benchmarks
     )
-    return (
+    blocks = (
         ContrastBlock(f"Prompts on which raters found it at least as good as {names['target']}", raters),
+        ContrastBlock(f"Style of {names['target']} taken on", _style_bars(verdict)),
         ContrastBlock(f"Gap from {names['base']} to {names['target']} closed on benchmarks", pools),
+    )
+    return tuple(block for block in blocks if block.bars)
+
+
+def _style_bars(verdict: Verdict) -> tuple[ContrastBar, ...]:
+    style = verdict.style
+    if not style.metrics:
+        return ()
+    ceiling = "identity with the target: a lower bound" if style.lower_bound else "a second sample of the target"
+    return (
+        ContrastBar(
+            name="closeness of surface traits",
+            value=finite(style.closeness),
+            ci=finite_interval(style.ci),
+            shown=_with_interval(ratio(style.closeness), interval(style.ci, ratio)),
+            missing=style.reason or "not measurable",
+            note=f"1 = {ceiling}",
+        ),
     )
 
 
@@ -85,14 +106,14 @@ def _preference_bar(row: PreferenceResult) -> ContrastBar:
 
 
 def contrast_figure(verdict: Verdict, names: Mapping[str, str]) -> Svg:
-    """The picture, or nothing without a preference or without a benchmark: a contrast needs both sides."""
+    """The picture, or nothing where only one question was asked: a contrast needs two sides."""
     blocks = contrast_blocks(verdict, names)
-    if not (verdict.preference and verdict.benchmarks):
+    if len(blocks) < 2:
         return Svg("")
     said = " ".join(
         f"{block.heading}: " + "; ".join(f"{bar.name} {_said(bar)}" for bar in block.bars) + "." for block in blocks
     )
-    return picture("contrast", "Preference beside capability", said, lambda layout: _draw(blocks, layout))
+    return picture("contrast", "Preference, style and capability", said, lambda layout: _draw(blocks, layout))
 
 
 def _said(bar: ContrastBar) -> str:

@@ -74,16 +74,18 @@ def _cross(cell: CellSummary, across: Scale, up: Scale) -> Svg:
     x, y = across.at(cell.change), up.at(cell.closeness)
     parts = [title(_says(cell))]
     if cell.change_ci is not None:
-        parts.append(line(across.clipped(cell.change_ci[0]), y, across.clipped(cell.change_ci[1]), y, "track"))
+        parts.append(line(across.clipped(cell.change_ci[0]), y, across.clipped(cell.change_ci[1]), y, "cross"))
     if cell.closeness_ci is not None:
-        parts.append(line(x, up.clipped(cell.closeness_ci[0]), x, up.clipped(cell.closeness_ci[1]), "track"))
+        parts.append(line(x, up.clipped(cell.closeness_ci[0]), x, up.clipped(cell.closeness_ci[1]), "cross"))
     parts.append(mark("imitator", x, y, 5.5, hollow=not cell.unbeaten))
     return group(*parts, class_="row")
 
 
 def _labels(cells: Sequence[CellSummary], across: Scale, up: Scale, layout: Layout) -> list[Svg]:
     """Names beside their marks; one that would sit on another moves down a line."""
-    taken: list[tuple[float, float, float]] = []
+    marks = ((across.at(cell.change or 0.0), up.at(cell.closeness or 0.0)) for cell in cells)
+    # A mark is as high as a line of text.
+    taken = [(x - 8, x + 8, y + 5) for x, y in marks]
     parts = []
     for cell in sorted(cells, key=lambda c: -(c.closeness or 0.0)):
         x, y = across.at(cell.change or 0.0), up.at(cell.closeness or 0.0)
