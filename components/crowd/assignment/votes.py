@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from components.crowd.assignment.lapse import changed, give_back
 from components.crowd.study.audit import note
 from components.crowd.study.rules import Answered, ExclusionRules, broken_rule, pressed, quality
-from components.crowd.tables import Assignment, Pair, Rater, Study, Vote
+from components.crowd.tables import Assignment, Pair, Rater, Study, Vote, table_of
 
 Choice = Literal["left", "equal", "right"]
 Kept = Literal["stored", "check", "already", "unknown"]
@@ -52,7 +52,7 @@ def record_vote(session: Session, rater: Rater, assignment_id: int, choice: Choi
     if found.needed and not held and not _take_again(session, rater, found.pair_id):
         session.execute(update(Vote).where(Vote.id == vote_id).values(uncounted=SURPLUS))
     elif found.needed and rater.lane == "crowd":
-        changed(session, update(Pair).where(Pair.id == found.pair_id).values({COLUMN[outcome]: COLUMN[outcome] + 1}))
+        changed(session, COUNTED[outcome], {"pair": found.pair_id})
     return "check" if found.kind in {"gold", "repeat"} or assignment_id % CHECK_EVERY == 0 else "stored"
 
 
@@ -138,18 +138,12 @@ def answers_of(session: Session, rater_ids: list[int]) -> dict[int, list[Answere
 
 
 def _assignment(session: Session, rater: Rater, assignment_id: int) -> Answering | None:
-    asked = (
-        select(Assignment.id, Assignment.pair_id, Assignment.model_left, Assignment.shown_at, Pair.needed, Pair.kind)
-        .join(Pair, Pair.id == Assignment.pair_id)
-        .where(Assignment.id == assignment_id, Assignment.rater_id == rater.id)
-    )
-    row = session.execute(asked).one_or_none()
-    return Answering(*row) if row is not None else None
+    row = session.execute(ANSWERED, {"assignment": assignment_id, "rater": rater.id}).one_or_none()
+    return Answering._make(row) if row is not None else None
 
 
-def _insert(session: Session, rater: Rater, found: Answering, now: float, **values: Any) -> int | None:
+def _insert(session: Session, rater: Rater, found: Answering, now: float, **values: str) -> int | None:
     """The new vote's id; null when the rater has answered the pair before."""
-    make = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     seconds = now - found.shown_at
     row = {
         "pair_id": found.pair_id,
@@ -158,20 +152,18 @@ def _insert(session: Session, rater: Rater, found: Answering, now: float, **valu
         # A clock that was set back in between has measured nothing.
         "seconds": seconds if seconds >= 0 else None,
         "answered_at": now,
+        **dict.fromkeys(("outcome", "uncounted", "problem")),
         **values,
     }
-    asked = make(Vote).values(row).on_conflict_do_nothing(index_elements=["rater_id", "pair_id"]).returning(Vote.id)
-    return session.scalar(asked)
+    return session.execute(NEW_VOTE[session.get_bind().dialect.name], row).scalar_one_or_none()
 
 
 def _finish(session: Session, assignment_id: int, state: str) -> bool:
     """Whether the assignment was still open, and so held its place."""
-    held = changed(
-        session,
-        update(Assignment).where(Assignment.id == assignment_id, Assignment.state == "open").values(state=state),
-    )
+    values = {"assignment": assignment_id, "to": state}
+    held = changed(session, FINISH_OPEN, values)
     if not held:
-        session.execute(update(Assignment).where(Assignment.id == assignment_id).values(state=state))
+        changed(session, FINISH, values)
     return held
 
 
@@ -181,3 +173,22 @@ def _take_again(session: Session, rater: Rater, pair_id: int) -> bool:
     if rater.lane == "expert":
         return changed(session, taken.values(expert_reserved=Pair.expert_reserved + 1))
     return changed(session, taken.where(Pair.reserved < Pair.needed).values(reserved=Pair.reserved + 1))
+
+
+_PAIR, _ASSIGNMENT, _VOTE = table_of(Pair), table_of(Assignment), table_of(Vote)
+# Built once, of tables and not of classes, as in `choice`.
+ANSWERED = (
+    select(*(_ASSIGNMENT.c[name] for name in ("id", "pair_id", "model_left", "shown_at")), _PAIR.c.needed, _PAIR.c.kind)
+    .join_from(_ASSIGNMENT, _PAIR, _PAIR.c.id == _ASSIGNMENT.c.pair_id)
+    .where(_ASSIGNMENT.c.id == bindparam("assignment"), _ASSIGNMENT.c.rater_id == bindparam("rater"))
+)
+FINISH = update(_ASSIGNMENT).where(_ASSIGNMENT.c.id == bindparam("assignment")).values(state=bindparam("to"))
+FINISH_OPEN = FINISH.where(_ASSIGNMENT.c.state == "open")
+COUNTED = {
+    outcome: update(_PAIR).where(_PAIR.c.id == bindparam("pair")).values({column.key: _PAIR.c[column.key] + 1})
+    for outcome, column in COLUMN.items()
+}
+NEW_VOTE = {
+    kind: make(_VOTE).on_conflict_do_nothing(index_elements=["rater_id", "pair_id"]).returning(_VOTE.c.id)
+    for kind, make in (("postgresql", postgresql_insert), ("sqlite", sqlite_insert))
+}
