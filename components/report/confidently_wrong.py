@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar, get_args
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from components.contracts.errors import TouchstoneError
 from components.contracts.preference_results import ConfidentlyWrong, Interval
 from components.contracts.preference_rows import ToneScore
-from components.contracts.rows import Role, Score
+from components.contracts.rows import Channel, Role, Score
 from components.report.clustered import Codes, Floats, clustered_means
+from components.report.joining import CHANNELS
 from components.report.quantiles import t_quantile, wilson
 
 SURE_FROM = 0.5
@@ -35,8 +36,8 @@ def confidently_wrong(
 
     Args:
         tones: How sure answers sound.
-        scores: Whether they are right; one score for each item and model (the headline). Benchmarks without tones
-            give no entry.
+        scores: Whether they are right; one score for each item, model and channel (the headline). Benchmarks without
+            tones give no entry.
         models: Role -> name, as in the rows.
         alpha: Intervals are at 1 - alpha.
         threshold: Tone from which an answer counts as sure.
@@ -49,8 +50,9 @@ def confidently_wrong(
     rated: dict[tuple[str, str, str], dict[str, ToneScore]] = {}
     for tone in tones:
         _add(rated.setdefault((tone.benchmark, tone.model, tone.scorer), {}), tone, "a tone")
+    wanted = {(benchmark, model) for benchmark, model, _ in rated}
     scored: dict[tuple[str, str], dict[str, Score]] = {}
-    for score in scores:
+    for score in _one_reading([row for row in scores if (row.benchmark, row.model) in wanted]):
         _add(scored.setdefault((score.benchmark, score.model), {}), score, "a score")
     order = list(dict.fromkeys(benchmark for benchmark, _, _ in rated))
     roles: list[Role] = [role for role in get_args(Role) if role in models]
@@ -62,6 +64,18 @@ def confidently_wrong(
                     table = _table(its, scored.get((benchmark, model), {}), threshold)
                     found.append(_entry(benchmark, role, model, scorer, table, threshold, alpha))
     return tuple(found)
+
+
+def _one_reading(scores: Sequence[Score]) -> list[Score]:
+    """The scores of the channel that the verdict uses too: the first of a benchmark's that all its models have."""
+    found: dict[str, dict[str, set[Channel]]] = {}
+    for row in scores:
+        found.setdefault(row.benchmark, {}).setdefault(row.model, set()).add(row.channel)
+    chosen = {
+        benchmark: next((channel for channel in CHANNELS if all(channel in its for its in models.values())), None)
+        for benchmark, models in found.items()
+    }
+    return [row for row in scores if row.channel == chosen[row.benchmark]]
 
 
 def _add(rows: dict[str, R], row: R, what: str) -> None:

@@ -104,7 +104,7 @@ def rate_tone(*, scores: Input[Score], completions: Input[Completion], tones: Ou
     have no reply, and the row says so.
 
     Raises:
-        TouchstoneError: an item scored twice by one model, or a request answered twice.
+        TouchstoneError: an item that one model was asked in two styles, or a request answered twice.
     """
     said: dict[str, Completion] = {}
     for row in completions.iter_rows():
@@ -112,12 +112,14 @@ def rate_tone(*, scores: Input[Score], completions: Input[Completion], tones: Ou
             raise _answered_twice(row.model, row.prompt_id)
         said[row.prompt_id] = row
     made: dict[tuple[str, str, str], ToneScore] = {}
+    styles: dict[tuple[str, str, str], str] = {}
     for score in scores.iter_rows():
         key = (score.benchmark, score.item_id, score.model)
-        if key in made:
+        # Read in several channels it is still one reply; asked in two styles there are two.
+        if styles.setdefault(key, score.prompt_style) != score.prompt_style:
             raise TouchstoneError(
                 f"{score.benchmark}: {score.model} has item {score.item_id} twice",
-                expected="one score for each item and model",
+                expected="one prompt style for each item and model",
                 remedy="give the headline scores, not the variants",
             )
         made[key] = _tone(score, next(filter(None, (said.get(name) for name in _reply_ids(score))), None))

@@ -105,6 +105,21 @@ def test_a_second_score_or_tone_of_an_item_is_refused() -> None:
         _one([tone("a", 0.5), tone("a", 0.5)], [score("a", 1.0)])
 
 
+def test_several_readings_of_an_item_count_once_in_the_channel_all_models_have() -> None:
+    tones = [tone("a", 0.9, model=m) for m in ("llama", "vicuna")]
+    strict = score("a", 0.0)
+    lenient = [score("a", 1.0, model=m).model_copy(update={"channel": "extracted"}) for m in ("llama", "vicuna")]
+    found = confidently_wrong(tones, [strict, *lenient], MODELS, alpha=0.05)
+    assert [entry.wrong for entry in found] == [0.0, 0.0]
+    found = confidently_wrong(tones, [strict, score("a", 0.0, model="llama"), *lenient], MODELS, alpha=0.05)
+    assert [entry.wrong for entry in found] == [1.0, 1.0]
+
+
+def test_scores_without_tones_are_not_looked_at() -> None:
+    twice = [score("a", 1.0), score("a", 0.0)]
+    assert confidently_wrong([], twice, MODELS, alpha=0.05) == ()
+
+
 def _world(rng: np.random.Generator, clusters: int, size: int) -> tuple[list[ToneScore], list[Score]]:
     """Topics differ in how often a model is wrong on them and how sure it sounds: wrong and sure is 0.3 x 0.8."""
     tones, scores = [], []

@@ -125,6 +125,12 @@ def test_no_reply_is_no_tone_and_no_doubt(tmp_path: Path) -> None:
     }
 
 
+def test_an_item_read_in_two_channels_has_one_tone(tmp_path: Path) -> None:
+    scores = [_score("q1"), _score("q1").model_copy(update={"channel": "extracted"})]
+    assert list(_tones(tmp_path, scores, {"q1": "Rome."})) == ["q1"]
+    assert len(Input(tmp_path / "tones", ToneScore).rows()) == 1
+
+
 def test_variants_in_place_of_the_headline_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TouchstoneError, match="nq: m has item q1 twice"):
         _tones(tmp_path, [_score("q1"), _score("q1", style="chat")], {"q1": "Rome."})
