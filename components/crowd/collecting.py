@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from components.contracts.crowd_rows import Hit, PayLine, StudyPair
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Judgment
+from components.crowd.assignment.choice import majority_missing
 from components.crowd.invitations import rater_key
 from components.crowd.mturk.pay_book import PayBook
 from components.crowd.mturk.requester import Requester
 from components.crowd.mturk.settling import Bonuses, Submissions, close_hits, pay_bonuses, review_submissions
 from components.crowd.opened import opened_store
 from components.crowd.payments import PayRules, TimedVote, pay_ledger
-from components.crowd.study.closing import find_study, set_closed, takes_votes
+from components.crowd.study.closing import apply_rules, find_study, set_closed, takes_votes
 from components.crowd.study.results import judgments
 from components.crowd.tables import Pair, Rater, Study, Vote
 
@@ -47,12 +48,15 @@ class Standing(NamedTuple):
     """Of them, those with all their votes."""
     num_missing: int
     """Votes that are missing."""
+    num_for_experts: int = 0
+    """Divided pairs that wait for the experts who were invited."""
 
     def __str__(self) -> str:
         how = "open" if not self.closed else "closed by its deadline" if self.deadline_passed else "closed"
-        if self.num_missing == 0:
-            return f"{how}, complete: {self.num_pairs} pairs"
-        return f"{how}, {self.num_complete} of {self.num_pairs} pairs complete, {self.num_missing} votes missing"
+        if self.num_missing:
+            return f"{how}, {self.num_complete} of {self.num_pairs} pairs complete, {self.num_missing} votes missing"
+        waiting = f", {self.num_for_experts} of them wait for an expert" if self.num_for_experts else ""
+        return f"{how}, complete: {self.num_pairs} pairs{waiting}"
 
 
 class Collected(NamedTuple):
@@ -160,12 +164,14 @@ def timed_votes(session: Session, study: Study) -> list[TimedVote]:
 def _closed_if_over(session: Session, name: str, pairs: Sequence[StudyPair], now: float) -> Standing:
     study = find_study(session, name)
     _same_pairs(session, study, pairs)
+    # Before looking: a rater who is excluded by it leaves votes missing.
+    apply_rules(session, study)
+    session.flush()
     standing = _standing(session, study, now)
-    if not study.closed and (standing.num_missing == 0 or not takes_votes(study, now)):
+    complete = standing.num_missing == 0 and standing.num_for_experts == 0
+    if not study.closed and (complete or not takes_votes(study, now)):
         set_closed(session, study, True, actor="service")
-        # Closing holds everybody against the rules once more: votes may have stopped counting.
-        session.flush()
-        standing = _standing(session, study, now)
+        return standing._replace(closed=True)
     return standing
 
 
@@ -173,14 +179,30 @@ def _standing(session: Session, study: Study, now: float) -> Standing:
     rated = Pair.wins + Pair.ties + Pair.losses
     rows = session.execute(select(Pair.needed, rated).where(Pair.study_id == study.id, Pair.needed > 0)).all()
     missing = [max(0, needed - there) for needed, there in rows]
+    waiting = _for_experts(session, study)
     over = study.closes_at is not None and now >= study.closes_at
     return Standing(
         closed=study.closed,
-        deadline_passed=over and sum(missing) > 0,
+        deadline_passed=over and sum(missing) + waiting > 0,
         num_pairs=len(missing),
         num_complete=missing.count(0),
         num_missing=sum(missing),
+        num_for_experts=waiting,
     )
+
+
+def _for_experts(session: Session, study: Study) -> int:
+    """Divided pairs that lack expert votes, where experts were invited at all."""
+    expert = (Rater.study_id == study.id) & (Rater.lane == "expert")
+    if study.experts_per_pair == 0 or session.scalar(select(func.count()).where(expert)) == 0:
+        return 0
+    votes = (
+        select(func.count())
+        .where(Vote.pair_id == Pair.id, Vote.rater_id == Rater.id, Rater.lane == "expert", Vote.outcome.is_not(None))
+        .scalar_subquery()
+    )
+    asked = select(func.count()).where(Pair.study_id == study.id, majority_missing(), votes < study.experts_per_pair)
+    return session.scalar(asked) or 0
 
 
 def _same_pairs(session: Session, study: Study, pairs: Sequence[StudyPair]) -> None:

@@ -351,6 +351,48 @@ def test_a_database_that_is_away_is_told_without_its_password(place: Path, monke
         assert "hush" not in str(refused.value)
 
 
+def invited(*people: str, lane: str = "crowd") -> list[str]:
+    """Links' tokens to the study."""
+    store, secret = Store(open_database(database_url())), os.environ["TOUCHSTONE_CROWD_SECRET"].encode()
+    try:
+        return store.run(
+            lambda session: invite(session, secret, find_study(session, "helpful"), people, days=1, lane=lane)
+        )
+    finally:
+        store.engine.dispose()
+
+
+def test_divided_pairs_wait_for_the_experts_who_were_invited(place: Path, client: TestClient) -> None:
+    built(place, {"num_prompts": 2})
+    publish(place)
+    (expert,) = invited("eve", lane="expert")
+    for token, likes in zip(invited("ann", "bob"), ("nice", "true"), strict=True):
+        person(client, f"/r/{token}", likes)
+    waiting, _, _ = collect(place)
+    assert (waiting.metrics["closed"], waiting.metrics["missing_votes"]) == (0.0, 0.0)
+    notes = Input(place / "judgments", Judgment).manifest.notes
+    assert notes["standing"] == "open, complete: 2 pairs, 2 of them wait for an expert"
+    person(client, f"/r/{expert}", "true")
+    settled, rows, _ = collect(place)
+    assert settled.metrics["closed"] == 1.0
+    assert Counter((row.source, row.outcome) for row in rows)[("helpful/experts", "loss")] == 2
+
+
+def test_who_breaks_a_rule_is_out_before_the_study_counts_as_complete(place: Path, client: TestClient) -> None:
+    built(place)
+    # Nobody here reads a pair in less than a second, and the rule asks for a minute.
+    strict = {**DESIGN, "rules": {"min_median_seconds": 60.0, "votes_from": 6, "max_same_choice": None}}
+    publish(place, design=strict)
+    for token in invited("ann", "bob"):
+        person(client, f"/r/{token}", "nice")
+    outcome, rows, pay = collect(place)
+    assert (outcome.metrics["closed"], outcome.metrics["missing_votes"]) == (0.0, 12.0)
+    assert {str(row.unscored)[:14] for row in rows} == {"rater excluded"}
+    # Their work is paid all the same.
+    assert [line.num_items for line in pay] == [6, 6]
+    assert min(line.due_usd for line in pay) >= 0.25
+
+
 @pytest.mark.slow
 def test_postgresql_does_the_same(place: Path, monkeypatch: pytest.MonkeyPatch, postgresql: PostgreSQL) -> None:
     address = postgresql.database("crowd_steps").render_as_string(hide_password=False)
@@ -358,14 +400,8 @@ def test_postgresql_does_the_same(place: Path, monkeypatch: pytest.MonkeyPatch, 
     built(place)
     publish(place)
     engine = open_database(database_url())
-    store = Store(engine)
-    invited = store.run(
-        lambda session: invite(
-            session, b"a secret of the tests", find_study(session, "helpful"), ["ann", "bob"], days=1
-        )
-    )
     with TestClient(create_app(engine)) as client:
-        for token, likes in zip(invited, ("nice", "true"), strict=True):
+        for token, likes in zip(invited("ann", "bob"), ("nice", "true"), strict=True):
             person(client, f"/r/{token}", likes)
     engine.dispose()
     outcome, rows, pay = collect(place)
