@@ -103,7 +103,9 @@ class StudyGraph:
             self._data[data, share] = self._gated(data, share)
         return self._data[data, share]
 
-    def decide(self, checkpoint: Any, base: Measured, data: Data, params: Any) -> tuple[Any, Measured]:
+    def decide(
+        self, checkpoint: Any, base: Measured, data: Data, params: Any, curve: Any = None
+    ) -> tuple[Any, Measured]:
         """One imitator, from checkpoint to verdict.
 
         Args:
@@ -111,6 +113,7 @@ class StudyGraph:
             base: What its base said.
             data: What it learned from.
             params: Of an imitator's steps, see `StudySettings.imitator`; or a loop's item with these fields.
+            curve: The course of its training, where there was one of its own.
         """
         imitator = self.answered(checkpoint, "chat", part(params, "generate"), part(params, "score"))
         styled = style(
@@ -120,7 +123,9 @@ class StudyGraph:
             target_second=self.second,
             params=part(params, "style"),
         )
-        judged = {} if JUDGE not in self.materials.models else {"judgments": self._judged(imitator, params)}
+        more = {} if curve is None else {"curve": curve}
+        if JUDGE in self.materials.models:
+            more["judgments"] = self._judged(imitator, params)
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,
@@ -137,7 +142,7 @@ class StudyGraph:
             params=part(params, "report"),
             seed=self.dials.seed,
             policy=self.dials.policy,
-            **judged,
+            **more,
         )
         return verdict.outputs["result"], imitator
 

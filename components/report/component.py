@@ -44,6 +44,7 @@ def report(
     figures: dsl.Input[dsl.Dataset] = None,
     checks: dsl.Input[dsl.Dataset] = None,
     overlap: dsl.Input[dsl.Dataset] = None,
+    curve: dsl.Input[dsl.Dataset] = None,
     registered: dsl.Input[dsl.Dataset] = None,
     seed: int = 0,
     policy: dict = {},  # noqa: B006 - kfp wants a literal

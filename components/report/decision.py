@@ -131,7 +131,8 @@ def decide(
     )
     drawn = Drawn(policy.alpha, resamples, seed)
     liked, judges = heard(judgments, features, gold, models=found, policy=policy, drawn=drawn)
-    headline = [row for rows in scores.values() for row in rows]
+    headline = [row for rows in scores.values() for row in rows if not policy.is_behaviour(row.benchmark)]
+    tones = (row for row in tones if not policy.is_behaviour(row.benchmark))
     return _rounded(
         verdict_of(court).model_copy(
             update={

@@ -22,6 +22,7 @@ from components.report.figures.arms import arms_figure
 from components.report.figures.contrast import contrast_figure
 from components.report.figures.data_flow import flow_figure
 from components.report.figures.gap_closed import gap_closed_figure
+from components.report.figures.loss import loss_figure
 from components.report.figures.raw_scores import scores_figure
 from components.report.figures.style_closeness import closeness_by_arm, style_figure
 from components.report.page_inputs import (
@@ -107,6 +108,7 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
             "scores": Markup(scores_figure(verdict)),
             "style": Markup(style_figure(verdict.style, limits)),
             "contrast": Markup(contrast_figure(verdict, names)),
+            "loss": Markup(loss_figure(extras.course)),
             "data": Markup(flow_figure(verdict.data.figures if verdict.data else ())),
         },
         sheets=_sheets(verdict),

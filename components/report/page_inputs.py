@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.contracts.training_rows import TrainingStep
 from components.contracts.verdict import Verdict
 
 
@@ -81,6 +82,8 @@ class ReportExtras(_Input):
     """Answers side by side; the first twelve are shown."""
     siblings: tuple[SiblingLink, ...] = ()
     """Other verdicts of the same study."""
+    course: tuple[TrainingStep, ...] = ()
+    """The imitator's training, step by step; the loss is drawn."""
 
 
 class StudyEntry(_Input):

@@ -25,6 +25,7 @@ from components.contracts.rows import (
     SupportClaim,
 )
 from components.contracts.sweep_rows import Cell, CellResults
+from components.contracts.training_rows import TrainingStep
 from components.report.policy import Policy
 
 VERDICT_FILE = "verdict.json"
@@ -76,6 +77,7 @@ def report(
     figures: Input[DataFigures] = Nothing(DataFigures),  # noqa: B008
     checks: Input[GateCheck] = Nothing(GateCheck),  # noqa: B008
     overlap: Input[Overlap] = Nothing(Overlap),  # noqa: B008
+    curve: Input[TrainingStep] = Nothing(TrainingStep),  # noqa: B008
     registered: Input[Registration] = Nothing(Registration),  # noqa: B008
     result: Output[Report],
     params: Params,
@@ -118,7 +120,8 @@ def report(
     )
     folder = result.folder
     (folder / VERDICT_FILE).write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / PAGE_FILE).write_text(render_html(verdict, extras=ReportExtras(title=params.title)), encoding="utf-8")
+    extras = ReportExtras(title=params.title, course=tuple(curve.iter_rows()))
+    (folder / PAGE_FILE).write_text(render_html(verdict, extras=extras), encoding="utf-8")
     result.commit(notes={"verdict": verdict.verdict, "gate": verdict.gate})
     return _metrics(verdict.pooled.all.gap_closed, verdict.style.closeness, passed=verdict.gate == "pass")
 

@@ -78,4 +78,4 @@ def _arm(graph: StudyGraph, arm: Arm) -> tuple[Any, Measured]:
         seed=graph.dials.seed,
     )
     params = graph.config.imitator(arm.name, title=arm.title, base=arm.base)
-    return graph.decide(trained.outputs["checkpoint"], graph.measure(arm.base), data, params)
+    return graph.decide(trained.outputs["checkpoint"], graph.measure(arm.base), data, params, trained.outputs["curve"])

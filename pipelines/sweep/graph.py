@@ -56,8 +56,8 @@ class SweepGraph:
             name=_loop_name(group),
             parallelism=self._config.cells_at_once,
         ) as item:
-            checkpoint = self._checkpoint(group, shared, data, item)
-            report, imitator = self._study.decide(checkpoint, base, data, item)
+            checkpoint, curve = self._checkpoint(group, shared, data, item)
+            report, imitator = self._study.decide(checkpoint, base, data, item, curve)
         return self._gather(group.cells, base, report, imitator, earlier)
 
     def _gather(self, cells: Sequence[Cell], base: Measured, report: Any, imitator: Measured, earlier: Any) -> Any:
@@ -94,15 +94,15 @@ class SweepGraph:
             return self._plain_model(first)
         return None
 
-    def _checkpoint(self, group: Group, shared: Any, data: Data, item: Any) -> Any:
-        """The imitator of the cell that the loop is at."""
+    def _checkpoint(self, group: Group, shared: Any, data: Data, item: Any) -> tuple[Any, Any]:
+        """The imitator of the cell that the loop is at, and the course of its training where it had one of its own."""
         if group.kind == "series":
-            return pick_checkpoint(series=shared, params=item.pick).outputs["checkpoint"]
+            return pick_checkpoint(series=shared, params=item.pick).outputs["checkpoint"], None
         if group.kind == "interpolated":
             mixed = interpolate(base=self._base(group.first.base), imitator=shared, params=item.mix)
-            return mixed.outputs["checkpoint"]
+            return mixed.outputs["checkpoint"], None
         if group.kind == "whole":
-            return shared
+            return shared, None
         trained = train(
             dialogues=data.checked,
             base=self._base(group.first.base),
@@ -110,7 +110,7 @@ class SweepGraph:
             seed=self._study.dials.seed,
             **self._texts(group),
         )
-        return trained.outputs["checkpoint"]
+        return trained.outputs["checkpoint"], trained.outputs["curve"]
 
     def _plain_model(self, cell: Cell) -> Any:
         """The plain imitator on all the data, which mixtures are made of; trained once for them and its own cell."""
