@@ -9,6 +9,7 @@ from pipelines.cli.lazy_group import LazyGroup
 COMMANDS = {
     "answers": ("pipelines.cli.judge_answers:answers", "Put answers of several models before a judge."),
     "drift": ("pipelines.cli.judge_drift:drift", "Judge a frozen set again: is the judge still the same?"),
+    "placebos": ("pipelines.cli.judge_placebos:placebos", "Make placebos of a base's and a target's answers."),
     "stored": ("pipelines.cli.judge_stored:stored", "Analyse judgments that are stored somewhere."),
 }
 
