@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from components.contracts.bind import check_params
 from components.contracts.errors import UsageError
@@ -72,12 +72,3 @@ class CollectConfig(_Config):
         check_params(step.collect, self.collect)
         _without_nulls(self.collect, "collect")
         return self
-
-
-class Schedule(BaseModel):
-    """How often it is collected."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    every_minutes: Annotated[int, Field(ge=5)] = 60
-    """Between the starts of two runs; one at a time, none is made up for."""

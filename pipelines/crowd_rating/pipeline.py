@@ -10,7 +10,7 @@ from kfp import dsl
 
 from components.crowd.component import build_study, collect, publish
 from pipelines.cluster.placement import Placement, label_tasks
-from pipelines.crowd_rating.config import CollectConfig, PublishConfig, Schedule
+from pipelines.crowd_rating.config import CollectConfig, PublishConfig
 
 PUBLISH, COLLECT = "crowd-publish", "crowd-collect"
 KEYS_FOLDER = "/etc/touchstone/mturk"
@@ -81,32 +81,6 @@ def build_collect(config: CollectConfig, placement: Placement | None = None) -> 
         return found.outputs["judgments"]
 
     return by_link
-
-
-def schedule(client: Any, package: str, name: str, arguments: dict[str, str], every: Schedule, **chosen: Any) -> str:
-    """Have a compiled collecting pipeline run by the clock; gives the recurring run's id.
-
-    Args:
-        client: Of kfp.
-        package: The compiled pipeline.
-        name: Of the recurring run and its experiment.
-        arguments: Addresses of the study and, with Mechanical Turk, its tasks.
-        every: How often.
-        chosen: Further arguments of kfp's `create_recurring_run`, such as service_account.
-    """
-    made = client.create_recurring_run(
-        experiment_id=client.create_experiment(name).experiment_id,
-        job_name=name,
-        pipeline_package_path=package,
-        interval_second=every.every_minutes * 60,
-        # A run that was missed is not made up for: the next one sees everything.
-        no_catchup=True,
-        max_concurrency=1,
-        params=arguments,
-        enable_caching=False,
-        **chosen,
-    )
-    return str(made.recurring_run_id)
 
 
 def _at(address: Any, name: str) -> Any:

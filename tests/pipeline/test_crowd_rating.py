@@ -21,8 +21,10 @@ from components.crowd.study.closing import find_study
 from pipelines import catalog, graph
 from pipelines.cluster.placement import Placement
 from pipelines.cluster.profiles import load_profile
-from pipelines.crowd_rating.config import CollectConfig, PublishConfig, Schedule
-from pipelines.crowd_rating.pipeline import build_collect, build_publish, schedule
+from pipelines.cluster.submission import Version
+from pipelines.crowd_rating.config import CollectConfig, PublishConfig
+from pipelines.crowd_rating.pipeline import build_collect, build_publish
+from pipelines.crowd_rating.submission import compile_to, read_addresses, schedule
 
 PUBLISH = PublishConfig(publish={"design": {"name": "helpful"}})
 
@@ -120,14 +122,33 @@ class Server:
 
 
 def test_collecting_comes_back_by_the_clock_one_at_a_time_and_makes_nothing_up() -> None:
-    server = Server()
-    assert schedule(server, "collect.yaml", "helpful", {"study": "s3://b/study"}, Schedule(every_minutes=30)) == "r1"
-    asked = {name: server.asked[name] for name in ("interval_second", "no_catchup", "max_concurrency", "params")}
-    assert asked == {
+    server, version = Server(), Version("crowd-collect", "v1", "p1", "v1-id", was_there=False)
+    made = schedule(server, version, name="helpful", arguments={"study": "s3://b/study"}, every_minutes=30)
+    assert made == "r1"
+    wanted = {
         "interval_second": 1800,
         "no_catchup": True,
         "max_concurrency": 1,
         "params": {"study": "s3://b/study"},
+        "pipeline_id": "p1",
+        "version_id": "v1-id",
     }
+    assert {name: server.asked[name] for name in wanted} == wanted
     # What is asked for is what kfp's client takes.
     assert set(server.asked) <= set(inspect.signature(Client.create_recurring_run).parameters)
+
+
+@pytest.mark.parametrize("given", [(), ("study=s3://b/s",), ("study=s3://b/s", "hits"), ("a=b", "study=c", "hits=d")])
+def test_every_address_is_asked_for(given: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="the addresses given"):
+        read_addresses(given, ("study", "hits"))
+    assert read_addresses(("hits=s3://b/h?a=b", "study=s3://b/s"), ("study", "hits"))["hits"] == "s3://b/h?a=b"
+
+
+def test_a_configuration_becomes_a_pipeline_or_a_reason(tmp_path: Path) -> None:
+    config = tmp_path / "collect.yaml"
+    config.write_text("collect: {name: helpful}\nmturk: true\n")
+    assert compile_to("collect", config, tmp_path / "ir.yaml", None) == ("study", "hits")
+    assert [task.step for task in graph.tasks(graph.load(tmp_path / "ir.yaml"))].count("collect") == 1
+    with pytest.raises(UsageError, match=r"collect\.yaml: publish: Field required"):
+        compile_to("publish", config, tmp_path / "ir.yaml", None)
