@@ -9,6 +9,9 @@ from components.crowd.app import create_app
 from components.crowd.settings import Settings
 
 GRACE_SECONDS = 20
+KEEP_ALIVE_SECONDS = 75
+"""Longer than a rater thinks and than a proxy keeps a connection: a connection that the server shuts while a vote is on
+its way looks to a rater like a vote that failed."""
 
 
 def serve(engine: Engine, settings: Settings, host: str, port: int) -> None:
@@ -21,5 +24,6 @@ def serve(engine: Engine, settings: Settings, host: str, port: int) -> None:
         port=port,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
