@@ -111,7 +111,7 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
             "loss": Markup(loss_figure(extras.course)),
             "data": Markup(flow_figure(verdict.data.figures if verdict.data else ())),
         },
-        sheets=_sheets(verdict),
+        sheets=all_sheets(verdict),
         data_sheets=data_sheets(verdict),
         examples=[shortened(example) for example in extras.examples[:MAX_EXAMPLES]],
         siblings=[(link, safe_href(link.href)) for link in extras.siblings],
@@ -173,7 +173,8 @@ def page_template(name: str) -> Template:
     return _environment().get_template(name)
 
 
-def _sheets(verdict: Verdict) -> list[Sheet]:
+def all_sheets(verdict: Verdict) -> list[Sheet]:
+    """Tables of scores, style, preference and readings, those that have something to show."""
     sheets = [scores_sheet(verdict), tests_sheet(verdict), pooled_sheet(verdict)] if verdict.benchmarks else []
     if verdict.style.metrics:
         sheets.append(style_sheet(verdict))

@@ -1,51 +1,14 @@
 import itertools
 import re
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 
 import pytest
+from pages import EMPTY_ICON, Checker
 from verdicts import ALL, extras, hostile, many, study, style_only, with_data
 
 from components.report.figures.scale import Scale, domain, spread
 from components.report.html import StudyClaim, render_html, render_study_html
 from components.report.wording import ratio
-
-EMPTY_ICON = "data:,"
-"""Keeps a browser from asking a server for an icon."""
-VOID = {"meta", "link", "br", "hr", "img", "input", "line", "rect", "circle", "path", "polygon", "use"}
-
-
-class Checker(HTMLParser):
-    """Collects tags, visible text, references, and elements that are not closed in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.references: list[str] = []
-        self.text: list[str] = []
-        self.misnested: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.references += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "action"}]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in VOID:
-            return
-        if not self.open or self.open.pop() != tag:
-            self.misnested.append(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] not in {"style", "script"}:
-            self.text.append(data)
-
-    @property
-    def visible(self) -> str:
-        return " ".join(" ".join(self.text).split())
 
 
 @pytest.fixture(params=ALL)

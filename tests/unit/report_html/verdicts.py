@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import get_args
 
 from components.contracts.data_rows import BenchmarkLeakage, CategoryName, CategoryShare, DataFigures
+from components.contracts.preference_results import (
+    AdjustedPreference,
+    Agreement,
+    ConfidentlyWrong,
+    CorrectedPreference,
+    JudgeQualification,
+    PlaceboResult,
+    StyleCoefficient,
+)
 from components.contracts.rows import GateCheck
+from components.contracts.scaling_results import Needed, Saturation, ScalingFit, ScalingPoint, Slope
+from components.contracts.sweep_results import CellSummary, Curve, SweepStudy
+from components.contracts.sweep_rows import Cell
+from components.contracts.training_rows import TrainingStep
 from components.contracts.verdict import (
     BenchmarkResult,
     CleanDirty,
@@ -466,7 +479,184 @@ def with_data() -> Verdict:
     return verdict(data=DataResult(figures=(broad, small), checks=checks, clean_dirty=(leaks,)))
 
 
+def with_raters(evil: str = "") -> Verdict:
+    """Preference with everything that may stand behind it, placebos of two judges, and tone crossed with error."""
+    pulled = AdjustedPreference(
+        raw=0.12,
+        raw_ci=(0.05, 0.19),
+        adjusted=0.03,
+        adjusted_ci=(-0.04, 0.10),
+        style_share=0.75,
+        style_share_ci=(0.41, 1.32),
+        coefficients=(
+            StyleCoefficient(feature="words", value=0.61, ci=(0.33, 0.92)),
+            StyleCoefficient(feature="bold_runs", value=-0.07, ci=None),
+        ),
+        ridge=1.0,
+        sensitivity=((0.1, 0.81), (10.0, None)),
+        num_prompts=255,
+    )
+    raters = preference(
+        source=f"crowd{evil}",
+        ci_raters=(0.622, 0.783),
+        agreement=Agreement(
+            num_items=255, num_raters=71, raw=0.633, alpha=0.214, alpha_ci=(0.150, 0.277), fleiss=0.213, cohen=None
+        ),
+        adjusted=0.53,
+        style_share=0.75,
+        adjustment=pulled,
+    )
+    judge = preference(
+        source="a judge",
+        corrected=(
+            CorrectedPreference(method="ppi++", value=0.512, ci=(0.44, 0.58), num_labelled=60, weight=0.7),
+            CorrectedPreference(
+                method="rogan-gladen", value=None, ci=None, num_labelled=60, reason="it calls every answer better"
+            ),
+        ),
+    )
+    fooled = JudgeQualification(
+        source="a judge",
+        qualified=False,
+        placebos=(
+            PlaceboResult(
+                arm="restyled_base",
+                opponent="ChatGPT",
+                n=120,
+                unscored=3,
+                opponent_preferred=0.48,
+                ci=(0.40, 0.56),
+                fooled=True,
+            ),
+            PlaceboResult(
+                arm="constant", opponent="ChatGPT", n=0, unscored=120, opponent_preferred=None, ci=None, fooled=None
+            ),
+        ),
+        gold_agreement=None,
+        gold_ci=None,
+        num_gold=0,
+        reasons=("fooled by restyled_base",),
+    )
+    untried = JudgeQualification(
+        source="another",
+        qualified=True,
+        placebos=(),
+        gold_agreement=0.81,
+        gold_ci=(0.7, 0.9),
+        num_gold=90,
+        reasons=(),
+    )
+    sure = ConfidentlyWrong(
+        benchmark=f"nq{evil}",
+        role="imitator",
+        model="Imitator-13B",
+        scorer="lexical",
+        threshold=0.6,
+        n=3580,
+        unscored=30,
+        wrong=0.85,
+        sure=0.92,
+        sure_and_wrong=0.783,
+        ci=(0.770, 0.796),
+        wrong_given_sure=0.851,
+        wrong_given_sure_ci=(0.839, 0.863),
+    )
+    silent = sure.model_copy(
+        update=dict.fromkeys(
+            ("wrong", "sure", "sure_and_wrong", "ci", "wrong_given_sure", "wrong_given_sure_ci")
+        ) | {"role": "base", "model": "LLaMA-13B", "n": 0, "unscored": 3610}
+    )  # fmt: skip
+    return verdict(preference=(raters, judge), judges=(fooled, untried), confidently_wrong=(sure, silent))
+
+
+def training(steps: int = 40) -> tuple[TrainingStep, ...]:
+    """A loss that falls from 4 to about 1.3 nats, measured on kept-out dialogues before and after."""
+    heldout = {0: 4.2, steps: 1.9}
+    return tuple(
+        TrainingStep(
+            model="imitator",
+            phase="imitation",
+            step=step,
+            tokens=step * 2_000,
+            learned_tokens=step * 900,
+            loss=1.0 + 3.0 / (1 + step / 4) if step else None,
+            learning_rate=0.002 if step else 0.0,
+            grad_norm=1.0 if step else None,
+            heldout_loss=heldout.get(step),
+        )
+        for step in range(steps + 1)
+    )
+
+
+def sweep_curve(benchmark: str = "nq", *, amounts: tuple[float, ...] = (500.0, 2000.0), label: str = "") -> Curve:
+    """Scores over amounts of data; three amounts or more have a saturating fit that stays below the target."""
+    values = [0.2 + 0.01 * i for i in range(len(amounts))]
+    points = tuple(
+        ScalingPoint(amount=a, value=v, ci=(v - 0.02, v + 0.02)) for a, v in zip(amounts, values, strict=True)
+    )
+    few = len(amounts) < 3
+    return Curve(
+        benchmark=benchmark,
+        axis="amount",
+        cells=tuple(f"cell-{int(a)}" for a in amounts),
+        label=label or "small base, broad data",
+        fit=ScalingFit(
+            unit="dialogues",
+            points=points,
+            n=400,
+            num_clusters=400,
+            doublings=2.0,
+            slope=Slope(per_doubling=0.005, ci=(-0.002, 0.012), lack_of_fit=None),
+            saturation=None
+            if few
+            else Saturation(asymptote=0.23, asymptote_ci=(0.21, 0.26), distance=0.01, exponent=0.5, rms_residual=0.001),
+            goal=0.31,
+            goal_name="the target",
+            needed=None if few else Needed(answer="cannot", amount=None, ci=None, by_line=None, doublings_beyond=None),
+            least_exponent=0.1,
+            sentence="no amount of these data reaches the target",
+        ),
+        bases=tuple(0.19 for _ in amounts),
+    )
+
+
+def sweep_cell(name: str, change: float | None, closeness: float | None, **changes: object) -> CellSummary:
+    """One cell; without numbers where they are null."""
+    values: dict[str, object] = {
+        "cell": Cell(name=name, base="small", data="broad", amount=2000, mitigation="plain"),
+        "parameters": 1_000_000,
+        "verdict": "STYLE_ONLY" if change is not None else "INCONCLUSIVE",
+        "reason": f"{name} took on the style.",
+        "change": change,
+        "change_ci": None if change is None else (change - 0.01, change + 0.01),
+        "gap_closed": None if change is None else change / 0.11,
+        "gap_closed_ci": None if change is None else (change / 0.11 - 0.1, change / 0.11 + 0.1),
+        "closeness": closeness,
+        "closeness_ci": None if closeness is None else (closeness - 0.05, closeness + 0.05),
+        "preferred": None,
+        "regressed": (),
+        "unbeaten": False,
+        "page": f"{name}/report.html",
+    }
+    return CellSummary.model_validate(values | changes)
+
+
+def sweep(evil: str = "") -> SweepStudy:
+    """Three cells, one of them unmeasured, a curve over two amounts and one over three."""
+    return SweepStudy(
+        title=f"Sweep{evil}",
+        cells=(
+            sweep_cell(f"plain{evil}", -0.012, 0.83, unbeaten=True, regressed=("nq",)),
+            sweep_cell("replay", 0.011, 0.61, unbeaten=True),
+            sweep_cell("frozen", None, None),
+        ),
+        curves=(sweep_curve(f"nq{evil}"), sweep_curve("mmlu", amounts=(500.0, 2000.0, 8000.0), label=f"large{evil}")),
+        findings=(f"Verdicts of 3 imitators: 2 STYLE_ONLY{evil}.",),
+    )
+
+
 ALL = {
+    "with_raters": with_raters,
     "with_data": with_data,
     "style_only": style_only,
     "local": local,
