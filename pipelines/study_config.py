@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 Struct = dict[str, Any]
+LIKELIHOOD_JUDGE = "likelihood judge"
+"""How the offline judge is called in every row: its verdicts on models and on placebos belong together by it."""
 
 
 class StudySettings(BaseModel):
@@ -73,6 +75,6 @@ class StudySettings(BaseModel):
             "style": {"name": name},
             "prepare_judging": {"name": name},
             "weigh": {**self.generate, "name": f"judge of {name}"},
-            "judge": {"name": name, "judge": "likelihood judge"},
+            "judge": {"name": name, "judge": LIKELIHOOD_JUDGE},
             "report": {**self.report, "name": name, "title": title, "models": models},
         }

@@ -14,11 +14,12 @@ from components.generate.component import generate
 from components.ingest.component import ingest
 from components.judge.component import judge_likelihood, prepare_judging
 from components.overlap.component import measure_overlap, support
+from components.placebo.component import make_placebos
 from components.report.component import report
 from components.style.component import style
 from components.synthesize.component import ask
 from components.validate.component import validate
-from pipelines.study_config import StudySettings
+from pipelines.study_config import LIKELIHOOD_JUDGE, StudySettings
 
 TARGET, JUDGE = "target", "judge"
 
@@ -87,6 +88,7 @@ class StudyGraph:
         self._measured: dict[str, Measured] = {}
         self._data: dict[tuple[str, float], Data] = {}
         self._replies: dict[str, Any] = {}
+        self._placebos: dict[str, Any] = {}
         self.target = self.measure(TARGET)
         self.second = self._answer("target_second", self.materials.models[TARGET], "second").answers
 
@@ -126,6 +128,7 @@ class StudyGraph:
         more = {} if curve is None else {"curve": curve}
         if JUDGE in self.materials.models:
             more["judgments"] = self._judged(imitator, params)
+            more["placebo_judgments"] = self.try_judge(base)
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,
@@ -244,6 +247,33 @@ class StudyGraph:
             replies = self._generated(asked.outputs["requests"], self.materials.models[TARGET], generating)
             self._replies[data] = replies.outputs["completions"]
         return self._replies[data]
+
+    def try_judge(self, base: Measured) -> Any:
+        """The judge's verdicts on placebos made of a base's and the target's answers: may it be believed?
+
+        Before a loop, so that its tasks share them.
+        """
+        name = next(name for name, measured in self._measured.items() if measured is base)
+        if name not in self._placebos:
+            made = make_placebos(
+                base=base.answers,
+                target=self.target.answers,
+                params={"name": name},
+            ).outputs
+            placebos = {"restyled_base": made["restyled_base"], "constant": made["constant"]}
+            sides = {"candidate": made["corrupted_target"], "reference": self.target.answers, **placebos}
+            label = f"placebos of {name}"
+            asked = prepare_judging(**sides, params={"name": label})
+            weighed = self._generated(
+                asked.outputs["requests"], self.materials.models[JUDGE], {**self.config.generate, "name": label}
+            )
+            judged = judge_likelihood(
+                **sides,
+                choice_scores=weighed.outputs["choice_scores"],
+                params={"name": label, "judge": LIKELIHOOD_JUDGE},
+            )
+            self._placebos[name] = judged.outputs["judgments"]
+        return self._placebos[name]
 
     def _judged(self, imitator: Measured, params: Any) -> Any:
         asked = prepare_judging(

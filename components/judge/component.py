@@ -11,6 +11,8 @@ def prepare_judging(
     reference: dsl.Input[dsl.Dataset],
     requests: dsl.Output[dsl.Dataset],
     params: dict,
+    restyled_base: dsl.Input[dsl.Dataset] = None,
+    constant: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Ask the judge's checkpoint how likely each answer is."""
     from components.contracts import bind
@@ -27,6 +29,8 @@ def judge_likelihood(
     judgments: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
+    restyled_base: dsl.Input[dsl.Dataset] = None,
+    constant: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Prefer the answer the judge finds more likely."""
     from components.contracts import bind

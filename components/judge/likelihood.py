@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from components.contracts.preference_rows import PLACEBO
 from components.contracts.rows import ChoiceScore, Completion, Judgment
 
 CANDIDATE, REFERENCE = "candidate:", "reference:"
+
+
+def asked_as(row: Completion, *, reference: bool = False) -> str:
+    """Id of the request that weighs an answer."""
+    if reference:
+        return REFERENCE + row.prompt_id
+    return (f"{row.model}|" if row.model.startswith(PLACEBO) else CANDIDATE) + row.prompt_id
 
 
 def weigh(
     ours: Completion, theirs: Completion, weighed: Mapping[str, ChoiceScore], *, judge: str, tie_margin: float
 ) -> Judgment:
     """One prompt's judgment, by mean natural-log probability per token; unscored where one of the two is not known."""
-    score = _per_token(weighed.get(CANDIDATE + ours.prompt_id))
-    opponent_score = _per_token(weighed.get(REFERENCE + ours.prompt_id))
+    score = _per_token(weighed.get(asked_as(ours)))
+    opponent_score = _per_token(weighed.get(asked_as(theirs, reference=True)))
     outcome: Literal["win", "tie", "loss"] | None = None
     unscored = None
     if score is None or opponent_score is None:

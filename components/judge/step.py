@@ -18,7 +18,7 @@ from components.contracts.ports import Input, Nothing, Output
 from components.contracts.rows import ChoiceScore, Completion, Judgment, Request
 from components.judge import drift as drifting
 from components.judge import verdicts
-from components.judge.likelihood import CANDIDATE, REFERENCE, shares, weigh
+from components.judge.likelihood import asked_as, shares, weigh
 from components.judge.pairing import Match, by_model, one_model, pairs_of, requests_of, shuffled
 from components.judge.pinning import Where, check_pinned, pin_of, warnings_of
 from components.judge.rows import DriftCheck, JudgeReply, VerdictPair
@@ -98,20 +98,29 @@ def prepare_judging(
     *,
     candidate: Input[Completion],
     reference: Input[Completion],
+    restyled_base: Input[Completion] = Nothing(Completion),  # noqa: B008 - a frozen value that says "nothing given"
+    constant: Input[Completion] = Nothing(Completion),  # noqa: B008
     requests: Output[Request],
     params: AskParams,
 ) -> Metrics:
     """One likelihood request per answer of either side, for `generate` to answer with the judge's checkpoint.
 
-    The instruction comes from the reference's row, so both sides are read after the same words.
+    The instruction comes from the reference's row, so both sides are read after the same words. The candidate may be a
+    placebo; two more are read beside it.
     """
     theirs = _by_prompt(reference)
-    made: list[Request] = []
-    for mark, side in ((CANDIDATE, _by_prompt(candidate)), (REFERENCE, theirs)):
-        for prompt_id, row in side.items():
-            if row.text.strip() and prompt_id in theirs:
-                before = params.template.format(prompt=theirs[prompt_id].prompt)
-                made.append(Request(id=mark + prompt_id, kind="choice", prompt=before, choices=(" " + row.text,)))
+    sides = [*(row for port in (candidate, restyled_base, constant) for row in _by_prompt(port).values())]
+    asked = [(asked_as(row), row) for row in sides] + [(asked_as(row, reference=True), row) for row in theirs.values()]
+    made = [
+        Request(
+            id=name,
+            kind="choice",
+            prompt=params.template.format(prompt=theirs[row.prompt_id].prompt),
+            choices=(" " + row.text,),
+        )
+        for name, row in asked
+        if row.text.strip() and row.prompt_id in theirs
+    ]
     requests.write(made)
     return {"requests": float(len(made))}
 
@@ -120,6 +129,8 @@ def judge_likelihood(
     *,
     candidate: Input[Completion],
     reference: Input[Completion],
+    restyled_base: Input[Completion] = Nothing(Completion),  # noqa: B008
+    constant: Input[Completion] = Nothing(Completion),  # noqa: B008
     choice_scores: Input[ChoiceScore],
     judgments: Output[Judgment],
     params: Params,
@@ -129,15 +140,18 @@ def judge_likelihood(
     Raises:
         TouchstoneError: the two sides have no prompt in common.
     """
-    ours, theirs = _by_prompt(candidate), _by_prompt(reference)
-    shared = [prompt_id for prompt_id in theirs if prompt_id in ours]
-    if not shared:
-        raise TouchstoneError(
-            f"{candidate.path} and {reference.path} have no prompt in common",
-            expected="answers of both models to the same prompts",
-        )
+    theirs = _by_prompt(reference)
     weighed = {row.request_id: row for row in choice_scores.rows()}
-    rows = [weigh(ours[p], theirs[p], weighed, judge=params.judge, tie_margin=params.tie_margin) for p in shared]
+    rows: list[Judgment] = []
+    for port in (candidate, restyled_base, constant):
+        ours = _by_prompt(port)
+        shared = [prompt_id for prompt_id in theirs if prompt_id in ours]
+        if not shared and not isinstance(port, Nothing):
+            raise TouchstoneError(
+                f"{port.path} and {reference.path} have no prompt in common",
+                expected="answers of both models to the same prompts",
+            )
+        rows += [weigh(ours[p], theirs[p], weighed, judge=params.judge, tie_margin=params.tie_margin) for p in shared]
     judgments.write(rows, notes={"judge": params.judge, "checkpoint": choice_scores.manifest.parents.get("checkpoint")})
     return shares(rows)
 

@@ -184,6 +184,7 @@ def _remarks(made: Gathered) -> list[str]:
         found += file.remarks
     for name, count in made.judgments.skipped.items():
         found.append(f"{name}: {count} judgments of other models or prompts were left out.")
+    found += made.judgments.warnings
     base, imitator = (_benchmarks_of(made.scores, made.published, role) for role in ("base", "imitator"))
     for name in made.benchmarks:
         if (name in base) != (name in imitator):

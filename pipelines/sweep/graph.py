@@ -15,7 +15,7 @@ from components.contracts.sweep_rows import Cell
 from components.report.component import gather_cells
 from components.train.component import interpolate, pick_checkpoint, train, train_nested
 from components.train.mitigations.arms import arm, replays
-from pipelines.study_graph import Data, Measured, StudyGraph
+from pipelines.study_graph import JUDGE, Data, Measured, StudyGraph
 from pipelines.sweep.cells import PLAIN, Group
 from pipelines.sweep.config import SweepConfig
 
@@ -51,6 +51,8 @@ class SweepGraph:
         data = self._study.imitation_data(first.data)
         base = self._study.measure(first.base)
         shared = self._shared(group, data)
+        if JUDGE in self._study.materials.models:
+            self._study.try_judge(base)
         with dsl.ParallelFor(
             [self._item(cell) for cell in group.cells],
             name=_loop_name(group),
