@@ -32,7 +32,7 @@ class Account(NamedTuple):
     max_bonuses_usd: float = 0.0
     """All bonuses with their fees may not cost more; 0 = no bonus is paid, the ledger says what is owed."""
     reject_reason: str = ""
-    """What people are told who submitted without one answer; empty = everybody is approved."""
+    """What people are told who opened the page, gave not one answer and submitted; empty = everybody is approved."""
 
 
 class Standing(NamedTuple):
@@ -103,7 +103,8 @@ def collect_study(
         study = store.run(lambda session: find_study(session, name))
         votes = store.run(lambda session: timed_votes(session, study))
         turk = _Turk(hits, account, PayBook(store, study.id, clock=clock), study) if hits else None
-        submissions = turk.review({vote.rater for vote in votes}, settings.secret, standing.closed) if turk else None
+        idle = store.run(lambda session: _raters(session, study)) - {vote.rater for vote in votes}
+        submissions = turk.review(idle, settings.secret, standing.closed) if turk else None
         rewards = {rater: worker.reward_cents for rater, worker in submissions.workers.items()} if submissions else {}
         lines = pay_ledger(votes, rewards, rules)
         bonuses = None
@@ -123,8 +124,15 @@ class _Turk:
         self._requester = Requester(hits[0].place, endpoint=account.endpoint, profile=account.profile)
         self._hits, self._account, self._book, self._study = hits, account, book, study
 
-    def review(self, answered: set[str], secret: bytes, closed: bool) -> Submissions:
-        """Approve what was handed in; a study that is closed takes no new people."""
+    def review(self, idle: set[str], secret: bytes, closed: bool) -> Submissions:
+        """Approve what was handed in; a study that is closed takes no new people.
+
+        Args:
+            idle: Raters who opened the page and gave no answer. Whoever is not known at all is not among them: it may
+                be somebody who worked and was forgotten on request.
+            secret: Of the pseudonyms.
+            closed: Whether the study is.
+        """
         if closed:
             close_hits(self._requester, self._hits)
 
@@ -132,7 +140,7 @@ class _Turk:
             return rater_key(secret, self._study.name, f"mturk:{worker}")
 
         def reason(rater: str) -> str | None:
-            return (self._account.reject_reason or None) if rater not in answered else None
+            return (self._account.reject_reason or None) if rater in idle else None
 
         return review_submissions(self._requester, self._hits, pseudonym, self._book, reason)
 
@@ -147,6 +155,10 @@ class _Turk:
             study=self._study.design_digest,
             max_usd=self._account.max_bonuses_usd,
         )
+
+
+def _raters(session: Session, study: Study) -> set[str]:
+    return set(session.scalars(select(Rater.key).where(Rater.study_id == study.id)))
 
 
 def timed_votes(session: Session, study: Study) -> list[TimedVote]:

@@ -82,7 +82,8 @@ class CollectParams(BaseModel):
     max_bonuses_usd: Annotated[float, Field(ge=0.0)] = Field(0.0, json_schema_extra=NOT_IDENTITY)
     """Bonuses on Mechanical Turk with their fees may not cost more; 0 = none is paid, the ledger says what is owed."""
     reject_reason: str = ""
-    """What people on Mechanical Turk are told who submitted without one answer; empty = everybody is approved."""
+    """What people on Mechanical Turk are told who opened the page, gave not one answer and submitted; empty = everybody
+    is approved."""
     profile: str = Field("", json_schema_extra=NOT_IDENTITY)
     """AWS profile with the requester's keys; empty = the environment's, which may be the object store's."""
     endpoint: str = Field("", json_schema_extra=NOT_IDENTITY)
