@@ -22,7 +22,7 @@ from components.train.engines.group import Group
 from components.train.heldout import HeldOut, split
 from components.train.loop import Training
 from components.train.mitigations.preparation import Prepared, counted
-from components.train.models import load, save
+from components.train.models import check_context, load, save
 from components.train.params import NestedParams, Params
 from components.train.recipe import Recipe
 from components.train.tokenizer import ready_for_dialogue
@@ -59,6 +59,7 @@ def fine_tune(
     parts = split(rows, params.heldout_share)
     documents = [encode_dialogue(tokenizer, d) for d in parts.learned]
     blocks = pack(documents, recipe.block_tokens, order, isolated=recipe.isolated)
+    check_context(model, blocks)
     prepared = Prepared(
         model,
         tokenizer,

@@ -31,7 +31,7 @@ from components.train.imitation import watched
 from components.train.loop import Training
 from components.train.mitigations.hooks import Hooks
 from components.train.mitigations.preparation import Prepared
-from components.train.models import load, save
+from components.train.models import check_context, load, save
 from components.train.params import NestedParams
 from components.train.recipe import Recipe
 from components.train.state import TrainingState
@@ -226,6 +226,7 @@ def fine_tune_nested(
     model, tokenizer = load(base.folder)
     added = ready_for_dialogue(tokenizer, model)
     ends, blocks = _data([encode_dialogue(tokenizer, row) for row in dialogues[: held[-1]]], held, recipe, params)
+    check_context(model, blocks)
     hooks = Prepared(model, tokenizer, recipe, num_blocks=0, imitation_tokens=0, replay=(), seed=params.seed).hooks
     with Models(workplace, ends, lambda folder, losses: save(folder, model, tokenizer, {"train": losses})) as models:
         training = NestedTraining(model, blocks, recipe, seed=params.seed, models=models, hooks=hooks)

@@ -6,8 +6,8 @@ for a few steps. `--device cpu --shape tiny` runs the same code anywhere in two 
 
 Kinds of blocks: `apart`, documents that do not read each other, as we train; `joined`, a block as one text, as packing
 without borders makes it. TRL trains the former padding-free and the latter in plain batches, with fused AdamW, bf16
-arithmetic over fp32 weights, with and without recomputation. What does not fit the device with all its layers is trained with fewer, which
-the shape's name says.
+arithmetic over fp32 weights, with and without recomputation. What does not fit the device with all its layers is
+trained with fewer, which the shape's name says.
 
 MFU: the operations that the counts of ours need (`components.train.speed`), for both sides, over time and peak.
 """
