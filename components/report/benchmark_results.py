@@ -13,6 +13,7 @@ from components.report.fieller import confidence, fieller, gap_interval, is_meas
 from components.report.joining import ItemTable, Part
 from components.report.paired_tests import detectable, holm, p_greater, p_less, p_two_sided
 from components.report.policy import Policy
+from components.report.prose import and_list
 from components.report.support_sets import Coverage
 
 
@@ -138,9 +139,10 @@ def _gap_closed(e: Evidence, policy: Policy) -> tuple[float | None, Interval | N
         return None, None, f"{share:.1%} of the items could not be scored, {policy.max_unscored:.1%} are allowed"
     if c is None:
         missing = [part for part in ("base", "imitator", "target") if part not in e.estimate.means]
-        return None, None, f"{' and '.join(missing) or 'a common item'} was not measured"
+        verb = "were" if len(missing) > 1 else "was"
+        return None, None, f"{and_list(missing) or 'a common item'} {verb} not measured"
     if c.df <= 0:
-        return None, None, "all items belong to one cluster, so their spread is unknown"
+        return None, None, "nearly all items belong to one cluster, so their spread is unknown"
     if not is_measurable(c, policy.alpha):
         low, high = gap_interval(c, policy.alpha)
         return (

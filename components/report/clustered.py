@@ -14,6 +14,9 @@ FEW_CLUSTERS = 20
 """Below this many clusters CR2 replaces CR1, which covered only 89-90% with 5-15 unequal clusters."""
 GIANT = 0.2
 """So it does where one cluster holds a larger share of the items: CR1 takes its sum for smaller than it is."""
+LEAST_EFFECTIVE = 1.5
+"""Fewest effective clusters, 1 / sum of squared shares (Carter, Schnepel and Steigerwald 2017). Below, nearly all items
+belong to one cluster, and what the few others spread says nothing of it."""
 
 
 class JointMeans(NamedTuple):
@@ -22,7 +25,7 @@ class JointMeans(NamedTuple):
     means: Floats
     """(k,)"""
     covariance: Floats
-    """(k, k) of the means; NaN with a single cluster, whose spread cannot be known."""
+    """(k, k) of the means; NaN where (nearly) all items belong to one cluster, whose spread cannot be known."""
     num_clusters: int
     """C."""
     n: int
@@ -47,8 +50,8 @@ def clustered_means(values: Floats, clusters: Codes) -> JointMeans:
     means = values.mean(axis=0)
     labels, index, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
     count = len(labels)
-    if count < 2:
-        return JointMeans(means, np.full((values.shape[1],) * 2, np.nan), count, n, count - 1.0)
+    if count < 2 or float(((sizes / n) ** 2).sum()) * LEAST_EFFECTIVE > 1 + 1e-9:
+        return JointMeans(means, np.full((values.shape[1],) * 2, np.nan), count, n, 0.0)
     residuals = values - means
     sums = np.stack([np.bincount(index, weights=column, minlength=count) for column in residuals.T], axis=1)
     few = count < FEW_CLUSTERS or sizes.max() > GIANT * n

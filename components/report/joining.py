@@ -123,7 +123,7 @@ def _table(benchmark: str, rows: Mapping[Part, Sequence[Score]], min_matched: fl
     return ItemTable(
         benchmark=benchmark,
         values=values,
-        clusters=_codes(items, [lined[part] for part in PARTS if part in lined]),
+        clusters=_codes(benchmark, items, lined),
         drops=Drops(
             given={part: len(found) for part, found in chosen.items()},
             unmatched=union - len(items),
@@ -195,13 +195,23 @@ def _value(row: Score | None) -> float:
     return float("nan") if row is None or row.value is None else row.value
 
 
-def _codes(items: Sequence[str], found: Sequence[Sequence[Score | None]]) -> Codes:
-    """Cluster numbers; an item without a cluster is its own, whatever its id looks like."""
+def _codes(benchmark: str, items: Sequence[str], found: Mapping[Part, Sequence[Score | None]]) -> Codes:
+    """Cluster numbers; an item without a cluster is its own, whatever its id looks like.
+
+    Raises:
+        TouchstoneError: an item that two models' rows put into different clusters.
+    """
     names: list[str] = [""] * len(items)
-    for rows in reversed(found):  # the first model that names an item's cluster decides
-        names = [
-            row.cluster if row is not None and row.cluster else name for row, name in zip(rows, names, strict=True)
-        ]
+    for part in reversed([part for part in PARTS if part in found]):  # the first model that names a cluster decides
+        given = [name if row is None else row.cluster or name for row, name in zip(found[part], names, strict=True)]
+        for item, name, other in zip(items, given, names, strict=True):
+            if other and name != other:
+                raise TouchstoneError(
+                    f"{benchmark}: item {item} is in cluster {name} for {part} and in {other} for another model",
+                    expected="one cluster for each item",
+                    remedy="correct the cluster, or give it in one model's file only",
+                )
+        names = given
     numbers: dict[str, int] = {}
     codes = [numbers.setdefault(name, len(numbers)) if name else -1 for name in names]
     alone = len(numbers)
