@@ -38,3 +38,18 @@ def classify(
     from components.generate import step
 
     bind.run_task(step.classify, locals())
+
+
+@dsl.component(base_image=images.GENERATE, install_kfp_package=False)
+def embed(
+    texts: dsl.Input[dsl.Dataset],
+    checkpoint: dsl.Input[dsl.Model],
+    embeddings: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    params: dict,
+) -> None:
+    """Average a model's hidden states over every text."""
+    from components.contracts import bind
+    from components.generate import step
+
+    bind.run_task(step.embed, locals())

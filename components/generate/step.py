@@ -1,4 +1,7 @@
-"""Requests + a checkpoint, or a server -> completions and log-probabilities; completions + a classifier -> ratings."""
+"""Requests + a checkpoint, or a server -> completions and log-probabilities; completions + a classifier -> ratings.
+
+Texts + a checkpoint -> embeddings.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.contracts.attribution_rows import AuthoredText, Embedding
 from components.contracts.bind import Metrics
 from components.contracts.chat_api.settings import LIMIT, ApiTarget
 from components.contracts.errors import TouchstoneError, UsageError
@@ -64,6 +68,24 @@ class ClassifyParams(BaseModel):
     highest."""
     batch_size: Annotated[int, Field(gt=0)] = 32
     """Texts classified at once. Rounding depends on it."""
+    device: str = Field("", json_schema_extra=LIMIT)
+    """Such as cpu or cuda:1; empty = a GPU where there is one."""
+
+
+class EmbedParams(BaseModel):
+    """What of a model stands for a text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = ""
+    """Name of the model; shown in folder names and progress."""
+    layer: int = -1
+    """Whose hidden states are averaged over the tokens: 0 = the embedding table's, 1 = the first layer's, -1 = the last
+    layer's."""
+    max_tokens: Rows = 0
+    """Of a longer text the beginning is read; 0 = all of it, in windows of the model's context."""
+    batch_size: Annotated[int, Field(gt=0)] = 8
+    """Windows read at once. Rounding depends on it."""
     device: str = Field("", json_schema_extra=LIMIT)
     """Such as cpu or cuda:1; empty = a GPU where there is one."""
 
@@ -127,6 +149,35 @@ def classify(
     unscored = sum(row.value is None for row in rated)
     cut = sum(row.cut_tokens > 0 for row in rated)
     return {"ratings": float(len(rated)), "unscored": float(unscored), "cut_texts": float(cut)}
+
+
+def embed(
+    *,
+    texts: Input[AuthoredText],
+    checkpoint: Input[Checkpoint],
+    embeddings: Output[Embedding],
+    journal: Journal,
+    params: EmbedParams,
+) -> Metrics:
+    """Give every text the mean of a causal LM's hidden states over its tokens; without a vector the row says why.
+
+    Raises:
+        TouchstoneError: two texts share an id, or the folder holds no causal LM.
+    """
+    rows = texts.rows()
+    if len({row.id for row in rows}) < len(rows):
+        raise TouchstoneError(f"{texts.path}: two texts share an id", expected="unique ids")
+    from components.generate.hf.embedding import Embedder
+
+    embedder = Embedder(checkpoint.folder, layer=params.layer, device=params.device)
+    made = embedder.embed(rows, batch_size=params.batch_size, max_tokens=params.max_tokens, journal=journal)
+    embeddings.write(made, notes=embedder.notes())
+    unembedded = sum(row.unembedded is not None for row in made)
+    return {
+        "texts": float(len(made)),
+        "unembedded": float(unembedded),
+        "tokens": float(sum(r.num_tokens for r in made)),
+    }
 
 
 def _with_digest(row: Scored, by_id: Mapping[str, Request]) -> Scored:
