@@ -144,7 +144,8 @@ class Rating:
             return message("This link does not work", "Please open the link exactly as it was sent to you.", 404)
         if self.clock() >= invited.until:
             return message("This link has expired", "Please ask for a new one: your answers so far are kept.", 410)
-        if not self.per_rater.allow(invited.code):
+        # Looking and answering apart: whoever reloads a page too often can still answer it.
+        if not self.per_rater.allow(f"{request.method} {invited.code}"):
             return message(
                 "One moment",
                 "That was faster than anybody can read. Please go back in a minute.",
