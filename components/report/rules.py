@@ -99,7 +99,6 @@ class Court:
         total = self.pooled(members)
         if total.gap_closed is None or total.ci is None:
             return Condition.of(f"{total.reason} ({names(members)})")
-        rest = without_largest(members, policy)
         return Condition.of(
             f"{policy.capability_gap_closed:.0%} of the gap must be closed {over(members)};"
             f" it is {percent(total.gap_closed)}"
@@ -108,15 +107,20 @@ class Court:
             f"the gap closed {over(members)} must be above 0 beyond chance; it could be {percent(total.ci[0])}"
             if total.ci[0] <= 0
             else None,
-            f"the others must gain too without {rest.largest}, which adds most; their summed change could be"
-            f" {points(rest.change[0])}"
-            if rest is not None and rest.change[0] <= 0
-            else None,
-            f"the others must gain too without {rest.largest}, which adds most; of their gap they closed at most"
-            f" {percent(rest.closed[1])}"
-            if rest is not None and rest.closed is not None and rest.closed[1] < policy.negligible_gap_closed
-            else None,
+            self._rest_missing(members),
         )
+
+    def _rest_missing(self, members: Sequence[Assessed]) -> str | None:
+        """A single benchmark must not pass for broad capability, nor with others that gained next to nothing."""
+        rest = without_largest(members, self.policy)
+        if rest is None:
+            return None
+        lead = f"the others must gain too without {rest.largest}, which adds most"
+        if rest.change[0] <= 0:
+            return f"{lead}; their summed change could be {points(rest.change[0])}"
+        if rest.closed is not None and rest.closed[1] < self.policy.negligible_gap_closed:
+            return f"{lead}; of their gap they closed at most {percent(rest.closed[1])}"
+        return None
 
     def nothing(self, members: Sequence[Assessed]) -> Condition:
         """A shown absence of gain over a set: an upper bound below negligible, and no member that gained."""

@@ -1,4 +1,4 @@
-"""Input that contradicts itself or cannot tell: refused by name, or INCONCLUSIVE with the reason, never a false claim."""
+"""Input that contradicts itself or cannot tell: refused by name, or INCONCLUSIVE with the reason; no false claim."""
 
 from __future__ import annotations
 
