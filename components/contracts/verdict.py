@@ -19,6 +19,7 @@ from components.contracts.preference_results import (
     JudgeQualification,
 )
 from components.contracts.rows import Channel, GateCheck, PromptStyle
+from components.contracts.support_results import SupportMap
 
 VerdictWord = Literal["CAPABILITY", "LOCAL", "STYLE_ONLY", "REGRESSION", "INCONCLUSIVE"]
 BenchmarkLabel = Literal["gained", "nothing", "regressed", "cannot tell", "gap not measurable", "unusable"]
@@ -331,6 +332,8 @@ class Verdict(_Part):
     """Tone crossed with error, one entry a benchmark and model."""
     data: DataResult | None = None
     """The imitation data; null when nothing about them was given."""
+    support_map: SupportMap | None = None
+    """Gain against support, item by item; null when no item's support was measured."""
     readings: tuple[Reading, ...] = ()
     """Every way in which questions were put and answers read, where there are several."""
     format_loss: tuple[FormatLoss, ...] = ()

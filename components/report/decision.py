@@ -32,6 +32,7 @@ from components.report.policy import Policy
 from components.report.readings import format_remarks, other_readings
 from components.report.rules import Court
 from components.report.sentences import SUPPORT_REMEDY, reason, would_change
+from components.report.support_map import support_map
 from components.report.support_sets import coverage
 
 DIGITS = 10
@@ -115,6 +116,7 @@ def decide(
     cells, printed = list(published_style), _by_benchmark(published)
     joined = {table.benchmark: table for table in tables(scores, min_matched=min_matched)}
     order = list(dict.fromkeys([*joined, *printed]))
+    support = list(support)
     covered = coverage(order, measured=support, claims=claims, policy=policy, threshold=support_threshold)
     evidence = [Evidence.of(name, joined.get(name), printed.get(name, {}), covered[name]) for name in order]
     found = {**_names(scores, profiles, printed), **(models or {})}
@@ -140,6 +142,9 @@ def decide(
                 "judges": judges,
                 "confidently_wrong": confidently_wrong(tones, headline, found, alpha=policy.alpha),
                 "data": data,
+                "support_map": support_map(
+                    joined, support, [b.result for b in court.benchmarks], court.verdict, policy
+                ),
                 "readings": readings,
                 "format_loss": losses,
                 "warnings": (

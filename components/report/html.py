@@ -25,6 +25,7 @@ from components.report.figures.gap_closed import gap_closed_figure
 from components.report.figures.loss import loss_figure
 from components.report.figures.raw_scores import scores_figure
 from components.report.figures.style_closeness import closeness_by_arm, style_figure
+from components.report.figures.support import support_figure
 from components.report.page_inputs import (
     ExampleOutput,
     PolicyLimits,
@@ -37,6 +38,7 @@ from components.report.preference_sheets import preference_sheets
 from components.report.reading_sheets import reading_sheets
 from components.report.sheets import Sheet, pooled_sheet, scores_sheet, style_sheet, tests_sheet
 from components.report.study_view import study_sheet
+from components.report.support_sheets import support_sheet
 from components.report.wording import (
     MISSING,
     VERDICT_MEANINGS,
@@ -108,6 +110,7 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
             "scores": Markup(scores_figure(verdict)),
             "style": Markup(style_figure(verdict.style, limits)),
             "contrast": Markup(contrast_figure(verdict, names)),
+            "support": Markup(support_figure(verdict.support_map)),
             "loss": Markup(loss_figure(extras.course)),
             "data": Markup(flow_figure(verdict.data.figures if verdict.data else ())),
         },
@@ -178,6 +181,8 @@ def all_sheets(verdict: Verdict) -> list[Sheet]:
     sheets = [scores_sheet(verdict), tests_sheet(verdict), pooled_sheet(verdict)] if verdict.benchmarks else []
     if verdict.style.metrics:
         sheets.append(style_sheet(verdict))
+    if verdict.support_map is not None:
+        sheets.append(support_sheet(verdict.support_map))
     return [*sheets, *preference_sheets(verdict), *reading_sheets(verdict)]
 
 

@@ -5,10 +5,11 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from pages import local, pictures, words_of
-from verdicts import sweep, sweep_cell, sweep_curve, training
+from verdicts import style_only, sweep, sweep_cell, sweep_curve, training, with_support
 
 from components.report.figures.growth import growth_figure
 from components.report.figures.loss import MOST_POINTS, loss_figure
+from components.report.figures.support import support_figure
 from components.report.figures.trade_off import trade_off_figure
 
 EVIL = '</svg><script>alert("x")</script> & \x00'
@@ -100,6 +101,30 @@ def test_a_trade_off_needs_two_cells(cells: list) -> None:
 
 def test_names_from_users_cannot_leave_a_picture() -> None:
     made = sweep(EVIL)
-    for svg in (growth_figure(made.curves), trade_off_figure(made.cells)):
+    drawn = support_figure(with_support(EVIL).support_map)
+    for svg in (growth_figure(made.curves), trade_off_figure(made.cells), drawn):
         assert "<script>" not in svg
         assert "alert(" in words_of(both(svg)[0], "desc")
+
+
+def test_the_support_map_says_the_line_and_every_mean() -> None:
+    for figure in both(support_figure(with_support().support_map)):
+        said = words_of(figure, "desc")
+        assert "nq: +3.0 points per 0.1 of support (+2.5 to +3.5); support 0.05 to 0.15: +5.0 points" in said
+        assert "mmlu: +3.0 points per 0.1 of support (no interval)" in said
+        assert "quiz: fewer than three items" in said
+        assert len(marks(figure, "m-imitator")) == 5 + 2 + 1
+        assert len(marks(figure, "fitted")) == 2, "no line through one item"
+
+
+def test_the_line_of_the_support_map_runs_through_its_means() -> None:
+    wide, _ = both(support_figure(with_support().support_map))
+    (x1, y1), (x2, y2) = (map(float, p.split(",")) for p in str(marks(wide, "fitted")[0].get("points")).split())
+    for diamond in marks(wide, "m-imitator")[:5]:
+        corners = [tuple(map(float, p.split(","))) for p in str(diamond.get("points")).split()]
+        x, y = corners[0][0], (corners[0][1] + corners[2][1]) / 2
+        assert y == pytest.approx(y1 + (x - x1) * (y2 - y1) / (x2 - x1), abs=0.3)
+
+
+def test_without_measured_support_there_is_no_map() -> None:
+    assert support_figure(style_only().support_map) == ""

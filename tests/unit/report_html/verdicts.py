@@ -16,6 +16,7 @@ from components.contracts.preference_results import (
 )
 from components.contracts.rows import GateCheck
 from components.contracts.scaling_results import Needed, Saturation, ScalingFit, ScalingPoint, Slope
+from components.contracts.support_results import SupportBin, SupportMap, SupportSlope
 from components.contracts.sweep_results import CellSummary, Curve, SweepStudy
 from components.contracts.sweep_rows import Cell
 from components.contracts.training_rows import TrainingStep
@@ -655,7 +656,43 @@ def sweep(evil: str = "") -> SweepStudy:
     )
 
 
+def with_support(evil: str = "") -> Verdict:
+    """A gain that follows the data on nq, items of one cluster on mmlu, and a single item elsewhere."""
+    bins = tuple(
+        SupportBin(low=x - 0.05, high=x + 0.05, support=x, n=722, gain=0.02 + 0.3 * x, ci=(0.3 * x, 0.04 + 0.3 * x))
+        for x in (0.1, 0.2, 0.3, 0.4, 0.5)
+    )
+    follows = SupportSlope(
+        benchmark=f"nq{evil}",
+        n=3610,
+        without_support=0,
+        num_clusters=3610,
+        gain_at_zero=0.02,
+        slope=0.3,
+        slope_ci=(0.25, 0.35),
+        p=0.0001,
+        bins=bins,
+    )
+    one = bins[0].model_copy(update={"ci": None})
+    thin = follows.model_copy(
+        update={
+            "benchmark": "mmlu",
+            "slope_ci": None,
+            "p": None,
+            "bins": (one, bins[4]),
+            "reason": "nearly all items belong to one cluster, so the spread of a slope is unknown",
+        }
+    )
+    single = follows.model_copy(
+        update=dict.fromkeys(("gain_at_zero", "slope", "slope_ci", "p"))
+        | {"benchmark": "quiz", "n": 1, "bins": (one,), "reason": "fewer than three items have a score and a support"}
+    )
+    sentence = f"Within benchmarks, each 0.1 of support goes with a change of +3.0 points on nq{evil}."
+    return verdict(support_map=SupportMap(benchmarks=(follows, thin, single), sentence=sentence))
+
+
 ALL = {
+    "with_support": with_support,
     "with_raters": with_raters,
     "with_data": with_data,
     "style_only": style_only,
