@@ -1,5 +1,6 @@
 """The service answers what Kubernetes and Prometheus ask, with its database there and with it gone."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from components.contracts.errors import UsageError
 from components.crowd.app import REQUESTS, SECONDS, create_app
 from components.crowd.database import database_url, open_database
+from components.crowd.settings import read_settings
+from tests.unit.crowd.studies import SETTINGS
 
 DEADLINE_SECONDS = 60.0
 
@@ -24,7 +27,7 @@ DEADLINE_SECONDS = 60.0
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     engine = open_database(database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'crowd.db'}"}))
-    with TestClient(create_app(engine), raise_server_exceptions=False) as client:
+    with TestClient(create_app(engine, SETTINGS), raise_server_exceptions=False) as client:
         yield client
     engine.dispose()
 
@@ -33,7 +36,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 def orphan(tmp_path: Path) -> Iterator[TestClient]:
     """A service whose database cannot be opened."""
     engine = open_database(database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'missing' / 'crowd.db'}"}))
-    with TestClient(create_app(engine), raise_server_exceptions=False) as client:
+    with TestClient(create_app(engine, SETTINGS), raise_server_exceptions=False) as client:
         yield client
     engine.dispose()
 
@@ -48,11 +51,11 @@ def counted(client: TestClient) -> dict[tuple[str, str], float]:
     }
 
 
-def test_the_start_page_says_that_ratings_are_not_open(client: TestClient) -> None:
+def test_the_start_page_tells_nothing_to_who_has_no_link(client: TestClient) -> None:
     page = client.get("/")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
-    assert "not open yet" in page.text
+    assert "open the link that was sent to you" in page.text
 
 
 def test_ready_while_the_database_answers(client: TestClient) -> None:
@@ -113,6 +116,55 @@ def test_another_address_is_refused_without_printing_it(given: str) -> None:
 def test_a_driver_that_is_not_installed_is_named() -> None:
     with pytest.raises(UsageError, match="nosuchdriver"):
         open_database(database_url({"DATABASE_URL": "postgresql+nosuchdriver://u:p@h/d"}))
+
+
+def test_style_and_script_are_served_and_kept_by_their_content(client: TestClient) -> None:
+    page = client.get("/").text
+    address = re.search(r'href="(/static/\w+/style.css)"', page)
+    assert address
+    answer = client.get(address.group(1))
+    assert answer.headers["content-type"].startswith("text/css")
+    assert "immutable" in answer.headers["cache-control"]
+    assert client.get("/static/old/style.css").headers["cache-control"] == "no-store"
+    for name in ("../app.py", "nothing.css", "..%2fapp.py"):
+        assert client.get(f"/static/old/{name}").status_code == 404
+
+
+def test_a_secret_is_made_once_beside_a_sqlite_file_and_is_its_owners_alone(tmp_path: Path) -> None:
+    url = database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'crowd.db'}"})
+    secret = read_settings(url, {}).secret
+    assert read_settings(url, {}).secret == secret
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    file.write_text("")
+    with pytest.raises(UsageError, match="damaged"):
+        read_settings(url, {})
+
+
+def test_servers_on_one_database_have_one_secret_without_being_told() -> None:
+    def secret(address: str) -> bytes:
+        return read_settings(database_url({"DATABASE_URL": address}), {}).secret
+
+    assert secret("postgresql://u:one@a/d") == secret("postgresql://u:one@b/d")
+    assert secret("postgresql://u:one@a/d") != secret("postgresql://u:two@a/d")
+    assert b"one" not in secret("postgresql://u:one@a/d")
+    with pytest.raises(UsageError, match="TOUCHSTONE_CROWD_SECRET"):
+        secret("postgresql://u@a/d")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TOUCHSTONE_CROWD_SECRET", "short"),
+        ("TOUCHSTONE_CROWD_FRAMES", "https://a.example; script-src *"),
+        ("TOUCHSTONE_CROWD_FRAMES", "*"),
+        ("TOUCHSTONE_CROWD_FRAMES", "javascript:x"),
+    ],
+)
+def test_settings_that_would_open_the_service_are_refused(tmp_path: Path, name: str, value: str) -> None:
+    url = database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'crowd.db'}"})
+    with pytest.raises(UsageError, match=name):
+        read_settings(url, {name: value})
 
 
 def test_the_command_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
