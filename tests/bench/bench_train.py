@@ -32,6 +32,8 @@ SPLITS = ("block", "two blocks", "document")
 CLOSE = 5e-3
 """Losses, in nats: sums in another order part slowly over the steps."""
 MIB = 2**20
+STATE_SECONDS = 300.0
+"""Between two states, by default (`components.train.params`)."""
 
 
 def run() -> dict[str, Any]:
@@ -66,7 +68,9 @@ def counts(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
         f"of {real:,} real tokens ours computed {ours['computed']:,}, the reference {theirs['computed']:,}; of "
         f"{learned:,} positions whose logits are needed ours computed {learned:,}, the reference {theirs['logits']:,}; "
         f"peak memory {ours['peak'] / MIB:,.0f} and {theirs['peak'] / MIB:,.0f} MiB, of which for the training "
-        f"{(ours['peak'] - ours['start']) / MIB:,.0f} and {(theirs['peak'] - theirs['start']) / MIB:,.0f}"
+        f"{(ours['peak'] - ours['start']) / MIB:,.0f} and {(theirs['peak'] - theirs['start']) / MIB:,.0f}; to keep a "
+        f"state of {ours['state']:,} bytes training stood still for {1000 * ours['stall']:.0f} ms, "
+        f"{ours['stall'] / STATE_SECONDS:.2%} of the time where that is every {STATE_SECONDS:.0f} s"
     )
 
 
@@ -133,6 +137,7 @@ def ours(file: str) -> dict[str, Any]:
     from components.train.chunking import Blocks
     from components.train.loop import Training
     from components.train.recipe import Recipe
+    from components.train.state import take
 
     ends: list[tuple[float, float]] = []
 
@@ -146,14 +151,18 @@ def ours(file: str) -> dict[str, Any]:
     training = Timed(model(), Blocks(*torch.load(file)), recipe, seed=0)
     start = peak()
     training.run()
-    work = training.loss.work
+    work, most = training.loss.work, peak()
+    began = time.perf_counter()
+    taken = take(training.model, training.optimizer, training.steps)
     return {
         **spent(ends[1], ends[-1]),
+        "stall": time.perf_counter() - began,
+        "state": taken.num_bytes,
         "losses": training.losses,
         "computed": work.computed,
         "learned": work.learned,
         "start": start,
-        "peak": peak(),
+        "peak": most,
     }
 
 
