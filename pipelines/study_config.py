@@ -43,6 +43,9 @@ class StudySettings(BaseModel):
     """support."""
     programs: Struct | None = None
     """run_programs; null = no benchmark asks for programs."""
+    verdicts: Struct | None = None
+    """prepare_verdicts and read_verdicts, of a judge that writes verdicts: its pinned name, where it is, its template.
+    null = the likelihood judge."""
     toxicity: Struct | None = None
     """rate_toxicity; null = no benchmark asks for continuations."""
     report: Struct
@@ -76,5 +79,6 @@ class StudySettings(BaseModel):
             "prepare_judging": {"name": name},
             "weigh": {**self.generate, "name": f"judge of {name}"},
             "judge": {"name": name, "judge": LIKELIHOOD_JUDGE},
+            "verdicts": {**(self.verdicts or {}), "name": name},
             "report": {**self.report, "name": name, "title": title, "models": models},
         }

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from components.benchmark.component import prepare, rate_toxicity, run_programs, score
 from components.generate.component import generate
 from components.ingest.component import ingest
-from components.judge.component import judge_likelihood, prepare_judging
+from components.judge.component import judge_likelihood, prepare_judging, prepare_verdicts, read_verdicts
 from components.overlap.component import measure_overlap, support
 from components.placebo.component import make_placebos
 from components.report.component import report
@@ -89,6 +89,7 @@ class StudyGraph:
         self._data: dict[tuple[str, float], Data] = {}
         self._replies: dict[str, Any] = {}
         self._placebos: dict[str, Any] = {}
+        self._tried: dict[str, Any] = {}
         self.target = self.measure(TARGET)
         self.second = self._answer("target_second", self.materials.models[TARGET], "second").answers
 
@@ -126,9 +127,11 @@ class StudyGraph:
             params=part(params, "style"),
         )
         more = {} if curve is None else {"curve": curve}
-        if JUDGE in self.materials.models:
-            more["judgments"] = self._judged(imitator, params)
+        if JUDGE in self.materials.models and self.config.verdicts is None:
+            more["judgments"] = self._weighed(imitator, params)
             more["placebo_judgments"] = self.try_judge(base)
+        elif JUDGE in self.materials.models:
+            more["judgments"] = self._heard(imitator, base, params)
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,
@@ -248,18 +251,19 @@ class StudyGraph:
             self._replies[data] = replies.outputs["completions"]
         return self._replies[data]
 
-    def try_judge(self, base: Measured) -> Any:
-        """The judge's verdicts on placebos made of a base's and the target's answers: may it be believed?
-
-        Before a loop, so that its tasks share them.
-        """
-        name = next(name for name, measured in self._measured.items() if measured is base)
+    def placebos(self, base: Measured) -> Any:
+        """Answers that should not win, of a base's and the target's. Made before a loop, so that its tasks share them."""
+        name = self._name(base)
         if name not in self._placebos:
-            made = make_placebos(
-                base=base.answers,
-                target=self.target.answers,
-                params={"name": name},
-            ).outputs
+            made = make_placebos(base=base.answers, target=self.target.answers, params={"name": name})
+            self._placebos[name] = made.outputs
+        return self._placebos[name]
+
+    def try_judge(self, base: Measured) -> Any:
+        """The likelihood judge's verdicts on placebos: may it be believed? Before a loop, as `placebos`."""
+        name = self._name(base)
+        if name not in self._tried:
+            made = self.placebos(base)
             placebos = {"restyled_base": made["restyled_base"], "constant": made["constant"]}
             sides = {"candidate": made["corrupted_target"], "reference": self.target.answers, **placebos}
             label = f"placebos of {name}"
@@ -272,10 +276,32 @@ class StudyGraph:
                 choice_scores=weighed.outputs["choice_scores"],
                 params={"name": label, "judge": LIKELIHOOD_JUDGE},
             )
-            self._placebos[name] = judged.outputs["judgments"]
-        return self._placebos[name]
+            self._tried[name] = judged.outputs["judgments"]
+        return self._tried[name]
 
-    def _judged(self, imitator: Measured, params: Any) -> Any:
+    def _name(self, base: Measured) -> str:
+        return next(name for name, measured in self._measured.items() if measured is base)
+
+    def _heard(self, imitator: Measured, base: Measured, params: Any) -> Any:
+        """Verdicts that a judge writes, in both orders, on the imitator and, mixed among them, on placebos."""
+        made = self.placebos(base)
+        asked = prepare_verdicts(
+            candidate=imitator.answers,
+            reference=self.target.answers,
+            base=base.answers,
+            restyled_base=made["restyled_base"],
+            corrupted_target=made["corrupted_target"],
+            constant=made["constant"],
+            params=part(params, "verdicts"),
+        )
+        said = self._generated(asked.outputs["requests"], self.materials.models[JUDGE], part(params, "weigh"))
+        return read_verdicts(
+            pairs=asked.outputs["pairs"],
+            completions=said.outputs["completions"],
+            params=part(params, "verdicts"),
+        ).outputs["judgments"]
+
+    def _weighed(self, imitator: Measured, params: Any) -> Any:
         asked = prepare_judging(
             candidate=imitator.answers, reference=self.target.answers, params=part(params, "prepare_judging")
         )

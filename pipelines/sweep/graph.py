@@ -52,7 +52,10 @@ class SweepGraph:
         base = self._study.measure(first.base)
         shared = self._shared(group, data)
         if JUDGE in self._study.materials.models:
-            self._study.try_judge(base)
+            # Before the loop: all of its cells share them.
+            self._study.placebos(base)
+            if self._config.verdicts is None:
+                self._study.try_judge(base)
         with dsl.ParallelFor(
             [self._item(cell) for cell in group.cells],
             name=_loop_name(group),
@@ -143,11 +146,13 @@ class SweepGraph:
             "seed": self._seed(cell),
             "num_dialogues": cell.amount,
         }
+        params = self._config.imitator(cell.name, title=_title(cell), base=cell.base)
         return {
+            **params,
             "train": training,
             "pick": {"label": str(cell.amount)},
             "mix": {"name": cell.name, "alpha": 1.0 if cell.alpha is None else cell.alpha},
-            **self._config.imitator(cell.name, title=_title(cell), base=cell.base),
+            "weigh": {**params["weigh"], **self._study.materials.generating.get(JUDGE, {})},
         }
 
     def _recipe(self, mitigation: str) -> dict[str, Any]:

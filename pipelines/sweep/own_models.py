@@ -66,11 +66,22 @@ def read_config(path: Path, pipeline: str, *, seed: int = 0, only: tuple[str, ..
     values["sweep"] = {**_mapping(path, "sweep", given["sweep"]), **({"only": only} if only else {})}
     for name in ("train", "questions", "report", "support", "validate_data"):
         values[name] = {**values[name], "seed": int(values[name].get("seed", 0)) + seed}
+    served = _judge_behind_a_server(given["sources"])
+    if served:
+        values["verdicts"] = {"judge": served, "where": "server", **dict(values.get("verdicts") or {})}
     values.setdefault("compare_cells", {})
     values["compare_cells"] = {"policy": values["report"].get("policy", {}), **values["compare_cells"]}
     config = validated(SweepConfig, {**values, "pipeline": pipeline, "typical_seconds": {}}, what=str(path))
     _check_names(path, config)
     return config
+
+
+def _judge_behind_a_server(sources: object) -> str:
+    """Its name there; empty = there is none. A judge without log-probabilities of given text must write verdicts."""
+    judge = sources.get("judge") if isinstance(sources, Mapping) else None
+    generate = judge.get("generate") if isinstance(judge, Mapping) else None
+    api = generate.get("api") if isinstance(generate, Mapping) else None
+    return str(api.get("model", "")) if isinstance(api, Mapping) else ""
 
 
 def _merged(name: str, ours: Struct, given: Mapping[str, Any]) -> Struct:

@@ -56,7 +56,8 @@ class Sources(_Declared):
     target: Model
     """The model that was imitated."""
     judge: Model | None = None
-    """For the likelihood judge; null = nobody is asked whom they prefer."""
+    """A checkpoint, whose likelihoods judge, or a model behind a server, which writes verdicts in both orders and is
+    tried on placebos among the rest; null = nobody is asked whom they prefer."""
     dialogues: dict[str, str]
     """Imitation data by name, as `touchstone data ingest` writes them."""
     texts: dict[str, str] = Field(default_factory=dict)

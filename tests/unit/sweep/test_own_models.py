@@ -24,7 +24,9 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     return {
         "sources": {
             "bases": {"ours": {"source": "model"}, "hub": {"source": "a/b", "revision": "0" * 40}},
-            "target": {"generate": {"backend": "api", "api": {"url": "http://127.0.0.1:1", "model": "m-2026-01-01"}}},
+            "target": {
+                "generate": {"backend": "api", "api": {"base_url": "http://127.0.0.1:1", "model": "m-2026-01-01"}}
+            },
             "dialogues": {"chats": "dialogues"},
             "items": "items",
             "heldout": "heldout",
@@ -100,3 +102,22 @@ def test_a_folder_that_is_no_artifact_is_refused_before_anything_runs(tmp_path: 
 def test_the_study_has_no_such_files(tmp_path: Path, given: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="has no preset"):
         catalog.preset("imitation_audit", str(written(tmp_path, given)))
+
+
+def test_a_judge_behind_a_server_writes_verdicts_and_meets_placebos_among_the_rest(
+    tmp_path: Path, given: dict[str, object]
+) -> None:
+    server = {"base_url": "http://127.0.0.1:1", "model": "judge-2026-02-03"}
+    judge = {"generate": {"backend": "api", "api": server}}
+    sources = {**given["sources"], "judge": judge}  # type: ignore[dict-item]
+    config = read_config(written(tmp_path, {**given, "sources": sources}), "data_scaling")
+    compile_to("data_scaling", config, tmp_path / "ir.yaml")
+    tasks = graph.tasks(graph.load(tmp_path / "ir.yaml"))
+    (asked, *_) = [task for task in tasks if task.step == "prepare_verdicts"]
+    assert {"restyled_base", "corrupted_target", "constant"} <= set(asked.inputs)
+    assert asked.params["params"]["judge"] == "judge-2026-02-03"
+    assert "prepare_judging" not in {task.step for task in tasks}
+    replies = next(task for task in tasks if task.step == "read_verdicts").inputs["completions"]
+    answering = next(task for task in tasks if task.path == replies.task)
+    assert answering.params["params"]["api"] == server
+    assert {task.step for task in tasks if not task.rounds} >= {"make_placebos"}, "made once, outside the loop"
