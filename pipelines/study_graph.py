@@ -1,73 +1,23 @@
-"""Tasks that every pipeline of the study shares: data, answers, judgments, a verdict. They add to the pipeline that is
-being defined, and what several models need is asked for once.
+"""Tasks that every pipeline of the study shares: data, answers, a verdict. They add to the pipeline that is being
+defined, and what several models need is asked for once.
 
 Parameters are plain values, or items of a loop: `part` reads both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from components.benchmark.component import prepare, rate_toxicity, run_programs, score
-from components.generate.component import generate
 from components.ingest.component import ingest
-from components.judge.component import judge_likelihood, prepare_judging, prepare_verdicts, read_verdicts
 from components.overlap.component import measure_overlap, support
-from components.placebo.component import make_placebos
 from components.report.component import report
 from components.style.component import style
 from components.synthesize.component import ask
 from components.validate.component import validate
-from pipelines.study_config import LIKELIHOOD_JUDGE, StudySettings
-
-TARGET, JUDGE = "target", "judge"
-
-
-class Dials(NamedTuple):
-    """What a person sets when a run is created."""
-
-    seed: Any
-    policy: Any
-    registered: Any
-
-
-class Materials(NamedTuple):
-    """What a study begins with."""
-
-    items: Any
-    heldout: Any
-    models: Mapping[str, Any]
-    """Bases by name, target and, where there is one, judge; None = behind a server."""
-    prompts: Mapping[str, Any] = {}
-    """Name of imitation data -> the prompts that the target answers for them."""
-    dialogues: Mapping[str, Any] = {}
-    """Name of imitation data -> what the target said, where that is known already."""
-    generating: Mapping[str, Mapping[str, Any]] = {}
-    """Model -> parameters of generate that differ for it."""
-
-
-class Data(NamedTuple):
-    """One set of imitation data, held against the gate, and what is known of it."""
-
-    checked: Any
-    support: Any
-    overlap: Any
-    figures: Any
-    checks: Any
-
-
-class Measured(NamedTuple):
-    """What a model said, scored."""
-
-    scores: Any
-    variants: Any
-    answers: Any
-
-
-def part(item: Any, name: str) -> Any:
-    """The parameters of one step: a value of a mapping, or a field of a loop's item."""
-    return item[name] if isinstance(item, Mapping) else getattr(item, name)
+from pipelines.study_config import StudySettings
+from pipelines.study_judges import Judges
+from pipelines.study_parts import TARGET, Data, Dials, Materials, Measured, generated, part
 
 
 class StudyGraph:
@@ -88,9 +38,8 @@ class StudyGraph:
         self._measured: dict[str, Measured] = {}
         self._data: dict[tuple[str, float], Data] = {}
         self._replies: dict[str, Any] = {}
-        self._placebos: dict[str, Any] = {}
-        self._tried: dict[str, Any] = {}
         self.target = self.measure(TARGET)
+        self.judges = Judges(config, materials, self.target.answers)
         self.second = self._answer("target_second", self.materials.models[TARGET], "second").answers
 
     def measure(self, model: str) -> Measured:
@@ -127,11 +76,7 @@ class StudyGraph:
             params=part(params, "style"),
         )
         more = {} if curve is None else {"curve": curve}
-        if JUDGE in self.materials.models and self.config.verdicts is None:
-            more["judgments"] = self._weighed(imitator, params)
-            more["placebo_judgments"] = self.try_judge(base)
-        elif JUDGE in self.materials.models:
-            more["judgments"] = self._heard(imitator, base, params)
+        more |= self.judges.hear(self._name(base), base.answers, imitator.answers, params)
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,
@@ -154,7 +99,7 @@ class StudyGraph:
 
     def answered(self, checkpoint: Any, way: str, generating: Any, scoring: Any) -> Measured:
         """Ask a model in one of three ways (raw, chat, second), and score what it says."""
-        said = self._generated(self._requests[way], checkpoint, generating)
+        said = generated(self._requests[way], checkpoint, generating)
         completions = said.outputs["completions"]
         scored = score(
             items=self.materials.items,
@@ -176,10 +121,6 @@ class StudyGraph:
             rated = rate_toxicity(completions=completions, params=self.config.toxicity)
             found["ratings"] = rated.outputs["ratings"]
         return found
-
-    def _generated(self, requests: Any, checkpoint: Any, generating: Any) -> Any:
-        given = {} if checkpoint is None else {"checkpoint": checkpoint}
-        return generate(requests=requests, params=generating, **given)
 
     def _answer(self, name: str, checkpoint: Any, way: str) -> Measured:
         own = self.materials.generating.get(TARGET if name.startswith(TARGET) else name, {})
@@ -247,68 +188,13 @@ class StudyGraph:
             prompts = self.materials.prompts[data]
             asked = ask(prompts=prompts, params={**self.config.ask, "name": data}, seed=self.dials.seed)
             generating = {**self.config.generate, **self.materials.generating.get(TARGET, {}), "name": f"target-{data}"}
-            replies = self._generated(asked.outputs["requests"], self.materials.models[TARGET], generating)
+            replies = generated(asked.outputs["requests"], self.materials.models[TARGET], generating)
             self._replies[data] = replies.outputs["completions"]
         return self._replies[data]
 
-    def placebos(self, base: Measured) -> Any:
-        """Answers that should not win, of a base's and the target's. Made before a loop, so that its tasks share them."""
-        name = self._name(base)
-        if name not in self._placebos:
-            made = make_placebos(base=base.answers, target=self.target.answers, params={"name": name})
-            self._placebos[name] = made.outputs
-        return self._placebos[name]
-
-    def try_judge(self, base: Measured) -> Any:
-        """The likelihood judge's verdicts on placebos: may it be believed? Before a loop, as `placebos`."""
-        name = self._name(base)
-        if name not in self._tried:
-            made = self.placebos(base)
-            placebos = {"restyled_base": made["restyled_base"], "constant": made["constant"]}
-            sides = {"candidate": made["corrupted_target"], "reference": self.target.answers, **placebos}
-            label = f"placebos of {name}"
-            asked = prepare_judging(**sides, params={"name": label})
-            weighed = self._generated(
-                asked.outputs["requests"], self.materials.models[JUDGE], {**self.config.generate, "name": label}
-            )
-            judged = judge_likelihood(
-                **sides,
-                choice_scores=weighed.outputs["choice_scores"],
-                params={"name": label, "judge": LIKELIHOOD_JUDGE},
-            )
-            self._tried[name] = judged.outputs["judgments"]
-        return self._tried[name]
+    def ready_for_loop(self, base: Measured) -> None:
+        """Make what all imitators of a base share, so that it does not become part of a loop over them."""
+        self.judges.ready(self._name(base), base.answers)
 
     def _name(self, base: Measured) -> str:
         return next(name for name, measured in self._measured.items() if measured is base)
-
-    def _heard(self, imitator: Measured, base: Measured, params: Any) -> Any:
-        """Verdicts that a judge writes, in both orders, on the imitator and, mixed among them, on placebos."""
-        made = self.placebos(base)
-        asked = prepare_verdicts(
-            candidate=imitator.answers,
-            reference=self.target.answers,
-            base=base.answers,
-            restyled_base=made["restyled_base"],
-            corrupted_target=made["corrupted_target"],
-            constant=made["constant"],
-            params=part(params, "verdicts"),
-        )
-        said = self._generated(asked.outputs["requests"], self.materials.models[JUDGE], part(params, "weigh"))
-        return read_verdicts(
-            pairs=asked.outputs["pairs"],
-            completions=said.outputs["completions"],
-            params=part(params, "verdicts"),
-        ).outputs["judgments"]
-
-    def _weighed(self, imitator: Measured, params: Any) -> Any:
-        asked = prepare_judging(
-            candidate=imitator.answers, reference=self.target.answers, params=part(params, "prepare_judging")
-        )
-        weighed = self._generated(asked.outputs["requests"], self.materials.models[JUDGE], part(params, "weigh"))
-        return judge_likelihood(
-            candidate=imitator.answers,
-            reference=self.target.answers,
-            choice_scores=weighed.outputs["choice_scores"],
-            params=part(params, "judge"),
-        ).outputs["judgments"]

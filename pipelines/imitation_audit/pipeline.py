@@ -9,7 +9,8 @@ from components.train.component import pretrain, train
 from components.world.component import build_world
 from pipelines.cluster.placement import Placement, label_tasks
 from pipelines.imitation_audit.presets import Arm, StudyConfig
-from pipelines.study_graph import Dials, Materials, Measured, StudyGraph
+from pipelines.study_graph import StudyGraph
+from pipelines.study_parts import Dials, Materials, Measured
 
 NAME = "imitation_audit"
 

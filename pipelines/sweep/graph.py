@@ -15,7 +15,8 @@ from components.contracts.sweep_rows import Cell
 from components.report.component import gather_cells
 from components.train.component import interpolate, pick_checkpoint, train, train_nested
 from components.train.mitigations.arms import arm, replays
-from pipelines.study_graph import JUDGE, Data, Measured, StudyGraph
+from pipelines.study_graph import StudyGraph
+from pipelines.study_parts import JUDGE, Data, Measured
 from pipelines.sweep.cells import PLAIN, Group
 from pipelines.sweep.config import SweepConfig
 
@@ -51,11 +52,7 @@ class SweepGraph:
         data = self._study.imitation_data(first.data)
         base = self._study.measure(first.base)
         shared = self._shared(group, data)
-        if JUDGE in self._study.materials.models:
-            # Before the loop: all of its cells share them.
-            self._study.placebos(base)
-            if self._config.verdicts is None:
-                self._study.try_judge(base)
+        self._study.ready_for_loop(base)
         with dsl.ParallelFor(
             [self._item(cell) for cell in group.cells],
             name=_loop_name(group),

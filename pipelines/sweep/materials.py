@@ -7,7 +7,7 @@ from kfp import dsl
 
 from components.train.component import fetch_checkpoint, pretrain, pretrain_base
 from components.world.component import build_world
-from pipelines.study_graph import JUDGE, TARGET, Materials
+from pipelines.study_parts import JUDGE, TARGET, Materials
 from pipelines.sweep.config import SweepConfig
 from pipelines.sweep.sources import Model, Sources, absolute
 

@@ -6,7 +6,8 @@ from kfp import dsl
 
 from components.report.component import compare_cells, register
 from pipelines.cluster.placement import Placement, label_tasks
-from pipelines.study_graph import Dials, StudyGraph
+from pipelines.study_graph import StudyGraph
+from pipelines.study_parts import Dials
 from pipelines.sweep.config import SweepConfig
 from pipelines.sweep.graph import SweepGraph
 from pipelines.sweep.materials import of_sources, of_world
