@@ -9,9 +9,10 @@ from pathlib import Path
 from components.contracts import environment
 from components.contracts.errors import TouchstoneError, UsageError
 
-COMPARISON = "report-compare-"
+COMPARISONS = ("report-compare-", "report-compare_cells-")
 VERDICT = "report-report-"
-"""Entries that hold what a person opens: the comparison of a study's arms, or a single verdict."""
+"""Entries that hold what a person opens: arms or cells side by side, or a single verdict."""
+PAGES = ("study.html", "sweep.html", "report.html")
 
 
 def fetch_report(run_id: str, out: Path) -> Path:
@@ -33,7 +34,7 @@ def fetch_report(run_id: str, out: Path) -> Path:
 
     store = open_store(address)
     records = [json.loads(store.read_bytes(key)) for key in sorted(store.keys(f"runs/{run_id}/"))]
-    found = [record for record in records if record["entry"].startswith(COMPARISON)]
+    found = [record for record in records if record["entry"].startswith(COMPARISONS)]
     found = found or [record for record in records if record["entry"].startswith(VERDICT)]
     # Several verdicts without their comparison: the run's last step has yet to come.
     if len(found) == 1:
@@ -47,4 +48,4 @@ def fetch_report(run_id: str, out: Path) -> Path:
 
 
 def _pages(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.glob("study.html")) + sorted(folder.glob("report.html"))
+    yield from (folder / name for name in PAGES if (folder / name).is_file())

@@ -36,6 +36,12 @@ def test_the_comparison_of_the_arms_is_what_a_person_opens(tmp_path: Path, addre
     assert page.read_text() == "report-compare-3"
 
 
+def test_a_sweep_opens_on_its_cells(address: str, tmp_path: Path) -> None:
+    remember(address, tmp_path, "report-report-one-1", "result", "report.html")
+    remember(address, tmp_path, "report-compare_cells-4", "study", "sweep.html")
+    assert fetch_report("run-1", tmp_path / "out").read_text() == "report-compare_cells-4"
+
+
 def test_a_single_verdict_is_enough(tmp_path: Path, address: str) -> None:
     remember(address, tmp_path, "report-report-one-1", "result", "report.html")
     assert fetch_report("run-1", tmp_path / "out").read_text() == "report-report-one-1"
