@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Dialogue
@@ -19,6 +19,7 @@ from components.train.engines.group import current
 from components.train.engines.shards import gathered
 from components.train.losses import LearnedLoss
 from components.train.state import changing
+from components.train.tensors import write as write_tensors
 
 CURVE, LOWEST = "heldout.json", "heldout_lowest.safetensors"
 
@@ -117,7 +118,7 @@ class HeldOut:
             write(folder)
             (folder / CURVE).write_text(json.dumps(curve), encoding="utf-8")
             if lowest:
-                save_file(lowest, folder / LOWEST)
+                write_tensors(lowest, folder / LOWEST)
 
         return both
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from transformers.utils import logging
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.train.chunking import Blocks
+from components.train.tensors import disk_words
 
 LOSS_FILE = "loss.json"
 
@@ -151,16 +150,10 @@ def save(folder: Path, model: Any, tokenizer: Any, losses: Mapping[str, Sequence
     """Write weights as safetensors, configuration, tokenizer with chat template, and the loss of every step.
 
     Raises:
-        OSError: the disk is full or may not be written, also where safetensors has words of its own for it.
+        OSError: the disk is full or may not be written.
     """
-    with _quietly():
-        try:
-            model.save_pretrained(folder)
-        except SafetensorError as error:
-            number = re.search(r"os error (\d+)", str(error))
-            if number is None:
-                raise
-            raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
+    with _quietly(), disk_words(folder):
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     rounded = {name: [round(value, 5) for value in values] for name, values in losses.items()}
     (folder / LOSS_FILE).write_text(json.dumps(rounded) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from components.contracts.ports import Folder
 from components.train.course import Step, as_json, from_json
@@ -16,6 +16,7 @@ from components.train.engines.engine import named_weights
 from components.train.engines.group import current
 from components.train.engines.shards import gathered, local, shared_out
 from components.train.engines.zero import SharedState
+from components.train.tensors import write as write_tensors
 
 WEIGHTS, MOMENTS, REST = "weights.safetensors", "moments.safetensors", "training.json"
 
@@ -74,8 +75,8 @@ def writer(taken: Taken) -> Callable[[Path], None]:
     """What puts a state's files into a folder."""
 
     def write(folder: Path) -> None:
-        save_file(dict(taken.weights), folder / WEIGHTS)
-        save_file(dict(taken.moments), folder / MOMENTS)
+        write_tensors(taken.weights, folder / WEIGHTS)
+        write_tensors(taken.moments, folder / MOMENTS)
         (folder / REST).write_text(json.dumps(taken.rest), encoding="utf-8")
 
     return write

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import shutil
 import signal
 from pathlib import Path
@@ -18,6 +19,7 @@ from components.contracts import bind
 from components.contracts.ports import Checkpoint, Input, Output
 from components.contracts.rows import Dialogue, Turn
 from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
+from components.contracts.workplace import Workplace
 from components.train import step
 from components.train.loop import Stopped
 
@@ -69,8 +71,6 @@ def undisturbed(base: Path, tmp_path: Path) -> tuple[bytes, bytes]:
 
 def stop_after_two_states(folder: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send this process SIGTERM from the training's own thread, once two states are whole."""
-    from components.contracts.workplace import Workplace
-
     save = Workplace.save
 
     def counting(self: Workplace, number: int, *rest: Any) -> None:
@@ -132,6 +132,70 @@ def test_states_that_cannot_be_written_do_not_end_the_training(
     assert "training goes on" in capsys.readouterr().err
     place.unlink()
     assert result(tmp_path) == undisturbed
+
+
+def test_a_disk_that_is_full_for_a_while_costs_only_the_states_of_that_time(
+    base: Path,
+    tmp_path: Path,
+    undisturbed: tuple[bytes, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dialogues(tmp_path)
+    save, saved = Workplace.save, 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def disturbed(self: Workplace, number: int, *rest: Any) -> None:
+        nonlocal saved
+        saved += 1
+        self.wait()
+        # The system refuses what a file would hold beyond the limit, in the middle of writing it, as a full disk does.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000 if 3 <= saved < 6 else soft, hard))
+        save(self, number, *rest)
+
+    monkeypatch.setattr(Workplace, "save", disturbed)
+    try:
+        train(tmp_path, base)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert saved > 6
+    assert capsys.readouterr().err.count("training goes on: [Errno 27] File too large") == 3
+    assert result(tmp_path) == undisturbed
+
+
+def test_a_store_that_is_away_for_a_while_costs_only_the_copies_of_that_time(
+    base: Path,
+    tmp_path: Path,
+    undisturbed: tuple[bytes, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dialogues(tmp_path)
+    store, away = tmp_path / "store", tmp_path / "away"
+    store.mkdir()
+    monkeypatch.setenv("TOUCHSTONE_STORE", f"file://{store}")
+    monkeypatch.setenv("TOUCHSTONE_CACHE", str(tmp_path / "cache"))
+    save, saved = Workplace.save, 0
+
+    def disturbed(self: Workplace, number: int, *rest: Any) -> None:
+        nonlocal saved
+        saved += 1
+        self.wait()
+        if saved == 3:
+            store.rename(away)
+            store.write_text("a file where the store was")
+        elif saved == 6:
+            store.unlink()
+            away.rename(store)
+        save(self, number, *rest)
+
+    monkeypatch.setattr(Workplace, "save", disturbed)
+    train(tmp_path, base)
+    assert saved > 6
+    assert capsys.readouterr().err.count("training goes on") == 3
+    assert result(tmp_path) == undisturbed
+    assert not list((tmp_path / "cache").glob("**/weights.safetensors"))
+    assert not list(store.glob("**/weights.safetensors")), "no state is left when the work is done"
 
 
 def test_another_recipe_does_not_go_on_from_these_states(
