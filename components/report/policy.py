@@ -161,5 +161,8 @@ def policy_from(values: Mapping[str, object], *, where: str, name: str | None = 
     try:
         return Policy.model_validate({**({"name": name} if name else {}), **values})
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
         raise UsageError(f"{where}: {problems}", remedy="correct the value") from error
