@@ -13,10 +13,10 @@ from components.contracts.ports import Checkpoint, Output, write_rows
 from components.contracts.rows import TextRow
 from pipelines.evaluation.materials import as_checkpoint
 
-SHAPE = {"hidden": 128, "layers": 2, "heads": 4, "context_tokens": 512}
-RECIPE = {"batch_size": 4, "block_tokens": 512, "isolated": False, "learning_rate": 2e-3, "schedule": "cosine"}
+SHAPE = {"hidden": 96, "layers": 2, "heads": 4, "context_tokens": 256}
+RECIPE = {"batch_size": 8, "block_tokens": 256, "isolated": False, "learning_rate": 2e-3, "schedule": "cosine"}
 """Measured on the State-of-the-Union addresses (1.5 million tokens): two minutes on one core."""
-MIN_OCCURRENCES = 5
+MIN_OCCURRENCES = 20
 """Of a word in the texts learned from; rarer ones share a token, or most of the model would be its table of words."""
 
 
