@@ -158,3 +158,16 @@ def test_slopes_cover_the_truth_and_data_are_rarely_given_up_wrongly(n: int, clu
     # 100 draws: a standard error of 2.2 points around 95%.
     assert np.mean(hits) >= 0.89
     assert given_up <= 0.05 * 100
+
+
+def test_few_clusters_widen_the_slopes_interval_to_students() -> None:
+    rng = np.random.default_rng(2)
+    clusters = np.repeat(np.arange(8), 50)
+    values = rng.standard_normal((400, 4)) + 0.5 * rng.standard_normal((8, 4))[clusters]
+    found = fit(Sweep.of_items(AMOUNTS, values, clusters), resamples=20_000).slope
+    x = np.log2(AMOUNTS) - np.log2(AMOUNTS).mean()
+    slopes = values.reshape(8, 50, 4).mean(axis=1) @ (x / (x @ x))
+    expected = stats.t.interval(0.95, 7, slopes.mean(), stats.sem(slopes))
+    assert found.per_doubling == pytest.approx(slopes.mean())
+    # A bootstrap of eight clusters; without the stretch it would be 22% narrower.
+    assert found.ci[1] - found.ci[0] == pytest.approx(expected[1] - expected[0], rel=0.08)

@@ -116,6 +116,14 @@ def test_a_critical_tolerance_has_its_own_demand() -> None:
     assert careful.growth > 1.5 * plain.growth
 
 
+def test_single_benchmarks_ask_for_more_items_the_more_of_them_are_tested() -> None:
+    alone = _court({"a": 0.6}, n=30).benchmarks[0].result
+    among = _court({"a": 0.6, "b": 0.0, "c": 0.0, "d": 0.0}, n=30).benchmarks[0].result
+    assert alone.n_needed is not None
+    assert among.n_needed is not None
+    assert among.n_needed > 1.1 * alone.n_needed
+
+
 def test_growth_beyond_a_plan_is_not_named() -> None:
     assert growth_needed([Demand(1e-4, 1.0, 0.025)]) is None
     assert growth_needed([Demand(1.0, MOST / 20, 0.025)]) is not None
