@@ -45,11 +45,15 @@ def report(
     checks: dsl.Input[dsl.Dataset] = None,
     overlap: dsl.Input[dsl.Dataset] = None,
     curve: dsl.Input[dsl.Dataset] = None,
+    base_replies: dsl.Input[dsl.Dataset] = None,
+    imitator_replies: dsl.Input[dsl.Dataset] = None,
+    target_replies: dsl.Input[dsl.Dataset] = None,
+    items: dsl.Input[dsl.Dataset] = None,
     registered: dsl.Input[dsl.Dataset] = None,
     seed: int = 0,
     policy: dict = {},  # noqa: B006 - kfp wants a literal
 ) -> None:
-    """Decide, and write verdict.json and report.html."""
+    """Decide, and write verdict.json, report.html and report.md."""
     from components.contracts import bind
     from components.report import step
 

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from components.contracts.verdict import Verdict
+from components.report.cost_sheet import cost_sheet
 from components.report.data_sheets import data_sheets
 from components.report.figures.arms import arms_figure
 from components.report.figures.contrast import contrast_figure
@@ -26,6 +27,7 @@ from components.report.figures.loss import loss_figure
 from components.report.figures.raw_scores import scores_figure
 from components.report.figures.style_closeness import closeness_by_arm, style_figure
 from components.report.figures.support import support_figure
+from components.report.not_measured import not_measured
 from components.report.page_inputs import (
     ExampleOutput,
     PolicyLimits,
@@ -36,6 +38,7 @@ from components.report.page_inputs import (
 )
 from components.report.preference_sheets import preference_sheets
 from components.report.reading_sheets import reading_sheets
+from components.report.row_sources import sources_of
 from components.report.sheets import Sheet, pooled_sheet, scores_sheet, style_sheet, tests_sheet
 from components.report.study_view import study_sheet
 from components.report.support_sheets import support_sheet
@@ -117,6 +120,11 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
         sheets=all_sheets(verdict),
         data_sheets=data_sheets(verdict),
         examples=[shortened(example) for example in extras.examples[:MAX_EXAMPLES]],
+        wrong=[shortened(example) for example in extras.sure_and_wrong[:MAX_EXAMPLES]],
+        unmeasured=[(gap.what, in_code(gap.remedy)) for gap in not_measured(verdict)],
+        sources=[(source, safe_href(source.href)) for source in extras.sources],
+        costs=cost_sheet(extras.costs),
+        from_rows=lambda key: sources_of(key, extras.sources),
         siblings=[(link, safe_href(link.href)) for link in extras.siblings],
         provenance=provenance_nodes(verdict.provenance),
     )
@@ -148,6 +156,14 @@ def render_study_html(
         },
         generated_at=generated_at,
         level=interval_level(limits),
+    )
+
+
+def in_code(words: str) -> Markup:
+    """Our own words with what stands between backquotes set as code."""
+    parts = words.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
     )
 
 

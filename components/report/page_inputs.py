@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.contracts.rows import Completion
 from components.contracts.training_rows import TrainingStep
 from components.contracts.verdict import Verdict
 
@@ -54,6 +55,54 @@ class ExampleOutput(_Input):
     """The target's answer."""
     note: str = ""
     """Why this example is shown."""
+    expected: str = ""
+    """What counts as right, where something does."""
+    rated: dict[str, str] = Field(default_factory=dict)
+    """Role -> what is known of its answer, in a few words."""
+
+
+class RowSource(_Input):
+    """Rows that numbers of the page come from."""
+
+    name: str
+    """Of the port or folder."""
+    rows: int
+    """How many."""
+    digest: str
+    """Of the artifact's content."""
+    href: str = ""
+    """Relative address of its folder; empty = it does not lie beside the page."""
+
+
+class CostLine(_Input):
+    """What one part of the work took."""
+
+    what: str
+    """Whose work, in words."""
+    replies: int
+    """Texts that were generated."""
+    tokens: int | None = None
+    """Tokens generated; null where the server or file did not count them."""
+    usd: float | None = None
+    """Billed by a ledger; null where no price was known."""
+
+    @classmethod
+    def of(cls, what: str, replies: Iterable[Completion], usd: object = None) -> Self:
+        """Count some replies.
+
+        Args:
+            what: Whose work.
+            replies: Their tokens are told only where all of them were counted.
+            usd: What the artifact's notes say was billed; anything but a number is unknown.
+        """
+        tokens = [row.num_tokens for row in replies]
+        known = [number for number in tokens if number is not None]
+        return cls(
+            what=what,
+            replies=len(tokens),
+            tokens=sum(known) if tokens and len(known) == len(tokens) else None,
+            usd=float(usd) if isinstance(usd, int | float) else None,
+        )
 
 
 class SiblingLink(_Input):
@@ -84,6 +133,16 @@ class ReportExtras(_Input):
     """Other verdicts of the same study."""
     course: tuple[TrainingStep, ...] = ()
     """The imitator's training, step by step; the loss is drawn."""
+    sure_and_wrong: tuple[ExampleOutput, ...] = ()
+    """Questions that the imitator answers wrongly and sure of it; the first twelve are shown."""
+    sources: tuple[RowSource, ...] = ()
+    """Rows behind the numbers."""
+    command: str = ""
+    """What to type to have the same verdict from these rows."""
+    costs: tuple[CostLine, ...] = ()
+    """What was generated, and what it cost where a ledger says so."""
+    redacted: bool = False
+    """Prompts and answers are replaced by their length and digest."""
 
 
 class StudyEntry(_Input):

@@ -1,9 +1,9 @@
-"""Scores, style profiles, judgments and support -> verdict.json and report.html."""
+"""Scores, style profiles, judgments and support -> verdict.json, report.html and report.md."""
 
 from __future__ import annotations
 
 from itertools import chain
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.ports import Checkpoint, Input, Inputs, Nothing, Output, Report
 from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
 from components.contracts.rows import (
+    Completion,
     GateCheck,
     Judgment,
     PublishedScore,
@@ -23,13 +24,14 @@ from components.contracts.rows import (
     StyleProfile,
     Support,
     SupportClaim,
+    TaskItem,
 )
 from components.contracts.sweep_rows import Cell, CellResults
 from components.contracts.training_rows import TrainingStep
 from components.report.policy import Policy
 
-VERDICT_FILE = "verdict.json"
-PAGE_FILE = "report.html"
+if TYPE_CHECKING:
+    from components.report.joining import Part
 
 
 class Params(BaseModel):
@@ -51,6 +53,8 @@ class Params(BaseModel):
     """Of every bootstrap."""
     min_matched: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
     """Least share of items that two models must share on a benchmark."""
+    redact: bool = False
+    """Put length and digest in the place of prompts and answers, on the page and in its twins."""
     provenance: dict[str, object] = Field(default_factory=dict)
     """Carried into the verdict as it is."""
 
@@ -78,18 +82,25 @@ def report(
     checks: Input[GateCheck] = Nothing(GateCheck),  # noqa: B008
     overlap: Input[Overlap] = Nothing(Overlap),  # noqa: B008
     curve: Input[TrainingStep] = Nothing(TrainingStep),  # noqa: B008
+    base_replies: Input[Completion] = Nothing(Completion),  # noqa: B008
+    imitator_replies: Input[Completion] = Nothing(Completion),  # noqa: B008
+    target_replies: Input[Completion] = Nothing(Completion),  # noqa: B008
+    items: Input[TaskItem] = Nothing(TaskItem),  # noqa: B008
     registered: Input[Registration] = Nothing(Registration),  # noqa: B008
     result: Output[Report],
     params: Params,
 ) -> Metrics:
-    """Decide and write verdict.json and report.html. An empty or absent port = not given.
+    """Decide and write verdict.json, report.html and report.md. An empty or absent port = not given.
+
+    Replies and items are for the page alone: questions that the imitator answers wrongly and sure of it.
 
     Raises:
         TouchstoneError: duplicate or contradicting rows, or a join that is too thin.
     """
+    given: dict[str, Input[Any]] = {name: port for name, port in locals().items() if isinstance(port, Input)}
     # Imported here: `touchstone --help` lists this step and must not wait for scipy.
     from components.report.decision import decide
-    from components.report.html import ReportExtras, render_html
+    from components.report.report_files import Replies, write_report
 
     threshold = support.manifest.notes.get("threshold")
     verdict = decide(
@@ -118,10 +129,12 @@ def report(
         min_matched=params.min_matched,
         provenance={**params.provenance, **_kept_to(registered, params.policy)},
     )
-    folder = result.folder
-    (folder / VERDICT_FILE).write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    extras = ReportExtras(title=params.title, course=tuple(curve.iter_rows()))
-    (folder / PAGE_FILE).write_text(render_html(verdict, extras=extras), encoding="utf-8")
+    said: dict[Part, Replies] = {
+        "base": Replies(base_scores, base_tones, base_replies),
+        "imitator": Replies(imitator_scores, imitator_tones, imitator_replies),
+        "target": Replies(target_scores, target_tones, target_replies),
+    }
+    verdict = write_report(result.folder, verdict, given, said, items, curve, title=params.title, redact=params.redact)
     result.commit(notes={"verdict": verdict.verdict, "gate": verdict.gate})
     return _metrics(verdict.pooled.all.gap_closed, verdict.style.closeness, passed=verdict.gate == "pass")
 

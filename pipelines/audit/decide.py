@@ -52,6 +52,8 @@ class Settings(BaseModel):
     """Of every bootstrap."""
     min_matched: float = 0.5
     """Least share of items two models must share; joins were checked by the same when they were read."""
+    redact: bool = False
+    """Ids of dialogues are left out of the verdict: they may be the texts themselves."""
     remarks: tuple[str, ...] = ()
     """What was noticed while reading; shown before the statistics' own warnings."""
     provenance: dict[str, object] = Field(default_factory=dict)
@@ -93,6 +95,7 @@ def decide_from(rows: Path, settings: Settings) -> Verdict:
         TouchstoneError: a changed or half-written artifact, or rows that contradict each other.
     """
     from components.report.decision import decide
+    from components.report.redaction import redact_verdict
 
     support = _port(rows, "support", Support)
     threshold = support.manifest.notes.get("threshold") if not isinstance(support, Nothing) else None
@@ -122,7 +125,8 @@ def decide_from(rows: Path, settings: Settings) -> Verdict:
         provenance=settings.provenance,
     )
     remarks = (*settings.remarks, *(line for line in verdict.warnings if line not in settings.remarks))
-    return verdict.model_copy(update={"warnings": remarks})
+    verdict = verdict.model_copy(update={"warnings": remarks})
+    return redact_verdict(verdict) if settings.redact else verdict
 
 
 def recompute(folder: Path, *, policy: str | None = None) -> Verdict:

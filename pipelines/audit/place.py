@@ -14,7 +14,7 @@ from components.contracts.errors import TouchstoneError, UsageError
 
 ROWS = "rows"
 SETTINGS = "settings"
-MEMBERS = frozenset({"verdict.json", "report.html", ROWS})
+MEMBERS = frozenset({"verdict.json", "report.html", "report.md", ROWS})
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EISDIR}
 

@@ -65,6 +65,8 @@ class AuditRequest(BaseModel):
     """Role -> the model's name."""
     title: str | None = None
     """Heading of the report."""
+    redact: bool = False
+    """Put length and digest in the place of prompts and answers, on the page and in its twins; rows/ keeps them."""
     out: Path | None = None
     """Folder to write."""
 

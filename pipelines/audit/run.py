@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.contracts import bind
 from components.contracts.errors import UsageError
 from components.contracts.ports import write_rows
-from components.contracts.rows import Completion, PublishedScore, Role, Row, TaskItem
+from components.contracts.rows import Completion, PublishedScore, Row, TaskItem
 from components.contracts.verdict import Verdict
-from components.report.page_inputs import ExampleOutput, ReportExtras
 from components.report.policy import Policy, load_policy, policy_from
 from pipelines.audit.decide import Settings, decide_from, write_settings
 from pipelines.audit.evaluations import COMPLETIONS, is_finished
 from pipelines.audit.gather import Gathered, gather
 from pipelines.audit.imitation_data import measure_data
+from pipelines.audit.page import page_extras
 from pipelines.audit.place import ROWS, staged
 from pipelines.audit.request import AuditRequest
-
-NUM_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,9 @@ def run_audit(request: AuditRequest) -> Audit:
     """
     if request.out is None:
         raise UsageError("no folder for the result", expected="--out DIR, or out: in audit.yaml")
+    # Imported here: `touchstone audit --help` must not wait for jinja2.
+    from components.report.report_files import write_pages
+
     policy = _policy(request)
     with staged(request.out) as stage:
         found = gather(request)
@@ -54,12 +54,12 @@ def run_audit(request: AuditRequest) -> Audit:
             policy=policy,
             models=dict(found.models),
             title=request.title,
+            redact=request.redact,
             remarks=tuple(remarks),
             provenance=_provenance(found),
         )
         verdict = decide_from(rows, settings)
-        (stage / "verdict.json").write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        (stage / "report.html").write_text(_page(verdict, found, request), encoding="utf-8")
+        write_pages(stage, verdict, page_extras(verdict, found, request, rows))
         write_settings(rows, settings)
     joins = [f"{join.name}: {join.matched} of {join.union} matched" for join in found.joins]
     return Audit(request.out, verdict, tuple(joins))
@@ -137,30 +137,3 @@ def _provenance(found: Gathered) -> dict[str, object]:
         "judgments_left_out": dict(found.judgments.skipped),
         "imitation_data": {"dialogues": len(found.dialogues), "removed": len(found.removed)},
     }
-
-
-def _page(verdict: Verdict, found: Gathered, request: AuditRequest) -> str:
-    from components.report.html import render_html
-
-    return render_html(verdict, extras=ReportExtras(title=request.title, examples=_examples(found)))
-
-
-def _examples(found: Gathered) -> tuple[ExampleOutput, ...]:
-    """A few prompts with all answers, drawn by hash: nobody picked them."""
-    texts: Mapping[Role, dict[str, Completion]] = {
-        role: {row.prompt_id: row for row in entry.completions} for role, entry in found.outputs.items()
-    }
-    if not texts:
-        return ()
-    shared = set.intersection(*(set(rows) for rows in texts.values()))
-    drawn = sorted(shared, key=lambda prompt: hashlib.sha256(prompt.encode()).hexdigest())[:NUM_EXAMPLES]
-    return tuple(
-        ExampleOutput(
-            prompt=texts["target"][prompt].prompt or f"prompt {prompt}",
-            base=texts["base"][prompt].text,
-            imitator=texts["imitator"][prompt].text,
-            target=texts["target"][prompt].text,
-            note="drawn at random",
-        )
-        for prompt in drawn
-    )

@@ -29,10 +29,21 @@ EXIT_GATE = 3
 @click.option("--policy", help="A policy file, or the name of a preset.  [default: study]")
 @click.option("--name", "names", multiple=True, metavar="ROLE=NAME", help="What to call a model.  [repeat]")
 @click.option("--title", help="Heading of the report.")
-@click.option("--out", type=FILE, help="Folder for verdict.json, report.html and rows/.")
+@click.option("--redact", is_flag=True, help="Keep prompts and answers out of the page, report.md and verdict.json.")
+@click.option("--out", type=FILE, help="Folder for verdict.json, report.html, report.md and rows/.")
+@click.option("--junit", type=FILE, help="Also write JUnit's XML: the gate, and a case for each benchmark.")
+@click.option("--prometheus", type=FILE, help="Also write a .prom file for a node exporter's textfile collector.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json instead of the table.")
 @click.pass_context
-def audit(ctx: click.Context, /, audit_yaml: Path | None, as_json: bool, **options: object) -> None:
+def audit(
+    ctx: click.Context,
+    /,
+    audit_yaml: Path | None,
+    as_json: bool,
+    junit: Path | None,
+    prometheus: Path | None,
+    **options: object,
+) -> None:
     """Say whether an imitator gained capability or only style, from files as they are.
 
     Outputs: AlpacaEval model_outputs.json, FastChat answers, JSONL or CSV of prompt and output. Scores:
@@ -40,17 +51,20 @@ def audit(ctx: click.Context, /, audit_yaml: Path | None, as_json: bool, **optio
     (ROLE:BENCHMARK=FILE names the benchmark of a file that does not). Judgments: AlpacaEval annotations, FastChat
     reviews. Gzip or not; told by content.
 
-    AUDIT_YAML holds the same roles as keys; options given here go before it.
+    AUDIT_YAML holds the same roles as keys; options given here go before it. In a GitHub job the verdict is also
+    appended to the summary of its step.
 
     Exit codes: 0 ok, 1 bad input, 2 usage, 3 the verdict is not among those the policy requires.
     """
+    from pipelines.audit.ci import tell_ci
     from pipelines.audit.run import run_audit
 
     result = run_audit(_request(audit_yaml, options))
     for line in result.joins:
         click.echo(line, err=True)
     show(result.verdict, as_json=as_json)
-    click.echo(f"written: {result.folder / 'report.html'} and verdict.json", err=True)
+    click.echo(f"written: {result.folder / 'report.html'}, report.md and verdict.json", err=True)
+    tell_ci(result.verdict, junit=junit, prometheus=prometheus)
     leave_by_gate(ctx, result.verdict)
 
 
@@ -78,7 +92,11 @@ def leave_by_gate(ctx: click.Context, verdict: Verdict) -> None:
 def _request(audit_yaml: Path | None, options: dict[str, object]) -> AuditRequest:
     from pipelines.audit.request import OUTPUT_ROLES, SCORE_ROLES, load_request, make_request
 
-    given = {key: value for key, value in options.items() if value not in (None, ()) and key not in ("scores", "names")}
+    given = {
+        key: value
+        for key, value in options.items()
+        if value not in (None, (), False) and key not in ("scores", "names")
+    }
     scores, names = options["scores"], options["names"]
     assert isinstance(scores, tuple)
     assert isinstance(names, tuple)

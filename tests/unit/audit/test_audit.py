@@ -24,7 +24,7 @@ def test_an_audit_writes_a_verdict_a_page_and_its_rows(given, touchstone) -> Non
     ran = touchstone(*given.arguments())
     assert ran.code == 0, ran.err
     result = given.path("result")
-    assert {p.name for p in result.iterdir()} == {"verdict.json", "report.html", "rows"}
+    assert {p.name for p in result.iterdir()} == {"verdict.json", "report.html", "report.md", "rows"}
     verdict = verdict_of(result)
     assert verdict.verdict in ran.out
     assert f"outputs: {PROMPTS} of {PROMPTS} matched" in ran.err
