@@ -9,65 +9,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from scipy import sparse
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from components.report.clustered import Codes, Floats
+from components.report.clustered import Floats
+from components.report.style_design import BLOCK_ROWS, Block, Design, Flags, Point, indicator, scaled
 
-Flags = npt.NDArray[np.bool_]
-BLOCK_ROWS = 512
-"""Rows worked on together: with 128 resamples a buffer of 512 kB, which stays in a core's cache between passes."""
 MAX_STEPS = 60
 STEP_TOLERANCE = 1e-6
 """Longest last Newton step. Convergence is quadratic: what is left after it is about its square."""
 OVERSHOOT = 0.9
 """A step after which the slope along it is more than this share of what it was, upwards, is halved."""
-
-
-class Design(NamedTuple):
-    """Rows of one regression, sorted by prompt. Rows that read the same are one row with a higher `size`."""
-
-    x: Floats
-    """(n, q) columns."""
-    y: Floats
-    """(n,) mean outcome: 1 = the first of the pair preferred, one half = tie."""
-    size: Floats
-    """(n,) votes behind the row."""
-    prompt: Codes
-    """(n,) ascending, every number from 0 to the number of prompts less one."""
-    penalty: Floats
-    """(q,) of each column: half of it times the squared coefficient is added to the negative log-likelihood."""
-    rater: Codes
-    """(n,) whose leaning the row holds; -1 = nobody's."""
-    rater_penalty: Floats
-    """(r,) of each leaning; empty = leanings are not in the model."""
-
-    @property
-    def num_prompts(self) -> int:
-        """P."""
-        return int(self.prompt[-1]) + 1
-
-
-class Point(NamedTuple):
-    """Where the fits stand, a column for each weighting."""
-
-    terms: Floats
-    """(q, b) coefficients of the columns."""
-    leanings: Floats
-    """(r, b) of the raters."""
-
-    def plus(self, step: Point) -> Point:
-        """Both added."""
-        return Point(self.terms + step.terms, self.leanings + step.leanings)
-
-    def take(self, chosen: Flags) -> Point:
-        """Some of the weightings."""
-        return Point(self.terms[:, chosen], self.leanings[:, chosen])
-
-    def lengths(self) -> Floats:
-        """(b,) largest coefficient."""
-        longest: Floats = np.abs(np.concatenate([self.terms, self.leanings])).max(axis=0)
-        return longest
 
 
 class Fits(NamedTuple):
@@ -92,57 +43,17 @@ class _Slopes(NamedTuple):
     """(r, q, b) of leanings with terms."""
 
 
-class _Block(NamedTuple):
-    """Some rows, laid out for the products that every step takes."""
+class _Sums(NamedTuple):
+    """Sums over rows, a column for each weighting (or prompt)."""
 
-    x: Floats
-    """(rows, q)"""
-    across: Floats
-    """(q, rows)"""
-    products: Floats
-    """(q (q + 1) / 2, rows) of every two columns."""
-    size: Floats
-    """(rows, 1)"""
-    prompt: Codes
-    """(rows,)"""
-    voices: sparse.csr_array
-    """(r, rows), 1 where the row holds the rater's leaning."""
-    heard: sparse.csr_array
-    """(rows, r), the same lying down."""
-    mixed: sparse.csr_array
-    """((q + 1) r, rows): voices, then voices times each column."""
-
-    @classmethod
-    def of(cls, design: Design, voices: sparse.csr_array, part: slice) -> _Block:
-        """The block of some of the design's rows."""
-        x, own = design.x[part], voices[:, part]
-        one, other = np.triu_indices(x.shape[1])
-        return cls(
-            x=x,
-            across=np.ascontiguousarray(x.T),
-            products=np.ascontiguousarray((x[:, one] * x[:, other]).T),
-            size=design.size[part, None],
-            prompt=design.prompt[part],
-            voices=own,
-            heard=own.T.tocsr(),
-            mixed=sparse.vstack([own, *(_scaled(own, column) for column in x.T)]).tocsr(),
-        )
-
-    def shares(self, weights: Floats, at: Point) -> tuple[Floats, Floats]:
-        """c m p and c m p (1 - p), each (rows, b)."""
-        share = self.x @ -at.terms
-        if len(at.leanings):
-            share -= self.heard @ at.leanings
-        with np.errstate(over="ignore"):  # exp(710) is infinite and its reciprocal the 0 that is meant
-            np.exp(share, out=share)
-        share += 1
-        np.reciprocal(share, out=share)
-        expected = weights[self.prompt]
-        expected *= self.size
-        expected *= share
-        share *= expected
-        np.subtract(expected, share, out=share)
-        return expected, share
+    terms: Floats
+    """(q, b) of c m p times each column."""
+    leanings: Floats
+    """(r, b) of c m p by rater."""
+    upper: Floats
+    """(q (q + 1) / 2, b) of c m p (1 - p) times every two columns."""
+    by_rater: Floats
+    """((q + 1) r, b) of c m p (1 - p) by rater, then times each column."""
 
 
 class Solver:
@@ -157,15 +68,14 @@ class Solver:
 
     def __init__(self, design: Design) -> None:
         self.design = design
-        n, q = design.x.shape
-        self._rows, self._columns = np.triu_indices(q)
-        voices = _indicator(design.rater, len(design.rater_penalty))
-        self._blocks = [_Block.of(design, voices, slice(i, i + BLOCK_ROWS)) for i in range(0, n, BLOCK_ROWS)]
+        n = len(design.y)
+        self._rows, self._columns = np.triu_indices(design.x.shape[1])
+        self._whole = Block.of(design, slice(n))
+        self._blocks = [Block.of(design, slice(i, i + BLOCK_ROWS)) for i in range(0, n, BLOCK_ROWS)]
+        self._starts = np.flatnonzero(np.diff(design.prompt, prepend=-1))
+        self._prompts = indicator(design.prompt, len(self._starts)).T.tocsr()
         # What the outcomes add to the slopes stays the same from step to step.
-        known = design.size * design.y
-        starts = np.flatnonzero(np.diff(design.prompt, prepend=-1))
-        self._won = np.add.reduceat(known * design.x.T, starts, axis=1)
-        self._won_by_rater = _scaled(voices, known) @ _indicator(design.prompt, len(starts)).T
+        self._won = self._by_prompt(design.size * design.y, np.zeros(n))
 
     def whole(self) -> Fits:
         """The fit to every prompt once."""
@@ -179,10 +89,16 @@ class Solver:
             weights: (P, b), how often each prompt counts.
             start: One column: near the answer, as the fit to all prompts is to a resample's.
         """
+        # The products are small: BLAS's own threads win a little on idle cores and wait for each other on busy ones
+        # (measured: 0.3 s alone, 18 s with two threads on two cores that others used).
+        with threadpool_limits(limits=1, user_api="blas"):
+            return self._fit(weights, start)
+
+    def _fit(self, weights: Floats, start: Point) -> Fits:
         b = weights.shape[1]
         at = Point(np.repeat(start.terms, b, axis=1), np.repeat(start.leanings, b, axis=1))
         found = Fits(Point(at.terms.copy(), at.leanings.copy()), np.zeros(b, dtype=np.bool_))
-        slopes = self._slopes(weights, at)
+        slopes = self._first_slopes(weights, at, start)
         step = _newton(slopes)
         whole: Flags = np.ones(b, dtype=np.bool_)
         active = np.arange(b)
@@ -203,37 +119,49 @@ class Solver:
             step = _choose(whole, _newton(slopes), Point(step.terms / 2, step.leanings / 2))
         return found
 
+    def _first_slopes(self, weights: Floats, at: Point, start: Point) -> _Slopes:
+        """The slopes while all weightings stand at one point: each prompt's rows are added up once for all of them."""
+        expected, information = self._whole.shares(np.ones((self.design.num_prompts, 1)), start)
+        sums = self._by_prompt(expected[:, 0], information[:, 0])
+        return self._assembled(weights, at, _Sums(*(part @ weights for part in sums)))
+
+    def _by_prompt(self, expected: Floats, information: Floats) -> _Sums:
+        """Sums over the rows of each prompt, (..., P)."""
+        rows = self._whole
+        return _Sums(
+            np.add.reduceat(rows.across * expected, self._starts, axis=1),
+            scaled(rows.voices, expected) @ self._prompts,
+            np.add.reduceat(rows.products * information, self._starts, axis=1),
+            scaled(rows.mixed, information) @ self._prompts,
+        )
+
     def _slopes(self, weights: Floats, at: Point) -> _Slopes:
-        design, b = self.design, weights.shape[1]
-        q, r = at.terms.shape[0], at.leanings.shape[0]
-        terms, leanings = design.penalty[:, None] * at.terms, design.rater_penalty[:, None] * at.leanings
-        terms -= self._won @ weights
-        leanings -= self._won_by_rater @ weights
-        upper, by_rater = np.zeros((len(self._rows), b)), np.zeros(((q + 1) * r, b))
+        (q, b), r = at.terms.shape, len(at.leanings)
+        sums = _Sums(*(np.zeros((rows, b)) for rows in (q, r, len(self._rows), (q + 1) * r)))
         for block in self._blocks:
             expected, information = block.shares(weights, at)
-            terms += block.across @ expected
-            upper += block.products @ information
+            sums.terms[:] += block.across @ expected
+            sums.upper[:] += block.products @ information
             if r:
-                leanings += block.voices @ expected
-                by_rater += block.mixed @ information
-        spread, mixed = by_rater[:r], by_rater[r:].reshape(q, r, b).transpose(1, 0, 2)
+                sums.leanings[:] += block.voices @ expected
+                sums.by_rater[:] += block.mixed @ information
+        return self._assembled(weights, at, sums)
+
+    def _assembled(self, weights: Floats, at: Point, sums: _Sums) -> _Slopes:
+        design, (q, b), r = self.design, at.terms.shape, len(at.leanings)
         square = np.empty((b, q, q))
-        square[:, self._rows, self._columns] = upper.T
-        square[:, self._columns, self._rows] = upper.T
+        square[:, self._rows, self._columns] = sums.upper.T
+        square[:, self._columns, self._rows] = sums.upper.T
         square[:, np.arange(q), np.arange(q)] += design.penalty
-        return _Slopes(Point(terms, leanings), square, spread + design.rater_penalty[:, None], mixed)
-
-
-def _indicator(rater: Codes, num_raters: int) -> sparse.csr_array:
-    """(r, n), 1 where a row holds the rater's leaning."""
-    rows = np.flatnonzero(rater >= 0) if num_raters else np.empty(0, dtype=np.int64)
-    return sparse.csr_array((np.ones(len(rows)), (rater[rows], rows)), shape=(num_raters, len(rater)))
-
-
-def _scaled(matrix: sparse.csr_array, columns: Floats) -> sparse.csr_array:
-    """The matrix with every column times a number."""
-    return sparse.csr_array((matrix.data * columns[matrix.indices], matrix.indices, matrix.indptr), shape=matrix.shape)
+        return _Slopes(
+            first=Point(
+                sums.terms - self._won.terms @ weights + design.penalty[:, None] * at.terms,
+                sums.leanings - self._won.leanings @ weights + design.rater_penalty[:, None] * at.leanings,
+            ),
+            square=square,
+            spread=sums.by_rater[:r] + design.rater_penalty[:, None],
+            mixed=sums.by_rater[r:].reshape(q, r, b).transpose(1, 0, 2),
+        )
 
 
 def _newton(slopes: _Slopes) -> Point:

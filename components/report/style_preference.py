@@ -24,7 +24,8 @@ from components.contracts.verdict import Interval
 from components.report.clustered import Codes, Floats
 from components.report.quantiles import t_cdf, t_quantile
 from components.report.resampling import drawn_weights
-from components.report.style_fit import Fits, Point, Solver
+from components.report.style_design import Point
+from components.report.style_fit import Fits, Solver
 from components.report.style_rows import SAME, StyleRows, beside, style_rows, surface
 
 RIDGE = 1.0

@@ -17,7 +17,8 @@ from components.contracts.preference_rows import StyleFeatures
 from components.contracts.rows import Judgment
 from components.report.preference import preferences
 from components.report.resampling import drawn_weights
-from components.report.style_fit import Design, Solver
+from components.report.style_design import Design
+from components.report.style_fit import Solver
 from components.report.style_preference import adjust
 from components.report.style_rows import FEATURES, style_rows, surface
 from components.report.voices import turned
