@@ -21,6 +21,8 @@ from pipelines.validity.worlds import WORLDS, World
 VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
 NUM_STYLES = 8
 """Sets of profiles drawn for a world; every data set uses one of them. Styles decide by a wide margin here."""
+LEAST_COVERAGE = 0.93
+"""Promised of intervals at a nominal 95%, in every world of which anything is promised."""
 MOST_GROWTH = 200.0
 """Data sets beyond this growth are not drawn: they would take longer than everything else together."""
 
@@ -87,17 +89,22 @@ def rates_of(world: World, num_worlds: int, rng: np.random.Generator, num_by_row
         on_par += unpaired_parity(drawn)
         judged += judged_as_good(rng)
     shares = {word: verdicts[word] / num_worlds for word in VERDICTS}
+    covered = [float(np.mean(found)) if found else None for found in hits.values()]
+    promises = {str(promise): promise.is_kept(shares[promise.word]) for promise in world.promises}
+    if promises:
+        least = min(share for share in covered if share is not None)
+        promises[f"coverage at least {LEAST_COVERAGE:.0%}"] = least >= LEAST_COVERAGE
     return ErrorRates(
         world=world.name,
         num_worlds=num_worlds,
         num_by_rows=min(num_by_rows, num_worlds),
         shares=shares,
-        coverage_delta=float(np.mean(hits["delta"])),
-        coverage_gap_closed=float(np.mean(hits["closed"])) if hits["closed"] else None,
+        coverage_delta=covered[0] or 0.0,
+        coverage_gap_closed=covered[1],
         naive_gain=gains / num_worlds,
         naive_parity=on_par / num_worlds,
         naive_judge=judged / num_worlds if world.styled else None,
-        promises={str(promise): promise.is_kept(shares[promise.word]) for promise in world.promises},
+        promises=promises,
     )
 
 

@@ -11,6 +11,11 @@ from pipelines.validity.naive import Votes, votes
 from pipelines.validity.rates import ErrorRates, NeededRates, needed_rates, rates_of
 from pipelines.validity.worlds import SMALL, WORLDS
 
+LEAST_SETTLED = 0.80
+"""Promised of the items that an INCONCLUSIVE verdict asks for."""
+FEWEST = 100
+"""Items of a benchmark from which that is promised; from fewer the estimates planned with are too rough."""
+
 
 @dataclass(frozen=True)
 class Proof:
