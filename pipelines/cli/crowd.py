@@ -14,7 +14,7 @@ COMMANDS = {
     "close": ("pipelines.cli.crowd_study:close", "Take no more votes."),
     "open": ("pipelines.cli.crowd_study:open_again", "Take votes again."),
     "export": ("pipelines.cli.crowd_study:export", "Votes as judgments."),
-    "sheet": ("pipelines.cli.crowd_files:sheet", "Pairs for people who rate in a spreadsheet, a batch or Label Studio."),
+    "sheet": ("pipelines.cli.crowd_files:sheet", "Pairs for who rates in a spreadsheet, a batch or Label Studio."),
     "import": ("pipelines.cli.crowd_files:import_ratings", "Their ratings back as judgments."),
     "estimate": ("pipelines.cli.crowd_pay:estimate", "People, hours and money that a study takes."),
     "pay": ("pipelines.cli.crowd_pay:pay", "What raters are owed for their time."),
