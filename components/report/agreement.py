@@ -35,7 +35,7 @@ def agreement(voices: Voices, *, alpha: float, resamples: int, seed: int) -> Agr
         value = krippendorff_alpha(several)
         interval = alpha_interval(several, alpha=alpha, resamples=resamples, seed=seed)
         if interval is None:
-            reasons.append("all voices agree on every item: resampling them shows no spread of alpha")
+            reasons.append("no interval of alpha: resampled items show no spread")
     fleiss = fleiss_kappa(several)
     if len(several) and fleiss is None and value is not None:
         reasons.append("Fleiss' kappa: items have different numbers of voices")

@@ -57,6 +57,8 @@ def adjust(
         seed: Of the bootstrap.
         ridge: Penalty on the style terms.
     """
+    if pair[0] == pair[1]:
+        return _unknown(f"{pair[0]} was compared with itself", ridge, 0)
     rows = style_rows(judgments, surface(features), pair)
     if rows is None:
         return _unknown("no vote on this pair has style features of both outputs", ridge, 0)

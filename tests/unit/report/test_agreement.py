@@ -105,6 +105,7 @@ def test_full_agreement_is_one_without_an_interval() -> None:
     result = agreement(voices, alpha=0.05, resamples=200, seed=0)
     assert (result.raw, result.alpha, result.fleiss) == (1.0, 1.0, 1.0)
     assert result.alpha_ci is None
+    assert result.reason == "no interval of alpha: resampled items show no spread"
 
 
 def test_different_numbers_of_voices_have_no_fleiss() -> None:

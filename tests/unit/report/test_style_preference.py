@@ -284,6 +284,13 @@ def test_votes_that_hold_no_regression_say_why(
     assert reason in result.reason
 
 
+def test_a_model_compared_with_itself_is_no_preference() -> None:
+    features = outputs(50)
+    rows = [row.model_copy(update={"opponent": "imitator"}) for row in votes(features)]
+    result = adjust(rows, features, ("imitator", "imitator"), alpha=0.05, resamples=50, seed=0)
+    assert (result.raw, result.reason) == (None, "imitator was compared with itself")
+
+
 def test_outputs_that_look_alike_leave_the_preference_as_it_is() -> None:
     features = [row.model_copy(update=dict.fromkeys(FEATURES, 3)) for row in outputs(60)]
     result = _adjusted(votes(features, strength=1.0), features)
