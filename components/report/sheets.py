@@ -33,6 +33,8 @@ class Cell:
     note: int | None = None
     tone: str = ""
     """CSS class of a label that carries a judgement."""
+    href: str = ""
+    """Where the text leads; a relative address."""
 
 
 @dataclass(frozen=True)

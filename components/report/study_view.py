@@ -41,13 +41,14 @@ def _cells(entry: StudyEntry, names: Sequence[str], notes: Notes) -> tuple[Cell,
     return (
         Cell(entry.name),
         Cell(VERDICT_TITLES[verdict.verdict], tone=verdict.verdict),
-        *(_gap_cell(result_of(entry, name), notes) for name in names),
+        *(gap_cell(result_of(entry, name), notes) for name in names),
         notes.cell(verdict.style.closeness, ratio, verdict.style.reason or "style was not measured", verdict.style.ci),
         notes.cell(first.at_least_target if first else None, percent, "no judgments", first.ci if first else None),
     )
 
 
-def _gap_cell(result: BenchmarkResult | None, notes: Notes) -> Cell:
+def gap_cell(result: BenchmarkResult | None, notes: Notes) -> Cell:
+    """The share of one benchmark's gap that was closed, or why there is none."""
     if result is None:
         return notes.cell(None, ratio, "not measured in this arm")
     return notes.cell(result.gap_closed, ratio, result.gap_closed_reason or "no reason recorded", result.gap_closed_ci)

@@ -1,0 +1,1 @@
+"""Finished verdicts, wherever they lie, on one page."""
