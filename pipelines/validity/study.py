@@ -37,9 +37,16 @@ class Proof:
     @property
     def broken(self) -> list[str]:
         """Promises that were not kept, as `world: promise`."""
-        return [
+        enough = {world.name for world in SMALL if min(task.n for task in world.tasks) >= FEWEST}
+        found = [
             f"{rate.world}: {promise}" for rate in self.rates for promise, kept in rate.promises.items() if not kept
         ]
+        found += [
+            f"{rate.world}: items asked for settle at least {LEAST_SETTLED:.0%}"
+            for rate in self.needed
+            if rate.world in enough and rate.settled is not None and rate.settled < LEAST_SETTLED
+        ]
+        return found
 
     def document(self) -> dict[str, object]:
         """As JSON writes it; rates to four digits, or a table kept in a repository changes with every machine."""
