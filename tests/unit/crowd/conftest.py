@@ -1,7 +1,6 @@
 """Studies to rate, on SQLite and on a real PostgreSQL."""
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ from sqlalchemy import URL, make_url
 
 from components.crowd.database import Store, open_database
 from tests.unit.crowd.postgres import PostgreSQL, programs
-
-NUMBER = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +19,18 @@ def postgresql() -> Iterator[PostgreSQL]:
     server.remove()
 
 
+@pytest.fixture(scope="session")
+def postgresql_url(postgresql: PostgreSQL) -> URL:
+    return postgresql.database("crowd")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
     """Address of an empty database of each kind."""
     if request.param == "sqlite":
         return make_url(f"sqlite:///{tmp_path / 'crowd.db'}")
     server: PostgreSQL = request.getfixturevalue("postgresql")
-    return server.database(f"crowd_{next(NUMBER)}")
+    return server.emptied(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture

@@ -57,6 +57,16 @@ class PostgreSQL:
         self.stop()
         shutil.rmtree(self.folder)
 
+    def emptied(self, url: URL) -> URL:
+        """The database without its tables: much quicker than a fresh one."""
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("set lock_timeout = '10s'"))
+            connection.execute(text("drop schema public cascade"))
+            connection.execute(text("create schema public"))
+        engine.dispose()
+        return url
+
     def database(self, name: str) -> URL:
         """Address of a fresh database."""
         server = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
