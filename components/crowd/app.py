@@ -12,6 +12,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, NoResultFound, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
 from components.contracts.errors import TouchstoneError
@@ -91,9 +92,11 @@ def _failures(app: FastAPI) -> None:
     """What people see when something is wrong."""
 
     @app.exception_handler(DBAPIError)
-    def unsaved(request: Request, error: DBAPIError) -> Response:
-        # Without the statement's values: they hold outputs and pseudonyms.
-        LOG.error("%s %s: %s", request.method, request.scope.get("route"), type(error.orig).__name__)
+    @app.exception_handler(NoConnectionFree)
+    def unsaved(request: Request, error: DBAPIError | NoConnectionFree) -> Response:
+        # Without the statement's values and the address: they hold outputs, pseudonyms, and raters' keys.
+        route = getattr(request.scope.get("route"), "path", "?")
+        LOG.error("%s %s: %s", request.method, route, type(getattr(error, "orig", error)).__name__)
         return message(
             "That could not be saved",
             "The service is busy or its database away. Please reload this page in a moment, or go back and press the "

@@ -3,7 +3,7 @@
 DATABASE_URL                 the database (see `database`)
 TOUCHSTONE_CROWD_SECRET      signs links and forms, and keys the hashes of identities
 TOUCHSTONE_CROWD_PASSWORD    opens the admin's pages: in clear, or as `touchstone crowd password` prints it
-TOUCHSTONE_CROWD_FRAMES      sites that may show the rater's page in a frame, with blanks between them
+TOUCHSTONE_CROWD_FRAMES      sites that may frame the rater's page, with blanks between them; `mturk` = Mechanical Turk's
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ def read_settings(url: URL, environment: Mapping[str, str] = os.environ) -> Sett
     Raises:
         UsageError: a secret is too short, or a frame is no site.
     """
-    frames = tuple((environment.get(FRAMES) or "").split())
+    words = (environment.get(FRAMES) or "").split()
+    frames = tuple(frame for word in words for frame in (MTURK_FRAMES if word == "mturk" else (word,)))
     for frame in frames:
         parts = urlsplit(frame)
         if parts.scheme not in {"https", "http"} or not parts.hostname or parts.path.strip("/") or ";" in frame:
-            raise UsageError(f"{FRAMES} holds {frame!r}", expected="sites such as https://www.mturk.com")
+            raise UsageError(f"{FRAMES} holds {frame!r}", expected="mturk, or sites such as https://www.example.org")
     return Settings(_secret(url, environment), environment.get(PASSWORD) or None, frames)
 
 

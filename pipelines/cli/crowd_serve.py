@@ -22,8 +22,15 @@ LAPTOP_DAYS = 14.0
     help="Pairs (an artifact or JSON lines) to make a study of; the same file again goes on with the same study.",
 )
 @click.option("--name", help="Name of that study; default: the file's.")
+@click.option(
+    "--design",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="YAML of that study's quotas and rules (docs/crowd.md).",
+)
 @click.option("--raters", type=click.IntRange(0, 500), default=3, show_default=True, help="Links to print for it.")
-def serve(host: str, port: int, url: str | None, study: Path | None, name: str | None, raters: int) -> None:
+def serve(
+    host: str, port: int, url: str | None, study: Path | None, name: str | None, design: Path | None, raters: int
+) -> None:
     """Serve the raters' page until Ctrl-C.
 
     With --study all of it happens at once: the study is made and the links to its raters' pages are printed.
@@ -40,7 +47,7 @@ def serve(host: str, port: int, url: str | None, study: Path | None, name: str |
     else:
         click.echo(f"admin    {url}/admin")
     if study is not None:
-        made = desk.create(study, name or study.stem)
+        made = desk.create(study, name or study.stem, design)
         click.echo(f"study    {made}")
         for number, token in enumerate(desk.invite(made, [f"rater-{n}" for n in range(1, raters + 1)], LAPTOP_DAYS), 1):
             click.echo(f"rater {number}  {url}/r/{token}")

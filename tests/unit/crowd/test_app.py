@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import create_engine
 
 from components.contracts.errors import UsageError
 from components.crowd.app import REQUESTS, SECONDS, create_app
 from components.crowd.database import database_url, open_database
+from components.crowd.invitations import rater_token
 from components.crowd.settings import read_settings
 from tests.unit.crowd.studies import SETTINGS
 
@@ -165,6 +167,25 @@ def test_settings_that_would_open_the_service_are_refused(tmp_path: Path, name: 
     url = database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'crowd.db'}"})
     with pytest.raises(UsageError, match=name):
         read_settings(url, {name: value})
+
+
+def test_frames_may_be_named_by_their_site_or_as_mechanical_turks(tmp_path: Path) -> None:
+    url = database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'crowd.db'}"})
+    frames = read_settings(url, {"TOUCHSTONE_CROWD_FRAMES": "https://a.example mturk"}).frames
+    assert frames[0] == "https://a.example"
+    assert {"https://worker.mturk.com", "https://workersandbox.mturk.com"} < set(frames)
+
+
+def test_a_crowded_database_is_said_as_such(tmp_path: Path) -> None:
+    url = database_url({"DATABASE_URL": f"sqlite:///{tmp_path / 'crowd.db'}"})
+    engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    with TestClient(create_app(engine, SETTINGS), raise_server_exceptions=False) as client:
+        token = rater_token(SETTINGS.secret, "somebody", 9e9)
+        assert client.get(f"/r/{token}").status_code == 410
+        with engine.connect():
+            answer = client.get(f"/r/{token}")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    engine.dispose()
 
 
 def test_the_command_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
