@@ -62,8 +62,8 @@ def open_database(url: URL) -> Engine:
     try:
         if url.get_backend_name() == "sqlite":
             return _sqlite(url)
-        # A lost server must fail a readiness probe within its timeout rather than hang it. As many connections as threads
-        # that answer; two servers stay below PostgreSQL's 100. Whether one still lives is found out by using it (`run`).
+        # A lost server must fail a readiness probe within its timeout rather than hang it. As many connections as
+        # threads that answer; two servers stay below PostgreSQL's 100. Whether one lives is found by using it (`run`).
         return create_engine(url, pool_size=20, max_overflow=20, connect_args={"connect_timeout": CONNECT_SECONDS})
     except (NoSuchModuleError, ImportError) as error:
         raise UsageError(

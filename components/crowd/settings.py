@@ -3,7 +3,7 @@
 DATABASE_URL                 the database (see `database`)
 TOUCHSTONE_CROWD_SECRET      signs links and forms, and keys the hashes of identities
 TOUCHSTONE_CROWD_PASSWORD    opens the admin's pages: in clear, or as `touchstone crowd password` prints it
-TOUCHSTONE_CROWD_FRAMES      sites that may frame the rater's page, with blanks between them; `mturk` = Mechanical Turk's
+TOUCHSTONE_CROWD_FRAMES      sites that may frame the rater's page, with blanks between; `mturk` = Mechanical Turk's
 """
 
 from __future__ import annotations

@@ -40,17 +40,17 @@ def serve(
 
     desk = open_desk()
     url = (url or f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}").rstrip("/")
+    if study is not None:
+        made = desk.create(study, name or study.stem, design)
+        click.echo(f"study    {made}")
+        for number, token in enumerate(desk.invite(made, [f"rater-{n}" for n in range(1, raters + 1)], LAPTOP_DAYS), 1):
+            click.echo(f"rater {number}  {url}/r/{token}")
     settings = desk.settings
     if settings.password is None:
         settings = settings._replace(password=secrets.token_urlsafe(12))
         click.echo(f"admin    {url}/admin   password {settings.password}   (for this run)")
     else:
         click.echo(f"admin    {url}/admin")
-    if study is not None:
-        made = desk.create(study, name or study.stem, design)
-        click.echo(f"study    {made}")
-        for number, token in enumerate(desk.invite(made, [f"rater-{n}" for n in range(1, raters + 1)], LAPTOP_DAYS), 1):
-            click.echo(f"rater {number}  {url}/r/{token}")
     serve_until_stopped(desk.store.engine, settings, host, port)
 
 
