@@ -100,6 +100,8 @@ def taken_sheet(rows: Sequence[Attribution]) -> Sheet:
     )
     body = []
     for name in _names(rows):
+        if name == "majority":  # takes nothing or everything for the target's
+            continue
         by_role = {row.author: row for row in rows if row.classifier == name}
         cells = [Cell(CLASSIFIERS[name])]
         for role in roles:

@@ -17,6 +17,7 @@ from pipelines.local.runner import run_compiled
 from pipelines.style_attribution.pipeline import NAME
 from pipelines.style_attribution.presets import AttributionConfig
 
+EMBEDDER = "the embedded world's judge, which wrote none of the answers"
 OUTPUT, APART, VERDICT = "Output", "told_apart", "verdict"
 
 

@@ -71,7 +71,7 @@ def sotu(file: Path | None, as_json: bool, **given: Any) -> None:
     from pipelines.attribution.sources import sotu_file
 
     found = attribute_texts(file or sotu_file(), _asked(given))
-    _tell(found, "Who gave the address?", as_json, cited=CITED)
+    _tell(found, "Who gave the address?", as_json, note=CITED)
 
 
 @attribution.command()
@@ -111,18 +111,39 @@ def answers(
     _tell(attribute_answers(named, _asked(given), prompts=prompts), "Whose answer is this?", as_json)
 
 
+@attribution.command()
+@click.option("--preset", default="smoke", show_default=True, help="Named configuration of style_attribution.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option("--plain", is_flag=True, help="Give the target no style of its own (a control).")
+@click.option("--out", required=True, type=PLACE, help="Folder of the run; the same goes on where it was stopped.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+def world(preset: str, seed: int, plain: bool, out: Path, as_json: bool) -> None:
+    """Run the whole question on the embedded world: train an imitator, decide, and ask whose its answers are.
+
+    The verdict says whether capability was gained, the attribution whether the target's style was.
+    """
+    from pipelines import catalog
+    from pipelines.attribution.run import Found
+    from pipelines.attribution.world import EMBEDDER, run_world
+
+    made = run_world(catalog.preset("style_attribution", preset, seed=seed, plain=plain), out)
+    verdict = f"verdict {made.verdict.verdict}: {made.verdict.reason}"
+    found = Found(out, made.rows, made.apart, (), EMBEDDER)
+    _tell(found, "Whose answer is this?", as_json, note=f"{verdict} Report: {made.report}")
+
+
 def _asked(given: dict[str, Any]) -> Asked:
     from pipelines.attribution.run import Asked
 
     return Asked(**given)
 
 
-def _tell(found: Found, title: str, as_json: bool, *, cited: str = "") -> None:
+def _tell(found: Found, title: str, as_json: bool, *, note: str = "") -> None:
     from components.report.attribution_page import render_attribution_html
     from pipelines.attribution.run import PAGE
 
     page = render_attribution_html(
-        found.rows, found.points, apart=found.apart, title=title, model=found.model, note=cited
+        found.rows, found.points, apart=found.apart, title=title, model=found.model, note=note
     )
     (found.folder / PAGE).write_text(page, encoding="utf-8")
     if as_json:
@@ -132,8 +153,8 @@ def _tell(found: Found, title: str, as_json: bool, *, cited: str = "") -> None:
     click.echo("\n".join(_models(found) if found.apart else _authors(found.rows)))
     if found.model:
         click.echo(f"embeddings: {found.model}")
-    if cited:
-        click.echo(cited)
+    if note:
+        click.echo(note)
     click.echo(f"page: {found.folder / PAGE}")
 
 

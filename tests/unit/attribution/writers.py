@@ -13,8 +13,45 @@ from components.contracts import bind
 from components.contracts.attribution_rows import AttributedText, Attribution, AuthoredText, Embedding, MapPoint
 from components.contracts.ports import Input, write_rows
 
-COMMON = "the a of to and in is that it was for on are with as his they be at one have this from".split()
-SUBJECTS = "river stone market letter engine harvest teacher window signal forest bridge paper".split()
+COMMON = [
+    "the",
+    "a",
+    "of",
+    "to",
+    "and",
+    "in",
+    "is",
+    "that",
+    "it",
+    "was",
+    "for",
+    "on",
+    "are",
+    "with",
+    "as",
+    "his",
+    "they",
+    "be",
+    "at",
+    "one",
+    "have",
+    "this",
+    "from",
+]
+SUBJECTS = [
+    "river",
+    "stone",
+    "market",
+    "letter",
+    "engine",
+    "harvest",
+    "teacher",
+    "window",
+    "signal",
+    "forest",
+    "bridge",
+    "paper",
+]
 HABITS = {"base": ("perhaps", "quite"), "target": ("overall", "indeed"), "nobody": ()}
 
 
