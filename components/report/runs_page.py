@@ -117,11 +117,13 @@ def filters(entries: Sequence[StudyEntry]) -> list[Filter]:
 def remarks(entries: Sequence[StudyEntry]) -> list[str]:
     """What a reader must know before setting one run beside another."""
     found = []
-    if len({entry.verdict.policy.digest for entry in entries}) > 1:
-        names = sorted({entry.verdict.policy.name for entry in entries})
+    rules = {entry.verdict.policy.digest: entry.verdict.policy.name for entry in entries}
+    if len(rules) > 1:
+        names = Counter(rules.values())
+        listed = and_list([f"{name} in {n} versions" if n > 1 else name for name, n in sorted(names.items())])
         found.append(
-            f"The runs were decided by different rules ({and_list(names)}); touchstone verdict DIR --policy NAME says"
-            " what other rules make of one."
+            f"The runs were decided by different rules ({listed}); touchstone verdict DIR --policy NAME says what other"
+            " rules make of one."
         )
     for role in ("target", "base"):
         models = Counter(model_names(entry.verdict)[role] for entry in entries)

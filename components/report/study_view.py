@@ -50,5 +50,5 @@ def _cells(entry: StudyEntry, names: Sequence[str], notes: Notes) -> tuple[Cell,
 def gap_cell(result: BenchmarkResult | None, notes: Notes) -> Cell:
     """The share of one benchmark's gap that was closed, or why there is none."""
     if result is None:
-        return notes.cell(None, ratio, "not measured in this arm")
+        return notes.cell(None, ratio, "not measured here")
     return notes.cell(result.gap_closed, ratio, result.gap_closed_reason or "no reason recorded", result.gap_closed_ci)

@@ -143,8 +143,10 @@ def _within(made: Sequence[SupportSlope]) -> str:
         return ""
     clear = [s for s in drawn if s.slope_ci is not None and not s.slope_ci[0] <= 0 <= s.slope_ci[1]]
     if not clear:
-        them = drawn[0].benchmark if len(drawn) == 1 else "any benchmark"
-        return f"Within {them}, items nearer to the data did not measurably gain more or less than others."
+        if len(drawn) > 1:
+            return "Within no benchmark did items nearer to the data measurably gain more or less than others."
+        (only,) = drawn
+        return f"Within {only.benchmark}, items nearer to the data did not measurably gain more or less than others."
     told = [f"{_per_step(s.slope)} points on {s.benchmark} ({_interval(s.slope_ci)})" for s in clear]
     return f"Within benchmarks, each {STEP:g} of support goes with a change of {and_list(told)}."
 

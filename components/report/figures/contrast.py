@@ -13,13 +13,16 @@ from components.contracts.verdict import Interval, PreferenceResult, Verdict
 from components.report.figures.frame import NAME_SIZE, NOTE_SIZE, Drawing, Layout, picture
 from components.report.figures.marks import whisker
 from components.report.figures.scale import Scale, domain
-from components.report.figures.svg import Svg, fit, group, line, rect, text, text_width, title
+from components.report.figures.svg import Svg, fit, group, line, rect, text, text_width, title, wrap
 from components.report.wording import count, distinct_pools, finite, finite_interval, interval, percent, ratio
 
 MOST_SOURCES = 6
 BAR = 24.0
 ROW = 66.0
 HEADING = 30.0
+LINE = 18.0
+HEADING_SIZE = 1.08 * NAME_SIZE
+"""Bold letters are a little wider than the table of widths says."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +135,10 @@ def _draw(blocks: Sequence[ContrastBlock], layout: Layout) -> Drawing:
     y = 0.0
     parts: list[Svg] = []
     for block in blocks:
-        words = fit(block.heading, layout.width, NAME_SIZE)
-        parts.append(text(0, y + 20, words, "name strong", full=block.heading))
-        y += HEADING
+        for words in wrap(block.heading, layout.width, HEADING_SIZE):
+            parts.append(text(0, y + 20, words, "name strong", full=block.heading))
+            y += LINE
+        y += HEADING - LINE
         for bar in block.bars:
             parts.append(_bar(bar, scale, layout, y))
             y += ROW

@@ -13,7 +13,7 @@ from components.report.figures.svg import Svg, element, fit, group, line, text, 
 from components.report.wording import count, interval, points, ratio
 
 PANEL = 170.0
-HEAD = 44.0
+HEAD = 58.0
 FOOT = 52.0
 LEFT = 44.0
 MOST_PANELS = 8
@@ -21,8 +21,8 @@ MOST_PANELS = 8
 
 
 def support_figure(made: SupportMap | None) -> Svg:
-    """The panels, or nothing where no item's support was measured."""
-    drawn = [s for s in made.benchmarks if s.bins][:MOST_PANELS] if made else []
+    """The panels, or nothing where no benchmark has a line; the table says why."""
+    drawn = [s for s in made.benchmarks if s.slope is not None][:MOST_PANELS] if made else []
     if not drawn:
         return Svg("")
     said = " ".join(f"{s.benchmark}: {_line_words(s)}; {'; '.join(map(_bin_words, s.bins))}." for s in drawn)
@@ -30,8 +30,7 @@ def support_figure(made: SupportMap | None) -> Svg:
 
 
 def _line_words(s: SupportSlope) -> str:
-    if s.slope is None:
-        return s.reason or "no line"
+    assert s.slope is not None
     spread = interval(None if s.slope_ci is None else (0.1 * s.slope_ci[0], 0.1 * s.slope_ci[1]), points)
     return f"{points(0.1 * s.slope)} points per 0.1 of support ({spread or 'no interval'})"
 
@@ -81,6 +80,7 @@ def _panel(s: SupportSlope, across: Scale, up: Scale, width: float) -> Svg:
         parts.append(line(across.at(tick), bottom, across.at(tick), bottom + 4, "axis"))
         parts.append(text(across.at(tick), bottom + 17, f"{tick:g}", "tick", anchor="middle"))
     parts.append(line(LEFT, bottom, width, bottom, "axis"))
+    parts.append(text(LEFT - 6, HEAD - 9, "points", "tick", anchor="end"))
     parts.append(text(width, bottom + 34, "support by the imitation data", "note", anchor="end"))
     return group(*parts, _fitted(s, across, up), *(_mean(b, across, up) for b in s.bins))
 
