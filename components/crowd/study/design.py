@@ -23,6 +23,8 @@ is not better for being so. Where you can check a fact, do. If neither is better
 
 MAX_CHARACTERS = 200_000
 """Longest prompt or output: more than a person compares."""
+MAX_NAME = 390
+"""Longest id or model name."""
 SHUFFLE_PRIME = 2**31 - 1
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """Control characters other than tab and line ends, and lone surrogates: no database or page can hold them all."""
@@ -79,6 +81,11 @@ def checked(pairs: Sequence[StudyPair]) -> list[StudyPair]:
                 f"pair {pair.pair_id!r} has a text of {longest:,} characters",
                 expected=f"at most {MAX_CHARACTERS:,}",
                 remedy="leave the pair out: nobody compares texts of that length",
+            )
+        if max(map(len, (pair.pair_id, pair.prompt_id, pair.model, pair.opponent))) > MAX_NAME:
+            raise TouchstoneError(
+                f"pair {pair.pair_id[:40]!r}... has an id or a model's name that is too long",
+                expected=f"at most {MAX_NAME} characters",
             )
         if pair.kind == "repeat" and pair.repeats not in originals:
             raise TouchstoneError(

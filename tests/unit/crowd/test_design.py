@@ -90,6 +90,7 @@ def test_a_study_made_twice_is_one_and_changed_it_is_refused(store: Store) -> No
         ([gold(0)], "no pair to rate"),
         ([headline(0), headline(0)], "stands there twice"),
         ([headline(0, output="x" * 200_001)], "200,001 characters"),
+        ([headline(0, prompt_id="x" * 391)], "too long"),
         ([headline(0), headline(1, kind="repeat", repeats="pair-7")], "repeats 'pair-7'"),
     ],
 )
