@@ -1,1 +1,1 @@
-"""The crowd service: blind ratings by people. A web service beside the pipeline, not a step of it."""
+"""Blind ratings by people: a web service beside the pipeline, and the steps that publish to it and collect from it."""
