@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from components.report.estimates import Estimate
 
 PLANNED_POWER = 0.9
-"""Growth is planned for this power so that at least 80% do settle: the numbers planned with are themselves estimates, of
-data that happened to be inconclusive. Planned for 80%, it was 75-78% in the worst of the simulated worlds."""
+"""Growth is planned for this power so that at least 80% do settle: the numbers planned with are themselves estimates,
+of data that happened to be inconclusive. Planned for 80%, it was 75-78% in the worst of the simulated worlds."""
 MOST = 1e6
 """A larger growth than this is no plan."""
 

@@ -23,16 +23,9 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.scaling_results import Answer, Needed, Saturation, ScalingFit, ScalingPoint, Slope
 from components.report.clustered import FEW_CLUSTERS, Codes, Floats, clustered_means
 from components.report.quantiles import t_quantile
+from components.report.scaling_curves import FINER, LEAST_EXPONENT, NUM_EXPONENTS, Curves, saturating_curves
 from components.report.scaling_words import remarks, sentence
 
-LEAST_EXPONENT = 0.1
-"""Slowest levelling-off that is thought possible. Without such a bound every rising curve may reach everything: a power
-law of exponent near 0 is a straight line in log(amount). 0.095 is the smallest exponent that Kaplan et al. 2020 report
-for language-model loss against data; Hoffmann et al. 2022 find 0.28."""
-MOST_EXPONENT = 4.0
-NUM_EXPONENTS = 60
-"""Exponents that a resampled curve is tried with; the measured one is tried with FINER times as many."""
-FINER = 4
 CHUNK = 1 << 22
 """Weights drawn at a time, about 32 MB."""
 
@@ -152,7 +145,7 @@ def fit(
         unit: What is counted, in the plural.
         goal_name: What the goal is, for sentences.
         alpha: Intervals are two-sided at 1 - alpha.
-        least_exponent: See LEAST_EXPONENT.
+        least_exponent: See `scaling_curves.LEAST_EXPONENT`.
         resamples: Of the clusters of items.
         seed: Of the resampling.
     """
@@ -164,9 +157,9 @@ def fit(
     slope = _slope(sweep, drawn, alpha)
     saturation, needed = None, None
     if len(sweep.amounts) >= 3:
-        measured = _curves(sweep.amounts, sweep.means[None], least_exponent, FINER * NUM_EXPONENTS)
-        others = _curves(sweep.amounts, drawn, least_exponent, NUM_EXPONENTS)
-        curves = _Curves(*map(np.concatenate, zip(_columns(measured), _columns(others), strict=True)))
+        measured = saturating_curves(sweep.amounts, sweep.means[None], least_exponent, FINER * NUM_EXPONENTS)
+        others = saturating_curves(sweep.amounts, drawn, least_exponent, NUM_EXPONENTS)
+        curves = Curves.joined(measured, others)
         saturation = _saturation(sweep, curves, alpha)
         if sweep.goal is not None:
             reached = _interval(drawn[:, -1] - goals, alpha)[0] >= 0
@@ -233,66 +226,7 @@ def _slope(sweep: Sweep, drawn: Floats, alpha: float) -> Slope:
     return Slope(per_doubling=float(weights @ sweep.means), ci=_interval(drawn @ weights, alpha), lack_of_fit=missing)
 
 
-@dataclass(frozen=True)
-class _Curves:
-    """Least-squares saturating curves, the measured one first."""
-
-    asymptote: Floats
-    """(r,)"""
-    distance: Floats
-    """(r,) asymptote - value at the largest amount."""
-    exponent: Floats
-    """(r,)"""
-    rms: Floats
-    """(r,)"""
-
-    def factor(self, goals: Floats) -> Floats:
-        """(r,) needed amount / largest amount; inf where the asymptote does not reach the goal.
-
-        goal = A - d u^-c gives u = (d / (A - goal))^(1/c). A curve that does not rise (d <= 0) is above its goal, or
-        never will be.
-        """
-        room = self.asymptote - goals
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            found = (self.distance / room) ** (1 / self.exponent)
-        # Where the curve falls towards its asymptote the largest amount is above all that is to come.
-        found = np.where(self.distance > 0, found, np.where(room - self.distance >= 0, 1.0, math.inf))
-        return np.where((self.distance > 0) & (room <= 0), math.inf, found)
-
-
-def _curves(amounts: Floats, means: Floats, least_exponent: float, num_exponents: int) -> _Curves:
-    """score = A - d u^-c, u = amount / largest, by least squares with A on [0, 1] and c from a grid.
-
-    Given c the curve is linear in A and d; where A leaves [0, 1] it is put on the border and d fitted again.
-
-    Args:
-        amounts: (k,)
-        means: (r, k)
-        least_exponent: Smallest c.
-        num_exponents: Exponents in the grid.
-    """
-    u = amounts / amounts[-1]
-    best = _Curves(*np.full((4, len(means)), math.inf))
-    for exponent in np.geomspace(least_exponent, max(MOST_EXPONENT, 2 * least_exponent), num_exponents):
-        fall = u**-exponent
-        centred = fall - fall.mean()
-        distance = -(means @ centred) / (centred @ centred)
-        asymptote = means.mean(axis=1) + distance * fall.mean()
-        held = np.clip(asymptote, 0.0, 1.0)
-        distance = np.where(held == asymptote, distance, ((held[:, None] - means) @ fall) / (fall @ fall))
-        rms = np.sqrt(np.mean((means - held[:, None] + distance[:, None] * fall) ** 2, axis=1))
-        # Equal fits (a flat curve, three amounts): the first, slowest one stays, which promises the least.
-        better = rms < best.rms - 1e-12
-        new = (held, distance, np.full(len(means), exponent), rms)
-        best = _Curves(*(np.where(better, a, b) for a, b in zip(new, _columns(best), strict=True)))
-    return best
-
-
-def _columns(curves: _Curves) -> tuple[Floats, Floats, Floats, Floats]:
-    return curves.asymptote, curves.distance, curves.exponent, curves.rms
-
-
-def _saturation(sweep: Sweep, curves: _Curves, alpha: float) -> Saturation:
+def _saturation(sweep: Sweep, curves: Curves, alpha: float) -> Saturation:
     return Saturation(
         asymptote=float(curves.asymptote[0]),
         asymptote_ci=_interval(curves.asymptote[1:], alpha),
@@ -302,7 +236,7 @@ def _saturation(sweep: Sweep, curves: _Curves, alpha: float) -> Saturation:
     )
 
 
-def _needed(sweep: Sweep, curves: _Curves, goals: Floats, slope: float, alpha: float, *, reached: bool) -> Needed:
+def _needed(sweep: Sweep, curves: Curves, goals: Floats, slope: float, alpha: float, *, reached: bool) -> Needed:
     """The amount at which the curve meets the goal, and whether anything is known to be enough."""
     assert sweep.goal is not None
     largest = float(sweep.amounts[-1])
