@@ -39,7 +39,7 @@ def _draw(cells: Sequence[CellSummary], layout: Layout) -> Drawing:
     parts = [text(0, 14, "style taken on: 0 = base, 1 = a second sample of the target", "note")]
     for tick in up.ticks(6):
         y = up.at(tick)
-        parts += [line(LEFT, y, layout.width, y, "grid"), text(LEFT - 6, y + 4, f"{tick:.1f}", "tick", anchor="end")]
+        parts += [line(LEFT, y, layout.width, y, "grid"), text(LEFT - 6, y + 4, f"{tick:g}", "tick", anchor="end")]
     for tick in across.ticks(4 if layout.stacked else 8):
         x = across.at(tick)
         parts.append(text(x, TOP + HEIGHT + 18, points(tick), "tick", anchor="middle"))

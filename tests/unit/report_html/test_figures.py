@@ -93,6 +93,16 @@ def test_style_goes_up_and_capability_to_the_right() -> None:
     assert second[1] < first[1]
 
 
+def test_ticks_say_the_values_they_stand_at() -> None:
+    wide, _ = both(trade_off_figure([sweep_cell("a", 0.0, 0.0), sweep_cell("b", 0.05, 1.0)]))
+    labels = [e for e in wide.iter() if local(e) == "text" and e.get("text-anchor") == "end"]
+    at = {float(e.text or ""): float(str(e.get("y"))) for e in labels if (e.text or "").replace(".", "").isdigit()}
+    (v0, y0), (v1, y1) = min(at.items()), max(at.items())
+    assert len(at) > 2
+    for value, y in at.items():
+        assert y == pytest.approx(y0 + (value - v0) * (y1 - y0) / (v1 - v0), abs=0.05)
+
+
 @pytest.mark.parametrize("cells", [[], [sweep_cell("a", 0.1, 0.2)]])
 def test_a_trade_off_needs_two_cells(cells: list) -> None:
     assert trade_off_figure(cells) == ""
