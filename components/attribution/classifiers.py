@@ -25,7 +25,7 @@ from components.contracts.errors import TouchstoneError
 
 Labels = npt.NDArray[np.str_]
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
 """C of the logistic regression, to choose from: the smaller, the more it is held back."""
 INNER_FOLDS = 3
 NUM_FREQUENT_WORDS = 200

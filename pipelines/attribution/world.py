@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from kfp import compiler
+
 from components.contracts.attribution_rows import Attribution
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input
 from components.contracts.verdict import Verdict
 from pipelines import graph
-from pipelines.cli.compile import compile_to
 from pipelines.local.progress import Estimator, progress
 from pipelines.local.runner import run_compiled
-from pipelines.style_attribution.pipeline import NAME
+from pipelines.style_attribution.pipeline import build
 from pipelines.style_attribution.presets import AttributionConfig
 
 EMBEDDER = "the embedded world's judge, which wrote none of the answers"
@@ -45,7 +46,7 @@ def run_world(config: AttributionConfig, folder: Path) -> WorldFound:
     except OSError as error:
         raise TouchstoneError(f"cannot write {folder}: {error.strerror}", remedy="choose another --out") from error
     ir = folder / "pipeline.yaml"
-    compile_to(NAME, config, ir)
+    compiler.Compiler().compile(build(config), str(ir))
     counts = Counter(task.step for task in graph.tasks(graph.load(ir)) for _ in range(task.times))
     with progress(Estimator(counts.total(), config.typical_seconds, counts)) as watcher:
         made = run_compiled(ir, folder, watcher)

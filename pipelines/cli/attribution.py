@@ -112,7 +112,13 @@ def answers(
 
 
 @attribution.command()
-@click.option("--preset", default="smoke", show_default=True, help="Named configuration of style_attribution.")
+@click.option(
+    "--preset",
+    type=click.Choice(["smoke", "dry_run"]),
+    default="smoke",
+    show_default=True,
+    help="Of the pipeline style_attribution; dry_run is a toy whose numbers mean nothing.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
 @click.option("--plain", is_flag=True, help="Give the target no style of its own (a control).")
 @click.option("--out", required=True, type=PLACE, help="Folder of the run; the same goes on where it was stopped.")
@@ -122,11 +128,11 @@ def world(preset: str, seed: int, plain: bool, out: Path, as_json: bool) -> None
 
     The verdict says whether capability was gained, the attribution whether the target's style was.
     """
-    from pipelines import catalog
     from pipelines.attribution.run import Found
     from pipelines.attribution.world import EMBEDDER, run_world
+    from pipelines.style_attribution.presets import PRESETS
 
-    made = run_world(catalog.preset("style_attribution", preset, seed=seed, plain=plain), out)
+    made = run_world(PRESETS[preset](seed=seed, plain=plain), out)
     verdict = f"verdict {made.verdict.verdict}: {made.verdict.reason}"
     found = Found(out, made.rows, made.apart, (), EMBEDDER)
     _tell(found, "Whose answer is this?", as_json, note=f"{verdict} Report: {made.report}")
@@ -170,14 +176,14 @@ def _authors(rows: Sequence[Attribution]) -> list[str]:
 def _models(found: Found) -> list[str]:
     roles = [row.author for row in _of(found.rows, found.rows[0].classifier)]
     lines = ["taken for the target's, rather than the base's:", f"{'':<15}" + "".join(f"{role:>20}" for role in roles)]
-    for name in dict.fromkeys(row.classifier for row in found.rows):
+    for name in dict.fromkeys(row.classifier for row in found.rows if row.classifier != "majority"):
         cells = []
         for row in _of(found.rows, name):
             share = row.to("target")
             cells.append(_share(share.share, share.ci) if share else "-")
         lines.append(f"{name:<15}" + "".join(f"{cell:>20}" for cell in cells))
     lines.append("imitator and target told apart:")
-    for name in dict.fromkeys(row.classifier for row in found.apart):
+    for name in dict.fromkeys(row.classifier for row in found.apart if row.classifier != "majority"):
         row = _of(found.apart, name)[0]
         lines.append(f"{name:<15} {_share(row.accuracy, row.accuracy_ci)} right, by chance {row.chance:.0%}")
     return lines
