@@ -29,6 +29,7 @@ from components.report.hearing import Drawn, heard, judge_remarks
 from components.report.imitation_data import data_remarks, data_result, leaked_prompts, leaked_remarks
 from components.report.joining import PARTS, ItemTable, Part, tables
 from components.report.policy import Policy
+from components.report.prose import MOST_NAMES, and_list
 from components.report.readings import format_remarks, other_readings
 from components.report.rules import Court
 from components.report.sentences import SUPPORT_REMEDY, reason, would_change
@@ -285,7 +286,8 @@ def _court_remarks(court: Court) -> list[str]:
     remarks = []
     if court.support_unknown:
         unknown = [b.name for b in court.benchmarks if b.evidence.coverage.source == "unknown"]
-        remarks.append(f"Support unknown for {', '.join(unknown)}: counted as not covered; {SUPPORT_REMEDY}.")
+        named = ", ".join(unknown) if len(unknown) <= MOST_NAMES else and_list(unknown)
+        remarks.append(f"Support unknown for {named}: counted as not covered; {SUPPORT_REMEDY}.")
     for b in court.benchmarks:
         if b.label == "unusable":
             remarks.append(f"{b.name} is unusable and decides nothing: {b.result.gap_closed_reason}.")

@@ -38,7 +38,7 @@ def _capability(verdict: Verdict) -> Iterator[Unmeasured]:
             "`--scores ROLE=FILE` for base, imitator and target, or what `touchstone evaluate` wrote as the roles",
         )
         return
-    without_target = [b for b in verdict.benchmarks if b.target is None]
+    without_target = [b for b in verdict.benchmarks if b.target is None and b.label != "unusable"]
     if without_target:
         yield Unmeasured(
             f"The target on {_names(without_target)}, so that no share of a gap can be told there",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+MOST_NAMES = 12
+"""In a sentence; of more, the first and how many others there are."""
+
 
 def and_list(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """`a`, `a and b`, `a, b and c`; of very many the first ones and the number of the others."""
+    if len(names) > MOST_NAMES:
+        names = [*names[: MOST_NAMES - 2], f"{len(names) - MOST_NAMES + 2:,} others"]
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
