@@ -11,8 +11,8 @@ from components.report.clustered import Floats
 
 LEAST_EXPONENT = 0.075
 """Slowest levelling-off that is thought possible. Without such a bound every rising curve may reach everything: a power
-law of exponent near 0 is a straight line in log(amount). Of language-model loss, Kaplan et al. 2020 report 0.076 against
-parameters and 0.095 against data; Hoffmann et al. 2022, with an asymptote, 0.34 and 0.28."""
+law of exponent near 0 is a straight line in log(amount). Of language-model loss, Kaplan et al. 2020 report 0.076 in
+parameters and 0.095 in data; Hoffmann et al. 2022, with an asymptote, 0.34 and 0.28."""
 MOST_EXPONENT = 4.0
 NUM_EXPONENTS = 60
 """Exponents that a resampled curve is tried with; the measured one is tried with FINER times as many."""
