@@ -55,6 +55,7 @@ def render_summary(verdict: Verdict, *, extras: ReportExtras | None = None) -> s
 def _head(verdict: Verdict, extras: ReportExtras) -> list[str]:
     names = model_names(verdict, extras.models)
     gate = "Gate passed" if verdict.gate == "pass" else "**Gate not passed**"
+    changed = " (not the rules that were registered before the run)" if verdict.provenance.get("policy_changed") else ""
     roles = ", ".join(f"{role} {escaped(names[role])}" for role in ("base", "imitator", "target"))
     figures = [
         f"| {escaped(k.label)} | {escaped(k.value)} | {escaped(k.detail)} |" for k in key_figures(verdict, names)
@@ -62,7 +63,7 @@ def _head(verdict: Verdict, extras: ReportExtras) -> list[str]:
     return [
         f"# {escaped(extras.title or names['imitator'])}: {VERDICT_TITLES[verdict.verdict].lower()}",
         f"**{VERDICT_TITLES[verdict.verdict]}.** {escaped(verdict.reason)}",
-        f"{roles}. {gate}, policy {escaped(verdict.policy.name)}.",
+        f"{roles}. {gate}, policy {escaped(verdict.policy.name)}{changed}.",
         "\n".join(["| | | |", "|---|---|---|", *figures]),
     ]
 

@@ -17,6 +17,7 @@ from components.contracts import canonical
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.rows import Dialogue, Removal, Role, Score, SupportClaim, TaskItem
 from components.ingest.reading.readers import read_dialogues
+from components.report.redaction import stand_in
 from pipelines.audit.evaluations import items_of, on_common_ground, variants_of
 from pipelines.audit.request import AuditRequest, ScoreRole
 from pipelines.audit.roles import (
@@ -82,6 +83,8 @@ def gather(request: AuditRequest) -> Gathered:
     judgments = read_judgments(request.judgments, list(outputs.values()), prompts=prompts)
     dialogues, removed = _read_training(request.train, outputs)
     joins = [*_join_outputs(outputs), *_join_scores(scores, published)]
+    if request.redact:
+        joins = [_without_ids(join) for join in joins]
     made = Gathered(
         outputs,
         scores,
@@ -100,6 +103,11 @@ def gather(request: AuditRequest) -> Gathered:
     claims = _claims(request, published, made.benchmarks)
     remarks = (*_remarks(made), *reread)
     return Gathered(**{**vars(made), "claims": claims, "remarks": remarks})
+
+
+def _without_ids(join: Join) -> Join:
+    """The join with its ids made unreadable: where a file names none, the text itself may be the id."""
+    return join._replace(missing={role: tuple(map(stand_in, ids)) for role, ids in join.missing.items()})
 
 
 def _known_name(role: ScoreRole, request: AuditRequest, outputs: Mapping[Role, Outputs]) -> str | None:

@@ -34,6 +34,22 @@ def test_a_redacted_audit_holds_no_word_of_prompts_and_answers(given: Any, touch
     assert again.out == given.path("result").joinpath("verdict.json").read_text()
 
 
+def test_ids_that_are_named_because_a_model_lacks_them_are_redacted_too(
+    given: Any, touchstone: Callable[..., Any]
+) -> None:
+    for name in ("base.csv", "imitator.csv", "target.csv"):
+        text = given.path(name).read_text().replace("quiz-59", "the launch codes are 1234")
+        lines = text.splitlines()
+        kept = lines if name != "base.csv" else [line for line in lines if "launch codes" not in line]
+        given.path(name).write_text("\n".join(kept))
+    assert touchstone(*given.arguments()).code == 0
+    assert "launch codes" in texts(given.path("result"))
+    assert touchstone(*given.arguments(), "--redact").code == 0
+    told = texts(given.path("result"))
+    assert "launch codes" not in told
+    assert "[5 words, 25 characters, sha256" in told
+
+
 def test_files_for_a_ci_agree_with_the_exit_code(
     given: Any, touchstone: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,3 +105,13 @@ def test_costs_are_told_or_said_to_be_unknown() -> None:
         assert "80,000" in shown
         assert "0.0042" in shown
         assert "no price was known" in shown
+
+
+def test_rules_that_were_changed_after_registration_are_called_so() -> None:
+    said = "not the rules that were registered before the run"
+    for changed in (True, False):
+        made = style_only().model_copy(
+            update={"provenance": {**style_only().provenance, "registered_policy": "ab", "policy_changed": changed}}
+        )
+        assert (said in Checker(render_html(made)).visible) is changed
+        assert (said in render_markdown(made)) is changed
