@@ -52,7 +52,8 @@ class AdjustedPreference(_Part):
     """A preference with surface held equal: logistic Bradley-Terry with style differences (method section 5)."""
 
     raw: float | None
-    """Average marginal effect of being the model under test, style left out of the model: share above one half."""
+    """Average marginal effect of being the model under test, its style included: share above one half, both places
+    weighed alike."""
     raw_ci: Interval | None
     """Its interval by resampling prompts."""
     adjusted: float | None
