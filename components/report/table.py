@@ -48,6 +48,8 @@ def render_table(verdict: Verdict) -> RenderableType:
     if verdict.benchmarks:
         parts += [_benchmarks(verdict), Text()]
     parts += [_style_line(verdict), *(_preference_line(row) for row in verdict.preference)]
+    if verdict.support_map is not None and verdict.support_map.sentence:
+        parts.append(Text(f"Support: {clean(verdict.support_map.sentence)}"))
     parts += _bullets("What would change it", verdict.would_change)
     parts += _bullets("Before you believe a number", verdict.warnings)
     return Group(*parts)

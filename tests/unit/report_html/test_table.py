@@ -2,7 +2,7 @@ import io
 
 import pytest
 from rich.console import Console
-from verdicts import ALL, study, style_only
+from verdicts import ALL, study, style_only, with_support
 
 from components.report.table import render_study_table, render_table
 
@@ -31,3 +31,7 @@ def test_the_study_table_has_a_row_an_arm() -> None:
     text = printed(render_study_table(study()))
     assert all(entry.name in text for entry in study())
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_the_support_map_says_is_told() -> None:
+    assert "Support: Within benchmarks, each 0.1 of support goes" in printed(render_table(with_support()), 200)
