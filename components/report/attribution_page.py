@@ -79,14 +79,13 @@ def model_findings(rows: Sequence[Attribution], apart: Sequence[Attribution]) ->
 def author_findings(rows: Sequence[Attribution]) -> list[str]:
     """What came out for texts of any authors, in sentences."""
     best = {name: next(row for row in rows if row.classifier == name) for name in _names(rows)}
-    authors = sum(row.learned for row in rows if row.classifier == rows[0].classifier)
     found = []
     for name, row in best.items():
         if name == "majority":
             continue
         right = f"{percent(row.accuracy)} ({interval(row.accuracy_ci, percent)})"
         found.append(f"{CLASSIFIERS[name]}: {right} of {count(row.num_tested)} texts given to their author.")
-    return [f"{authors} authors; always naming one is right about {percent(rows[0].chance)}.", *found]
+    return [f"{len(rows[0].shares)} authors; always naming one is right about {percent(rows[0].chance)}.", *found]
 
 
 def taken_sheet(rows: Sequence[Attribution]) -> Sheet:
@@ -133,7 +132,7 @@ def apart_sheet(rows: Sequence[Attribution]) -> Sheet:
             Cell(count(row.num_tested)),
         )
         body.append(cells)
-    authors = [row.author for row in rows if row.classifier == rows[0].classifier and row.learned]
+    authors = sorted(share.author for share in rows[0].shares)
     caption = f"{' and '.join(authors)} told apart" if len(authors) == 2 else f"{len(authors)} authors told apart"
     return Sheet("apart", caption.capitalize(), columns, tuple(body), ())
 

@@ -166,7 +166,7 @@ def _tell(found: Found, title: str, as_json: bool, *, note: str = "") -> None:
 
 def _authors(rows: Sequence[Attribution]) -> list[str]:
     first = rows[0]
-    lines = [f"{first.num_tested:,} texts by {sum(row.learned for row in _of(rows, first.classifier))} authors"]
+    lines = [f"{first.num_tested:,} texts by {len(first.shares)} authors"]
     for name in dict.fromkeys(row.classifier for row in rows):
         row = _of(rows, name)[0]
         lines.append(f"{name:<15} {_share(row.accuracy, row.accuracy_ci)} right")

@@ -21,6 +21,8 @@ MAP_HEIGHT = {"wide": 440.0, "narrow": 330.0}
 MAX_POINTS = 1_500
 """Of a map; more would be no clearer and make the page heavy."""
 DOT = 2.6
+FAINTEST = 0.25
+"""Opacity of the first text in the order."""
 
 CLASSIFIERS = {
     "embedding": "Embeddings",
@@ -99,8 +101,9 @@ def _lines(key: str, heading: str, description: str, lines: Sequence[_Line]) -> 
 
 
 def _draw_lines(lines: Sequence[_Line], layout: Layout) -> Drawing:
-    value_width = 0.0 if layout.stacked else 62.0
-    scale = Scale(0.0, 1.0, layout.name_width + PAD, layout.width - value_width - PAD)
+    # Room on the right for the numbers, or for half of the last tick.
+    right = 18.0 if layout.stacked else 72.0
+    scale = Scale(0.0, 1.0, layout.name_width + PAD, layout.width - right)
     height = 50.0 if layout.stacked else 36.0
     parts = []
     for number, one in enumerate(lines):
@@ -184,7 +187,7 @@ class _Faintness:
     def __call__(self, point: MapPoint) -> float:
         if point.order is None or self.high <= self.low:
             return 0.75
-        return 0.12 + 0.88 * (point.order - self.low) / (self.high - self.low)
+        return FAINTEST + (1 - FAINTEST) * (point.order - self.low) / (self.high - self.low)
 
 
 def _legend(points: Sequence[MapPoint], layout: Layout, roles: bool) -> Svg:
@@ -202,7 +205,7 @@ def _legend(points: Sequence[MapPoint], layout: Layout, roles: bool) -> Svg:
     scale = _Faintness(points)
     if scale.high <= scale.low:
         return Svg("")
-    ends = [(scale.low, 0.12), (scale.high, 1.0)]
+    ends = [(scale.low, FAINTEST), (scale.high, 1.0)]
     for value, opacity in ends:
         words = f"{value:g}"
         dot = element("circle", cx=x, cy=12, r=5.0, class_="m-target", fill_opacity=opacity)
