@@ -111,7 +111,8 @@ def decide(
     }
     overlap = list(overlap)
     leaked = leaked_prompts(overlap, policy)
-    profiles = [row for row in profiles if row.prompt_id not in leaked]
+    outputs = list(profiles)
+    profiles = [row for row in outputs if row.prompt_id not in leaked]
     judgments = [row for row in judgments if row.prompt_id not in leaked]
     gold = [row for row in gold if row.prompt_id not in leaked]
     cells, printed = list(published_style), _by_benchmark(published)
@@ -121,7 +122,8 @@ def decide(
     covered = coverage(order, measured=support, claims=claims, policy=policy, threshold=support_threshold)
     evidence = [Evidence.of(name, joined.get(name), printed.get(name, {}), covered[name]) for name in order]
     found = {**_names(scores, profiles, printed), **(models or {})}
-    style = _style(profiles, cells, policy, resamples, seed)
+    unstyled = "every prompt repeats a training text" if outputs else "no outputs were given"
+    style = _style(profiles, cells, policy, resamples, seed, unstyled)
     court = Court(assess(evidence, policy), style, policy)
     remarks = [
         *leaked_remarks(leaked, policy),
@@ -228,11 +230,16 @@ def _names(
 
 
 def _style(
-    profiles: Sequence[StyleProfile], cells: Sequence[PublishedStyle], policy: Policy, resamples: int, seed: int
+    profiles: Sequence[StyleProfile],
+    cells: Sequence[PublishedStyle],
+    policy: Policy,
+    resamples: int,
+    seed: int,
+    unstyled: str,
 ) -> StyleResult:
     if profiles:
         return measured_style(profiles, alpha=policy.alpha, resamples=resamples, seed=seed)
-    return printed_style(cells) if cells else no_style("no outputs were given")
+    return printed_style(cells) if cells else no_style(unstyled)
 
 
 def _style_remarks(profiles: Sequence[StyleProfile], cells: Sequence[PublishedStyle], style: StyleResult) -> list[str]:

@@ -65,7 +65,10 @@ def _capability(verdict: Verdict) -> Iterator[Unmeasured]:
 def _style(verdict: Verdict) -> Iterator[Unmeasured]:
     style = verdict.style
     if not style.metrics:
-        yield Unmeasured("Style: no outputs were given", "`--base`, `--imitator` and `--target` with their outputs")
+        why = style.reason or "no outputs were given"
+        yield Unmeasured(
+            f"Style: {why}", "`--base`, `--imitator` and `--target` with their outputs to held-out prompts"
+        )
     elif style.lower_bound:
         yield Unmeasured(
             "How like itself the target is: without a second sample of it, closeness is a lower bound",
