@@ -10,6 +10,7 @@ from components.report.figures.frame import NAME_SIZE, NOTE_SIZE, Drawing, Layou
 from components.report.figures.marks import mark
 from components.report.figures.scale import Scale
 from components.report.figures.svg import Svg, element, fit, group, line, text, title
+from components.report.support_map import STEP, per_step
 from components.report.wording import count, interval, points, ratio
 
 PANEL = 170.0
@@ -31,8 +32,8 @@ def support_figure(made: SupportMap | None) -> Svg:
 
 def _line_words(s: SupportSlope) -> str:
     assert s.slope is not None
-    spread = interval(None if s.slope_ci is None else (0.1 * s.slope_ci[0], 0.1 * s.slope_ci[1]), points)
-    return f"{points(0.1 * s.slope)} points per 0.1 of support ({spread or 'no interval'})"
+    spread = interval(per_step(s.slope_ci), points)
+    return f"{points(STEP * s.slope)} points per {STEP:g} of support ({spread or 'no interval'})"
 
 
 def _bin_words(b: SupportBin) -> str:
