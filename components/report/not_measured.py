@@ -55,7 +55,7 @@ def _capability(verdict: Verdict) -> Iterator[Unmeasured]:
             "Other ways of asking: every question was put in one prompt style only",
             "`touchstone evaluate --style raw --style chat` for base and imitator",
         )
-    if not verdict.confidently_wrong:
+    if not any(cell.n for cell in verdict.confidently_wrong):
         yield Unmeasured(
             "Whether wrong answers sound sure",
             "give what `touchstone evaluate` wrote for a role: it holds the replies behind the scores",
