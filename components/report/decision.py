@@ -137,13 +137,13 @@ def decide(
     drawn = Drawn(policy.alpha, resamples, seed)
     liked, judges = heard(judgments, features, gold, models=found, policy=policy, drawn=drawn)
     headline = [row for rows in scores.values() for row in rows if not policy.is_behaviour(row.benchmark)]
-    tones = (row for row in tones if not policy.is_behaviour(row.benchmark))
+    tones = [row for row in tones if not policy.is_behaviour(row.benchmark)]
     return _rounded(
         verdict_of(court).model_copy(
             update={
                 "preference": liked,
                 "judges": judges,
-                "confidently_wrong": confidently_wrong(tones, headline, found, alpha=policy.alpha),
+                "confidently_wrong": confidently_wrong(tones, headline, found, alpha=policy.alpha) if tones else (),
                 "data": data,
                 "support_map": support_map(
                     joined, support, [b.result for b in court.benchmarks], court.verdict, policy
