@@ -13,7 +13,6 @@ from components.report.sheets import Cell, Column, Sheet
 from components.report.wording import clean, count, interval, percent
 
 ROLES = {"base": "Base", "imitator": "Imitator", "target": "Target", "target_second": "Target, second sample"}
-ON_VECTORS = "embedding"
 
 
 def render_attribution_html(
@@ -50,9 +49,9 @@ def render_attribution_html(
 
 
 def headline(rows: Sequence[Attribution]) -> str:
-    """The classifier whose numbers speak first: of those that were asked, the most often right; embeddings on a tie."""
-    ranked = {row.classifier: (row.accuracy, row.classifier == ON_VECTORS) for row in rows}
-    return max(ranked, key=lambda name: ranked[name])
+    """The classifier whose numbers speak first: the first that was asked. Not the best on these texts, which would be
+    flattered by the choice."""
+    return rows[0].classifier
 
 
 def model_findings(rows: Sequence[Attribution], apart: Sequence[Attribution]) -> list[str]:
@@ -63,15 +62,13 @@ def model_findings(rows: Sequence[Attribution], apart: Sequence[Attribution]) ->
     ceiling = f", and of its second sample {said['target_second']}" if "target_second" in said else ""
     found = [
         f"{said['imitator']} of the imitator’s answers are taken for the target’s; of the base’s {said['base']},"
-        f" of the target’s own {said['target']}{ceiling}. ({CLASSIFIERS[name]}: most often right.)"
+        f" of the target’s own {said['target']}{ceiling} ({CLASSIFIERS[name].lower()})."
     ]
     if apart:
-        best = headline(apart)
-        row = next(row for row in apart if row.classifier == best)
+        row = apart[0]
         found.append(
-            f"Asked to tell the imitator from the target, the best classifier ({CLASSIFIERS[best]}) is right about"
-            f" {percent(row.accuracy)} ({interval(row.accuracy_ci, percent)}); guessing is right about"
-            f" {percent(row.chance)}."
+            f"Asked to tell the imitator from the target, the same classifier is right about {percent(row.accuracy)}"
+            f" ({interval(row.accuracy_ci, percent)}); guessing is right about {percent(row.chance)}."
         )
     return [*found, "This is style alone: no classifier looks at whether an answer is right."]
 

@@ -20,7 +20,7 @@ PAD = 10.0
 MAP_HEIGHT = {"wide": 440.0, "narrow": 330.0}
 MAX_POINTS = 1_500
 """Of a map; more would be no clearer and make the page heavy."""
-DOT = 2.6
+DOT = 3.2
 FAINTEST = 0.25
 """Opacity of the first text in the order."""
 
@@ -164,7 +164,7 @@ def _draw_map(points: Sequence[MapPoint], layout: Layout) -> Drawing:
                     title(point.author + (f", {point.order:g}" if point.order is not None else "")),
                     cx=x,
                     cy=y,
-                    r=DOT + 1.2,
+                    r=DOT + 0.6,
                     class_="m-target",
                     fill_opacity=faintness(point),
                 )
