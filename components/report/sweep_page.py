@@ -87,7 +87,11 @@ def cells_sheet(cells: Sequence[CellSummary]) -> Sheet:
 
 def _cell_row(cell: CellSummary, notes: Notes) -> tuple[Cell, ...]:
     return (
-        Cell(cell.cell.name, "not beaten on both style and capability" if cell.unbeaten else ""),
+        Cell(
+            cell.cell.name,
+            "not beaten on both style and capability" if cell.unbeaten else "",
+            href=safe_href(cell.page) or "",
+        ),
         Cell(VERDICT_TITLES[cell.verdict], tone=cell.verdict),
         Cell(count(cell.cell.amount)),
         notes.cell(cell.change, points, "base or imitator has no score", cell.change_ci),

@@ -46,7 +46,8 @@ def _draw(cells: Sequence[CellSummary], layout: Layout) -> Drawing:
         parts.append(line(x, TOP + HEIGHT, x, TOP + HEIGHT + 4, "axis"))
     parts.append(line(LEFT, TOP + HEIGHT, layout.width, TOP + HEIGHT, "axis"))
     parts.append(line(across.at(0), TOP, across.at(0), TOP + HEIGHT, "end base"))
-    what = "capability gained or lost, percentage points of mean score"
+    long, short = "capability gained or lost, percentage points of mean score", "mean score changed, percentage points"
+    what = short if layout.stacked else long
     parts.append(text(layout.width, TOP + HEIGHT + 36, fit(what, layout.width, NOTE_SIZE), "note", anchor="end"))
     parts.append(_front(cells, across, up))
     parts += [_cross(cell, across, up) for cell in cells]
