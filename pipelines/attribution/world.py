@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipelines.style_attribution.presets import AttributionConfig
 
 EMBEDDER = "the embedded world's judge, which wrote none of the answers"
 OUTPUT, APART, VERDICT = "Output", "told_apart", "verdict"
+RESULT = "result"
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,12 @@ def run_world(config: AttributionConfig, folder: Path) -> WorldFound:
     counts = Counter(task.step for task in graph.tasks(graph.load(ir)) for _ in range(task.times))
     with progress(Estimator(counts.total(), config.typical_seconds, counts)) as watcher:
         made = run_compiled(ir, folder, watcher)
+    result = folder / RESULT
+    shutil.rmtree(result, ignore_errors=True)
+    shutil.copytree(made[VERDICT], result)
     return WorldFound(
         rows=tuple(Input(made[OUTPUT], Attribution).rows()),
         apart=tuple(Input(made[APART], Attribution).rows()),
-        verdict=Verdict.model_validate_json((made[VERDICT] / "verdict.json").read_text(encoding="utf-8")),
-        report=made[VERDICT] / "report.html",
+        verdict=Verdict.model_validate_json((result / "verdict.json").read_text(encoding="utf-8")),
+        report=result / "report.html",
     )
