@@ -17,7 +17,7 @@ from components.contracts import bind
 from components.contracts.errors import UsageError
 
 SWEEPS = ("data_scaling", "base_scaling", "local_imitation", "mitigation")
-PIPELINES = ("imitation_audit", *SWEEPS)
+PIPELINES = ("imitation_audit", *SWEEPS, "style_attribution")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from components.benchmark.component import prepare, rate_toxicity, run_programs,
 from components.ingest.component import ingest
 from components.overlap.component import measure_overlap, support
 from components.report.component import report
-from components.style.component import style
+from components.style.component import rate_tone, style
 from components.synthesize.component import ask
 from components.validate.component import validate
 from pipelines.study_config import StudySettings
@@ -83,6 +83,13 @@ class StudyGraph:
             target_scores=self.target.scores,
             base_variants=base.variants,
             imitator_variants=imitator.variants,
+            base_tones=base.tones,
+            imitator_tones=imitator.tones,
+            target_tones=self.target.tones,
+            base_replies=base.completions,
+            imitator_replies=imitator.completions,
+            target_replies=self.target.completions,
+            items=self.materials.items,
             profiles=styled.outputs["profiles"],
             features=styled.outputs["features"],
             support=data.support,
@@ -109,7 +116,9 @@ class StudyGraph:
             seed=self.dials.seed,
             **self._rated(completions),
         )
-        return Measured(scored.outputs["scores"], scored.outputs["variants"], scored.outputs["answers"])
+        toned = rate_tone(scores=scored.outputs["scores"], completions=completions)
+        made = scored.outputs
+        return Measured(made["scores"], made["variants"], made["answers"], completions, toned.outputs["tones"])
 
     def _rated(self, completions: Any) -> dict[str, Any]:
         """What beside answers a score needs: programs that were run, and toxicity."""

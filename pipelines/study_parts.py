@@ -49,6 +49,10 @@ class Measured(NamedTuple):
     scores: Any
     variants: Any
     answers: Any
+    completions: Any
+    """Every reply, by request."""
+    tones: Any
+    """How sure the replies to scored items sound."""
 
 
 def part(item: Any, name: str) -> Any:

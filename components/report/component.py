@@ -22,6 +22,7 @@ def register(
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
 def report(
     result: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
     base_scores: dsl.Input[dsl.Dataset] = None,
@@ -55,9 +56,10 @@ def report(
 ) -> None:
     """Decide, and write verdict.json, report.html and report.md."""
     from components.contracts import bind
-    from components.report import step
+    from components.report import step, ui_page
 
     bind.run_task(step.report, locals())
+    ui_page.show_page(result, page)
 
 
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
@@ -70,14 +72,16 @@ def compare(
     broad_less_scores: dsl.Input[dsl.Dataset],
     larger_base_scores: dsl.Input[dsl.Dataset],
     study: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
 ) -> None:
     """Put the study's arms side by side."""
     from components.contracts import bind
-    from components.report import step
+    from components.report import step, ui_page
 
     bind.run_task(step.compare, locals())
+    ui_page.show_page(study, page)
 
 
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
@@ -103,11 +107,13 @@ def gather_cells(
 def compare_cells(
     cells: dsl.Input[dsl.Artifact],
     study: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
 ) -> None:
     """Set the cells of a sweep side by side."""
     from components.contracts import bind
-    from components.report import step
+    from components.report import step, ui_page
 
     bind.run_task(step.compare_cells, locals())
+    ui_page.show_page(study, page)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from components.report.prose import and_list, percent, points
+from components.report.prose import and_list, percent, points, times
 from components.report.rules import Court, over
+from components.report.settling import settling
 
 SUPPORT_REMEDY = "give the imitation data (--train) or declare `supported:` for each benchmark in audit.yaml"
 
@@ -41,6 +42,13 @@ def would_change(court: Court) -> tuple[str, ...]:
         found.append(
             f"A true gap closed between {percent(grey[0])} and {percent(grey[1])} stays mostly INCONCLUSIVE by design:"
             " too much for nothing, too little for capability."
+        )
+    plan = settling(court) if court.verdict == "INCONCLUSIVE" else None
+    if plan is not None:
+        listed = ", ".join(f"{name} {size:,}" for name, size in plan.items.items())
+        found.append(
+            f"These numbers tend to {plan.word}; about {times(plan.growth)} times the items should settle it, one way or"
+            f" another ({listed})."
         )
     return tuple(found)
 

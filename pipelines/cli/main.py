@@ -15,6 +15,11 @@ COMMANDS = {
     "evaluate": ("pipelines.cli.evaluate:evaluate", "Score a model on benchmarks, and have it answer prompts."),
     "judge": ("pipelines.cli.judge:judge", "Who is preferred: ask a judge, check it for drift, read stored judgments."),
     "verdict": ("pipelines.cli.verdict:verdict", "Recompute a verdict from an audit's saved rows."),
+    "compare": ("pipelines.cli.compare:compare", "Many runs on one page."),
+    "attribution": (
+        "pipelines.cli.attribution:attribution",
+        "Who wrote this? Answers attributed to base or target by style.",
+    ),
     "data": (
         "pipelines.cli.data:data",
         "Imitation data: ingest, synthesize, subset, overlap, validate, review, takedown.",

@@ -10,9 +10,7 @@ import click
 
 @click.command()
 @click.argument("pipeline")
-@click.option(
-    "--preset", default="smoke", show_default=True, help="Named configuration, or a sweep's YAML."
-)
+@click.option("--preset", default="smoke", show_default=True, help="Named configuration, or a sweep's YAML.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the run.")
 @click.option("--policy", default=None, help="Keys of the policy that differ, as JSON.")
 @click.option("--profile", default="cpu", show_default=True, help="What tasks ask of the cluster: cpu, gpu, tpu, FILE.")

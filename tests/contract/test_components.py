@@ -24,10 +24,10 @@ def wrapper(name: str) -> Any:
 
 
 def ports_of(component: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """Artifact inputs and outputs of a kfp component, with their stock type; `metrics` is kfp's own."""
+    """Artifact inputs and outputs of a kfp component, with their stock type; `metrics` and `page` are for kfp's UI."""
     spec = component.component_spec
     inputs = {name: i.type for name, i in (spec.inputs or {}).items() if i.type.startswith("system.")}
-    outputs = {name: o.type for name, o in (spec.outputs or {}).items() if name != "metrics"}
+    outputs = {name: o.type for name, o in (spec.outputs or {}).items() if name not in ("metrics", "page")}
     return inputs, outputs
 
 

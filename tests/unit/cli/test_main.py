@@ -64,7 +64,7 @@ def test_every_extra_that_is_named_exists_and_names_its_package_or_what_brings_i
     extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     known = extras["optional-dependencies"]
     brought = {"httpx2": "openai", "pyarrow": "datasets", "lingua": "lingua-language-detector"}
-    brought |= {"profanity_check": "alt-profanity-check", "stdnum": "python-stdnum"}
+    brought |= {"profanity_check": "alt-profanity-check", "stdnum": "python-stdnum", "multipart": "python-multipart"}
     for package, extra in EXTRAS.items():
         name = brought.get(package, package.replace("_", "-"))
         assert any(line.startswith(name) for line in known[extra]), package
