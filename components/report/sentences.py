@@ -47,8 +47,8 @@ def would_change(court: Court) -> tuple[str, ...]:
     if plan is not None:
         listed = ", ".join(f"{name} {size:,}" for name, size in plan.items.items())
         found.append(
-            f"These numbers tend to {plan.word}; about {times(plan.growth)} times the items should settle it, one way or"
-            f" another ({listed})."
+            f"These numbers tend to {plan.word}; about {times(plan.growth)} times the items should settle it, one way"
+            f" or another ({listed})."
         )
     return tuple(found)
 

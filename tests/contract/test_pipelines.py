@@ -86,7 +86,7 @@ def test_the_seed_in_a_runs_form_is_the_seed_of_the_preset(name: str, tmp_path: 
         if task.step == "register":
             continue
         given, expected = (
-            [{"seed": 0, **t["params"]} for t in each.rounds or (each.params,)] for each in (task, wanted[path])
+            [{"seed": 0, **t.get("params", {})} for t in each.rounds or (each.params,)] for each in (task, wanted[path])
         )
         added = 3 if "seed" in task.fed else 0
         assert [{**one, "seed": one["seed"] + added} for one in given] == expected, path
