@@ -9,7 +9,7 @@ WHEELS ?= ../shared/wheels
 FIND_LINKS := $(if $(wildcard $(WHEELS)),--find-links $(abspath $(WHEELS)))
 SEEDS ?= 0-9
 
-.PHONY: help setup demo study test check lint types layers cluster-test images bench validity clean
+.PHONY: help setup demo study test proofs check lint types layers cluster-test images bench validity clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,10 +29,13 @@ study: setup ## the study over SEEDS (default 0-9), counting in how many each cl
 	$(BIN)/touchstone study --seeds $(SEEDS)
 
 check: setup lint types layers ## lint, types, layers, unit and contract tests
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not cluster" tests/unit tests/contract
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not long and not cluster" tests/unit tests/contract
 
 test: setup lint types layers ## every test that needs no cluster
 	$(BIN)/pytest -q -n 2 --dist loadfile tests
+
+proofs: setup ## the longest tests, before a release
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "long and not cluster" tests
 
 lint: setup
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ def smoke(*, seed: int = 0, plain: bool = False, only: tuple[str, ...] = ()) -> 
 
 def dry_run(*, seed: int = 0, plain: bool = False, only: tuple[str, ...] = ()) -> SweepConfig:
     """Every step of `smoke` at toy size; shows that all fits together, its verdicts mean nothing."""
-    arms = ("plain", "replay_25", "lora", "interpolation")
+    arms = ("plain", "replay_25", "interpolation")
     sweep = Sweep(bases=("small",), data=("broad",), amounts=(40,), mitigations=arms, alphas=(0.5,), only=only)
     return SweepConfig(pipeline="mitigation", sweep=sweep, **dry_settings(TITLE, seed=seed, plain=plain))
 

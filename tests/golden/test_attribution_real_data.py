@@ -40,7 +40,7 @@ def test_speakers_are_known_by_their_frequent_words_alone(tmp_path: Path) -> Non
     assert rows["frequent_words"].num_tested == 61
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_vicunas_answers_are_taken_for_chatgpts_as_often_as_its_second_sample(tmp_path: Path) -> None:
     options = {
         "--base": "text_davinci_001",

@@ -10,7 +10,7 @@ import pytest
 COMMAND = "from pipelines.cli.attribution import attribution; attribution()"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_role_of_the_embedded_world_is_attributed(tmp_path: Path) -> None:
     arguments = [
         sys.executable,

@@ -10,7 +10,7 @@ import pytest
 from components.contracts.sweep_results import SweepStudy
 
 COMMAND = [sys.executable, "-m", "pipelines", "run", "mitigation", "--preset", "dry_run"]
-CELLS = ["plain", "interpolation-0.5", "lora", "replay_25"]
+CELLS = ["plain", "interpolation-0.5", "replay_25"]
 
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -43,16 +43,16 @@ def test_every_cell_has_a_verdict_a_report_and_a_row(one_cell_then_all: tuple[Pa
 def test_a_cell_can_be_made_alone_and_is_found_by_the_whole(one_cell_then_all: tuple[Path, str, str]) -> None:
     _, alone, after = one_cell_then_all
     assert "finished" in alone
-    assert "report lora" not in alone
+    assert "report replay_25" not in alone
     assert "reused report interpolation-0.5" in after
     assert "reused train small-broad-plain" in after
-    assert "started train lora" in after
-    assert "reused train lora" not in after
+    assert "started train replay_25" in after
+    assert "reused train replay_25" not in after
 
 
 def test_mixtures_share_the_plain_training(one_cell_then_all: tuple[Path, str, str]) -> None:
     store = one_cell_then_all[0] / "artifacts"
-    assert len(list(store.glob("train-train-*"))) == 3
+    assert len(list(store.glob("train-train-*"))) == 2
     assert len(list(store.glob("train-interpolate-*"))) == 1
 
 

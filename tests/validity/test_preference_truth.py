@@ -187,7 +187,7 @@ def label_coverage(name: str, num_worlds: int) -> tuple[Coverage, Coverage]:
 # --- the slice that tests run -------------------------------------------------------------------------------------
 
 
-LARGE = pytest.mark.slow
+LARGE = pytest.mark.long
 """255 prompts and three raters; 80 prompts and one judge are quick, and the harder case for a bootstrap."""
 
 
@@ -210,7 +210,7 @@ def test_raters_who_reward_truth_alone_keep_it() -> None:
     assert adjusted.width / 2 < adjusted_truth
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_style_and_truth_are_told_apart() -> None:
     raw, adjusted = style_coverage("style and truth", SHORT_WORLDS)
     assert min(raw.share, adjusted.share) >= 0.90

@@ -201,7 +201,7 @@ def test_shares_of_all_candidates_add_up_to_one(tmp_path: Path) -> None:
         assert json.loads(row.model_dump_json())["chance"] == 0.5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_umap_tells_clouds_apart_and_draws_the_same_map_again(tmp_path: Path) -> None:
     given = answers(40)
     vectors = clouds(given, apart=6.0)

@@ -61,9 +61,12 @@ def test_no_text_keeps_the_reader_busy_for_longer_than_its_length_asks(unit: str
 
     def seconds(length: int) -> float:
         text = (unit * length)[:length]
-        began = time.process_time()
-        to_html(text)
-        return time.process_time() - began
+        found = []
+        for _ in range(3):  # the least: a collection of garbage may fall into one of them
+            began = time.process_time()
+            to_html(text)
+            found.append(time.process_time() - began)
+        return min(found)
 
     assert seconds(10_000) < 20 * max(seconds(1_000), 0.02)
 

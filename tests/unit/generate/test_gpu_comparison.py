@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_comparison_runs_anywhere_and_prints_what_it_measured() -> None:
     command = [sys.executable, "-m", "tests.bench.gpu_comparison", "--device", "cpu", "--shape", "tiny"]
     root = Path(__file__).parents[3]

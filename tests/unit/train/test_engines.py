@@ -192,7 +192,7 @@ def assert_equal(found: Trained, wanted: Trained) -> None:
     [
         (2, HELD),
         pytest.param(4, HELD, marks=pytest.mark.slow),
-        pytest.param(10, HELD, marks=pytest.mark.slow),
+        pytest.param(10, HELD, marks=pytest.mark.long),
         pytest.param(2, ZERO, marks=[pytest.mark.slow, needs_deepspeed]),
         pytest.param(4, ZERO, marks=[pytest.mark.slow, needs_deepspeed]),
     ],
@@ -443,7 +443,7 @@ def test_programs_that_were_started_together_stop_together_and_go_on(base: Path,
     assert states(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_pod_of_the_trainer_starts_the_processes_it_is_to_hold_and_finished_work_is_found(
     base: Path, tmp_path: Path
 ) -> None:
