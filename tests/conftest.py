@@ -16,6 +16,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     weights: dict[str, int] = {}
     for item in items:
         path = str(item.path)
-        heavy = "pipeline" in item.path.parts or item.get_closest_marker("slow") is not None
-        weights[path] = weights.get(path, 0) + heavy
+        weight = 50 if "pipeline" in item.path.parts else item.get_closest_marker("slow") is not None
+        weights[path] = weights.get(path, 0) + weight
     items.sort(key=lambda item: -weights[str(item.path)])

@@ -223,11 +223,12 @@ def test_the_sandbox_is_closed() -> None:
     assert find(objects, "LimitRange", "sandbox")["spec"]["limits"][0]["max"]
 
 
-def test_the_database_is_reachable_from_the_crowd_service_only() -> None:
+def test_the_database_is_reachable_from_the_crowd_service_and_from_runs_only() -> None:
     objects = render()
     (rule,) = find(objects, "NetworkPolicy", "touchstone-crowd-database")["spec"]["ingress"]
     service = find(objects, "Deployment", "touchstone-crowd")["spec"]["template"]["metadata"]["labels"]
-    assert rule["from"] == [{"podSelector": {"matchLabels": service}}]
+    of_runs = {"matchExpressions": [{"key": "pipeline/runid", "operator": "Exists"}]}
+    assert rule["from"] == [{"podSelector": {"matchLabels": service}}, {"podSelector": of_runs}]
 
 
 def test_the_store_is_reachable_from_the_pipelines_and_named_namespaces_only() -> None:
