@@ -24,11 +24,11 @@ from components.contracts.rows import (
 from components.contracts.verdict import PooledSets, StyleResult, Verdict
 from components.report.benchmark_results import Evidence, assess
 from components.report.closeness import measured_style, no_style, printed_style
-from components.report.confidently_wrong import confidently_wrong
-from components.report.hearing import Drawn, heard, judge_remarks
 from components.report.imitation_data import data_remarks, data_result, leaked_prompts, leaked_remarks
 from components.report.joining import PARTS, ItemTable, Part, tables
 from components.report.policy import Policy
+from components.report.preferring.confidently_wrong import confidently_wrong
+from components.report.preferring.hearing import Drawn, heard, judge_remarks
 from components.report.prose import MOST_NAMES, and_list
 from components.report.readings import format_remarks, other_readings
 from components.report.rules import Court

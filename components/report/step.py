@@ -246,7 +246,7 @@ def gather_cells(
     Raises:
         TouchstoneError: a cell's report or scores are missing, or there are two of them.
     """
-    from components.report.sweep_cells import gather
+    from components.report.sweeping.sweep_cells import gather
 
     return {"cells": float(gather(reports, scores, base, base_scores, target_scores, earlier, params.cells, cells))}
 
@@ -268,7 +268,7 @@ class CompareCellsParams(BaseModel):
 
 def compare_cells(*, cells: Input[CellResults], study: Output[Report], params: CompareCellsParams) -> Metrics:
     """Curves over data and bases, capability against style, one row a cell: sweep.html, sweep.json, every report."""
-    from components.report.sweep_page import write_sweep
+    from components.report.sweeping.sweep_page import write_sweep
 
     made = write_sweep(cells, study.folder, params)
     study.commit(notes={"verdicts": {cell.cell.name: cell.verdict for cell in made.cells}})

@@ -14,9 +14,9 @@ from components.crowd.opened import opened_store
 from components.crowd.payments import PayRules, pay_ledger
 from components.crowd.study.closing import find_study
 from components.crowd.study.results import EXPERTS, judgments
-from components.report.agreement import agreement
+from components.report.preferring.agreement import agreement
+from components.report.preferring.rater_quality import RaterQuality, rater_quality
 from components.report.quantiles import wilson
-from components.report.rater_quality import RaterQuality, rater_quality
 
 ALPHA = 0.05
 RESAMPLES = 1000

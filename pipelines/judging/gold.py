@@ -10,7 +10,7 @@ from components.contracts import manifest as manifests
 from components.contracts.ports import Input
 from components.contracts.preference_rows import GoldLabel
 from components.contracts.rows import Judgment
-from components.report.voices import majority, voices_in, votes_of
+from components.report.preferring.voices import majority, voices_in, votes_of
 
 
 def read_gold(path: Path) -> list[GoldLabel]:

@@ -13,8 +13,8 @@ from components.collect.prompts import PromptIndex, read_prompts
 from components.collect.stored import read_stored
 from components.contracts.preference_results import Agreement
 from components.contracts.rows import Judgment
-from components.report.agreement import agreement
-from components.report.voices import Outcome
+from components.report.preferring.agreement import agreement
+from components.report.preferring.voices import Outcome
 from pipelines.judging.summary import ALPHA, RESAMPLES, Line, lines
 
 

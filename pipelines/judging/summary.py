@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from components.contracts.preference_rows import PLACEBO
 from components.contracts.rows import Judgment
-from components.report.preference import preferences
+from components.report.preferring.preference import preferences
 
 ALPHA = 0.05
 RESAMPLES = 2000

@@ -8,7 +8,7 @@ from components.contracts.preference_results import JudgeQualification, PlaceboR
 from components.contracts.preference_rows import GoldLabel
 from components.contracts.rows import Judgment
 from components.report.policy import load_policy
-from components.report.qualification import qualify
+from components.report.preferring.qualification import qualify
 from pipelines.judging.summary import ALPHA, RESAMPLES
 
 UNTESTED = "no placebo and no label of people was put beside this judge: its numbers are shown and gate nothing"

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from components.contracts.sweep_rows import Cell
 from components.contracts.verdict import Verdict
-from components.report.sweep_cells import VERDICT_FILE
+from components.report.sweeping.sweep_cells import VERDICT_FILE
 from components.report.table import verdict_text
 from components.report.wording import ratio
 from pipelines.local.progress import Estimator, Watcher, new_bar

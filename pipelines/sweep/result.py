@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.contracts.sweep_results import SweepStudy
-from components.report.sweep_page import PAGE, RECORD
+from components.report.sweeping.sweep_page import PAGE, RECORD
 from components.report.table import verdict_text
 from components.report.wording import points, ratio
 

@@ -13,11 +13,11 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from components.report.resampling import drawn_weights
-from components.report.style_design import Design
-from components.report.style_fit import Solver
-from components.report.style_preference import CHUNK
-from components.report.style_rows import FLOOR
+from components.report.preferring.resampling import drawn_weights
+from components.report.preferring.style_design import Design
+from components.report.preferring.style_fit import Solver
+from components.report.preferring.style_preference import CHUNK
+from components.report.preferring.style_rows import FLOOR
 
 NUM_VOTES, NUM_PROMPTS, RESAMPLES = 20_000, 2_000, 1_000
 REFERENCE_RESAMPLES = int(os.environ.get("TOUCHSTONE_BENCH_RESAMPLES", "50"))

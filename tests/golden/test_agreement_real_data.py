@@ -12,10 +12,10 @@ import pytest
 
 from components.contracts.environment import data_folder
 from components.contracts.rows import Judgment
-from components.report.agreement import agreement, cohen_kappa, vote_counts
-from components.report.preference import preferences
-from components.report.rater_quality import rater_quality
-from components.report.voices import majority
+from components.report.preferring.agreement import agreement, cohen_kappa, vote_counts
+from components.report.preferring.preference import preferences
+from components.report.preferring.rater_quality import rater_quality
+from components.report.preferring.voices import majority
 
 DATA = data_folder(Path(__file__).parents[3] / "shared" / "data")
 VOTES = DATA / "mtbench-human-votes"

@@ -14,9 +14,9 @@ from components.collect.prompts import read_prompts
 from components.collect.stored import read_stored
 from components.contracts import environment
 from components.contracts.rows import Judgment
-from components.report.agreement import agreement
-from components.report.preference import preferences
-from components.report.voices import majority
+from components.report.preferring.agreement import agreement
+from components.report.preferring.preference import preferences
+from components.report.preferring.voices import majority
 
 DATA = environment.data_folder(Path(__file__).parents[3] / "shared" / "data")
 ALPACA, VICUNA = DATA / "alpaca-eval", DATA / "vicuna-blog-eval"

@@ -22,7 +22,7 @@ from components.placebo.alterations import replay
 from components.placebo.lexicon import read_yaml
 from components.placebo.restyling import dress_of
 from components.placebo.step import make_placebos
-from components.report.qualification import qualify
+from components.report.preferring.qualification import qualify
 from components.style.structure import has_list, has_summary
 
 DATA = data_folder(Path(__file__).parents[3] / "shared" / "data")

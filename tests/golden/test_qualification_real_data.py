@@ -15,7 +15,7 @@ from components.contracts.judge_policy import JudgePolicy
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import GoldLabel, placebo_model
 from components.contracts.rows import Judgment
-from components.report.qualification import qualify
+from components.report.preferring.qualification import qualify
 
 DATA = data_folder(Path(__file__).parents[3] / "shared" / "data")
 PREFERENCES = DATA / "alpaca-eval" / "preferences" / "weighted_alpaca_eval_gpt4_turbo.csv.gz"

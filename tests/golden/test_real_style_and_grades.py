@@ -11,7 +11,7 @@ import pytest
 from components.contracts.environment import data_folder
 from components.contracts.rows import Completion, Judgment, Role
 from components.report.closeness import measured_style
-from components.report.preference import preferences
+from components.report.preferring.preference import preferences
 from components.style.step import profile_roles
 
 DATA = data_folder(Path(__file__).parents[3] / "shared" / "data")

@@ -14,7 +14,7 @@ from components.contracts.environment import data_folder
 from components.contracts.preference_results import AdjustedPreference
 from components.contracts.preference_rows import StyleFeatures
 from components.contracts.rows import Completion, Judgment
-from components.report.style_preference import adjust
+from components.report.preferring.style_preference import adjust
 from components.style.features import features
 
 DATA = data_folder(Path(__file__).parents[3] / "shared" / "data") / "alpaca-eval"

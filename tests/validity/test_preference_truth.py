@@ -16,11 +16,11 @@ import pytest
 from scipy.special import expit
 
 from components.contracts.preference_results import Interval
-from components.report.corrected_rates import LabelledRate, ppi_plus_plus, rogan_gladen
-from components.report.preference import share_interval
-from components.report.rater_resampling import rater_interval
-from components.report.style_preference import adjust
-from components.report.voices import majority, voices_in, votes_of
+from components.report.preferring.corrected_rates import LabelledRate, ppi_plus_plus, rogan_gladen
+from components.report.preferring.preference import share_interval
+from components.report.preferring.rater_resampling import rater_interval
+from components.report.preferring.style_preference import adjust
+from components.report.preferring.voices import majority, voices_in, votes_of
 from tests.unit.report.voting_for_tests import PAIR, TIE, outputs, votes
 
 RESAMPLES = 400

@@ -12,11 +12,17 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
 
 from components.contracts.rows import Judgment
-from components.report.agreement import agreement, fleiss_kappa, krippendorff_alpha, raw_agreement, vote_counts
-from components.report.preference import preferences
-from components.report.rater_quality import RaterQuality, rater_quality
-from components.report.rater_resampling import rater_interval
-from components.report.resampling import drawn_weights
+from components.report.preferring.agreement import (
+    agreement,
+    fleiss_kappa,
+    krippendorff_alpha,
+    raw_agreement,
+    vote_counts,
+)
+from components.report.preferring.preference import preferences
+from components.report.preferring.rater_quality import RaterQuality, rater_quality
+from components.report.preferring.rater_resampling import rater_interval
+from components.report.preferring.resampling import drawn_weights
 from tests.unit.report.rows_for_tests import judgment
 from tests.unit.report.voting_for_tests import outputs, votes
 

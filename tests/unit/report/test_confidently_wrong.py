@@ -13,7 +13,7 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.preference_results import ConfidentlyWrong
 from components.contracts.preference_rows import ToneScore
 from components.contracts.rows import Role, Score
-from components.report.confidently_wrong import SURE_FROM, confidently_wrong
+from components.report.preferring.confidently_wrong import SURE_FROM, confidently_wrong
 
 MODELS: dict[Role, str] = {"base": "llama", "imitator": "vicuna"}
 

@@ -12,8 +12,8 @@ from scipy import stats
 from components.contracts.errors import TouchstoneError
 from components.contracts.preference_results import CorrectedPreference
 from components.contracts.preference_rows import GoldLabel
-from components.report.corrected_rates import LabelledRate, corrected, ppi_plus_plus, rogan_gladen
-from components.report.preference import preferences
+from components.report.preferring.corrected_rates import LabelledRate, corrected, ppi_plus_plus, rogan_gladen
+from components.report.preferring.preference import preferences
 from tests.unit.report.rows_for_tests import judgment
 
 Outcome = Literal["win", "tie", "loss"]

@@ -9,8 +9,8 @@ from scipy import stats
 from components.contracts.errors import TouchstoneError
 from components.contracts.rows import Judgment
 from components.contracts.verdict import PreferenceResult
-from components.report.preference import preferences, share_interval
-from components.report.voices import majority
+from components.report.preferring.preference import preferences, share_interval
+from components.report.preferring.voices import majority
 from tests.unit.report.rows_for_tests import judgment
 
 

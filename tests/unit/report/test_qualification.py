@@ -14,7 +14,7 @@ from components.contracts.judge_policy import JudgePolicy
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import GoldLabel
 from components.contracts.rows import Judgment
-from components.report.qualification import qualify
+from components.report.preferring.qualification import qualify
 from tests.unit.report.rows_for_tests import judgment
 
 PROMPTS = 120

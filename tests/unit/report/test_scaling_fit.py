@@ -10,7 +10,7 @@ from scipy import optimize, stats
 
 from components.contracts.errors import TouchstoneError
 from components.report.clustered import Floats
-from components.report.scaling_fit import LEAST_EXPONENT, Sweep, fit
+from components.report.sweeping.scaling_fit import LEAST_EXPONENT, Sweep, fit
 
 AMOUNTS = [0.3e6, 5e6, 50e6, 150e6]
 U = np.array(AMOUNTS) / AMOUNTS[-1]

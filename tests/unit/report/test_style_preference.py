@@ -15,13 +15,13 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.preference_results import AdjustedPreference
 from components.contracts.preference_rows import StyleFeatures
 from components.contracts.rows import Judgment
-from components.report.preference import preferences
-from components.report.resampling import drawn_weights
-from components.report.style_design import Design
-from components.report.style_fit import Solver
-from components.report.style_preference import adjust
-from components.report.style_rows import FEATURES, style_rows, surface
-from components.report.voices import turned
+from components.report.preferring.preference import preferences
+from components.report.preferring.resampling import drawn_weights
+from components.report.preferring.style_design import Design
+from components.report.preferring.style_fit import Solver
+from components.report.preferring.style_preference import adjust
+from components.report.preferring.style_rows import FEATURES, style_rows, surface
+from components.report.preferring.voices import turned
 from tests.unit.report.voting_for_tests import PAIR, outputs, votes
 
 Array = npt.NDArray[np.float64]

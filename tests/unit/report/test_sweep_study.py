@@ -14,8 +14,8 @@ from components.contracts.sweep_results import SweepStudy
 from components.contracts.sweep_rows import Cell, CellResults
 from components.report.policy import Policy
 from components.report.step import compare_cells, gather_cells, report
-from components.report.sweep_cells import finished
-from components.report.sweep_study import study
+from components.report.sweeping.sweep_cells import finished
+from components.report.sweeping.sweep_study import study
 
 ITEMS = 80
 

@@ -5,7 +5,7 @@ from verdicts import sweep, sweep_cell
 
 from components.contracts.sweep_results import SweepStudy
 from components.report.page_inputs import PolicyLimits
-from components.report.sweep_page import cells_sheet, curves_sheet, render_sweep_html
+from components.report.sweeping.sweep_page import cells_sheet, curves_sheet, render_sweep_html
 from components.report.wording import MISSING
 
 EVIL = '<script>alert("x")</script> & \x00'

@@ -17,8 +17,8 @@ from components.report.figures.trade_off import trade_off_figure
 from components.report.html import interval_level, page_template, safe_href
 from components.report.page_inputs import PolicyLimits
 from components.report.sheets import Cell, Column, Notes, Sheet
-from components.report.sweep_cells import PAGE_FILE, VERDICT_FILE, finished
-from components.report.sweep_study import study
+from components.report.sweeping.sweep_cells import PAGE_FILE, VERDICT_FILE, finished
+from components.report.sweeping.sweep_study import study
 from components.report.wording import (
     VERDICT_MEANINGS,
     VERDICT_TITLES,

@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from components.report.clustered import Floats
-from components.report.style_design import BLOCK_ROWS, Block, Design, Flags, Point, indicator, scaled
+from components.report.preferring.style_design import BLOCK_ROWS, Block, Design, Flags, Point, indicator, scaled
 
 MAX_STEPS = 60
 STEP_TOLERANCE = 1e-6

@@ -11,7 +11,7 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.preference_rows import StyleFeatures
 from components.contracts.rows import Judgment
 from components.report.clustered import Codes, Floats
-from components.report.style_design import Design
+from components.report.preferring.style_design import Design
 
 FEATURES = ("words", "list_items", "headers", "bold_runs", "has_summary")
 POSITION = "first_position"

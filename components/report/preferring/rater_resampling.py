@@ -8,10 +8,10 @@ import numpy as np
 from scipy import sparse
 
 from components.contracts.preference_results import Interval
-from components.report.agreement import Voices
 from components.report.clustered import Floats
+from components.report.preferring.agreement import Voices
+from components.report.preferring.resampling import drawn_weights
 from components.report.quantiles import t_quantile, wilson
-from components.report.resampling import drawn_weights
 
 CHUNK = 64
 """Resamples held together."""

@@ -13,8 +13,8 @@ from components.contracts.sweep_results import Axis, CellSummary, Curve, SweepSt
 from components.contracts.sweep_rows import Cell
 from components.report.comparison import Gain, contrast
 from components.report.policy import Policy
-from components.report.scaling_fit import Sweep, fit
-from components.report.sweep_cells import PAGE_FILE, FinishedCell
+from components.report.sweeping.scaling_fit import Sweep, fit
+from components.report.sweeping.sweep_cells import PAGE_FILE, FinishedCell
 from components.report.wording import joined, points, ratio
 
 

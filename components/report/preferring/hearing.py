@@ -10,8 +10,8 @@ from components.contracts.preference_rows import PLACEBO, GoldLabel, StyleFeatur
 from components.contracts.rows import Judgment, Role
 from components.contracts.verdict import PreferenceResult
 from components.report.policy import Policy
-from components.report.preference import preferences
-from components.report.qualification import qualify
+from components.report.preferring.preference import preferences
+from components.report.preferring.qualification import qualify
 
 
 class Drawn(NamedTuple):

@@ -1,6 +1,6 @@
 """What would it take: mean scores over amounts of data or sizes of a base, extrapolated with intervals.
 
-    from components.report.scaling_fit import Sweep, fit
+    from components.report.sweeping.scaling_fit import Sweep, fit
     sweep = Sweep.of_items([1e6, 4e6, 16e6], values, clusters, goal=target_values)    # values (n, 3), goal (n,)
     found = fit(sweep, unit="tokens", goal_name="the target")
     found.slope.per_doubling, found.needed, found.sentence
@@ -23,8 +23,8 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.scaling_results import Answer, Needed, Saturation, ScalingFit, ScalingPoint, Slope
 from components.report.clustered import FEW_CLUSTERS, Codes, Floats, clustered_means
 from components.report.quantiles import t_quantile
-from components.report.scaling_curves import FINER, LEAST_EXPONENT, NUM_EXPONENTS, Curves, saturating_curves
-from components.report.scaling_words import remarks, sentence
+from components.report.sweeping.scaling_curves import FINER, LEAST_EXPONENT, NUM_EXPONENTS, Curves, saturating_curves
+from components.report.sweeping.scaling_words import remarks, sentence
 
 CHUNK = 1 << 22
 """Weights drawn at a time, about 32 MB."""

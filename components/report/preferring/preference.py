@@ -12,12 +12,12 @@ from components.contracts.preference_results import AdjustedPreference
 from components.contracts.preference_rows import GoldLabel, StyleFeatures
 from components.contracts.rows import Judgment, Role
 from components.contracts.verdict import Interval, PreferenceResult
-from components.report.agreement import agreement
-from components.report.corrected_rates import corrected
+from components.report.preferring.agreement import agreement
+from components.report.preferring.corrected_rates import corrected
+from components.report.preferring.rater_resampling import rater_interval
+from components.report.preferring.style_preference import adjust
+from components.report.preferring.voices import disagree, majority, one_voice, turned, voices_in, votes_of
 from components.report.quantiles import wilson
-from components.report.rater_resampling import rater_interval
-from components.report.style_preference import adjust
-from components.report.voices import disagree, majority, one_voice, turned, voices_in, votes_of
 
 
 class _Pair(NamedTuple):

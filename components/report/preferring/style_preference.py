@@ -22,11 +22,11 @@ from components.contracts.preference_rows import StyleFeatures
 from components.contracts.rows import Judgment
 from components.contracts.verdict import Interval
 from components.report.clustered import Codes, Floats
+from components.report.preferring.resampling import drawn_weights
+from components.report.preferring.style_design import Point
+from components.report.preferring.style_fit import Fits, Solver
+from components.report.preferring.style_rows import SAME, StyleRows, beside, style_rows, surface
 from components.report.quantiles import t_cdf, t_quantile
-from components.report.resampling import drawn_weights
-from components.report.style_design import Point
-from components.report.style_fit import Fits, Solver
-from components.report.style_rows import SAME, StyleRows, beside, style_rows, surface
 
 RIDGE = 1.0
 SENSITIVITY = (0.1, 10.0, 100.0)

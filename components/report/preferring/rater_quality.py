@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from components.contracts.preference_results import Interval
 from components.contracts.rows import Judgment
+from components.report.preferring.voices import Outcome, majority, turned, voices_in, votes_of
 from components.report.quantiles import t_quantile, wilson
-from components.report.voices import Outcome, majority, turned, voices_in, votes_of
 
 
 class RaterQuality(BaseModel):

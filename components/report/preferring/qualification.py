@@ -13,7 +13,7 @@ from components.contracts.preference_results import Interval, JudgeQualification
 from components.contracts.preference_rows import PLACEBO, GoldLabel, PlaceboArm, placebo_model
 from components.contracts.rows import Judgment, Role
 from components.report.clustered import Floats
-from components.report.preference import preferences
+from components.report.preferring.preference import preferences
 from components.report.quantiles import wilson
 
 ARMS: tuple[PlaceboArm, ...] = get_args(PlaceboArm)

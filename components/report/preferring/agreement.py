@@ -8,7 +8,7 @@ import numpy as np
 
 from components.contracts.preference_results import Agreement, Interval
 from components.report.clustered import Floats
-from components.report.resampling import drawn_weights
+from components.report.preferring.resampling import drawn_weights
 
 Voices = Mapping[str, Mapping[str, str]]
 """Item -> voice -> the category it named. A voice that did not speak on an item is not in it."""

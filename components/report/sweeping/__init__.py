@@ -1,0 +1,1 @@
+"""Many imitators side by side: curves over data and bases, style against capability, and their page."""
