@@ -74,6 +74,7 @@ def test_an_unknown_parameter_is_noticed(ir: Any) -> None:
         bind.check_params(catalog.steps()["ask"], {**task.params.get("params", {}), "temperatur": 1.0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", catalog.PIPELINES)
 def test_the_seed_in_a_runs_form_is_the_seed_of_the_preset(name: str, tmp_path: Path) -> None:
     # Compiled with seed 0 and started with seed 3, every step must get what the preset with seed 3 would give it.
@@ -97,6 +98,7 @@ def test_tasks_do_not_install_packages_when_they_start(ir: Any) -> None:
         assert "pip install" not in " ".join(executor["container"]["command"])
 
 
+@pytest.mark.slow
 def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in catalog.PIPELINES:
         config = catalog.preset(name, "smoke")

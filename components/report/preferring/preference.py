@@ -91,6 +91,7 @@ def _summary(
 ) -> PreferenceResult:
     orders = {row.order for row in rows} - {"none"}
     votes = votes_of(rows)
+    both = any(len(shown.keys() - {"none"}) == 2 for raters in votes.values() for shown in raters.values())
     prompts = {prompt: majority([one_voice(shown) for shown in raters.values()]) for prompt, raters in votes.items()}
     flips = sum(any(disagree(shown) for shown in raters.values()) for raters in votes.values())
     voices = {prompt: voices_in(raters) for prompt, raters in votes.items()}
@@ -109,7 +110,7 @@ def _summary(
         wins=counts["win"],
         ties=counts["tie"],
         losses=counts["loss"],
-        order_flips=flips if len(orders) == 2 else None,
+        order_flips=flips if both else None,
         score_total=_total([row.score for row in rows]),
         opponent_score_total=_total([row.opponent_score for row in rows]),
         adjusted=None,

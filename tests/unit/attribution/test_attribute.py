@@ -25,6 +25,7 @@ def answers(num_prompts: int = 60, **habits: str) -> list[AuthoredText]:
     return [written(role, prompt, habit=habits.get(role)) for role in roles for prompt in range(num_prompts)]
 
 
+@pytest.mark.slow
 def test_authors_with_habits_are_told_apart_and_the_imitator_is_given_to_the_one_it_copies(tmp_path: Path) -> None:
     told = tell(tmp_path, answers(imitator="target"), candidates=ROLES, classifiers=SURFACE)
     for classifier in ("char_ngrams", "frequent_words"):
@@ -37,6 +38,7 @@ def test_authors_with_habits_are_told_apart_and_the_imitator_is_given_to_the_one
     assert told.of("majority", "base").accuracy == told.of("majority", "base").chance == 0.5
 
 
+@pytest.mark.slow
 def test_authors_who_write_alike_cannot_be_told_apart(tmp_path: Path) -> None:
     told = tell(tmp_path, answers(120, base="nobody", target="nobody"), candidates=ROLES, classifiers=SURFACE)
     for classifier in ("char_ngrams", "frequent_words", "surface"):
@@ -45,6 +47,7 @@ def test_authors_who_write_alike_cannot_be_told_apart(tmp_path: Path) -> None:
         assert low <= 0.5 <= high + 0.03, classifier
 
 
+@pytest.mark.slow
 def test_embeddings_that_lie_apart_tell_authors_apart_and_mixed_ones_do_not(tmp_path: Path) -> None:
     given = answers(80, imitator="target")
     params = {"candidates": ROLES, "classifiers": ["embedding"]}
@@ -70,6 +73,7 @@ def test_every_text_is_asked_about_once_and_no_answer_to_its_prompt_was_learned_
         assert {data.rows[i].author for i in fold.train} == set(ROLES)
 
 
+@pytest.mark.slow
 def test_a_prompt_known_by_heart_does_not_help(tmp_path: Path) -> None:
     # Each prompt has a direction of its own along which its authors differ: who saw one answer knows the other.
     given = answers(40)
@@ -85,6 +89,7 @@ def test_a_prompt_known_by_heart_does_not_help(tmp_path: Path) -> None:
     assert tell(tmp_path / "kept", given, vectors, **params).of("embedding", "base").accuracy <= 0.5
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_nothing(tmp_path: Path) -> None:
     given = answers(25)
     one = tell(tmp_path / "one", given, clouds(given, apart=1.0), candidates=ROLES, classifiers=["embedding"])
@@ -147,6 +152,7 @@ def test_an_empty_answer_is_unscored_and_asked_of_nobody(tmp_path: Path) -> None
     assert given[0].id not in {text.id for text in told.texts}
 
 
+@pytest.mark.slow
 def test_a_text_without_embedding_is_unscored(tmp_path: Path) -> None:
     given = answers(20)
     vectors = clouds(given, apart=2.0)

@@ -102,6 +102,7 @@ def test_a_model_is_a_folder_or_a_repository_with_its_commit(tmp_path: Path) -> 
         given_model("gpt2@main", tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_tells_authors_apart_and_writes_a_page(tmp_path: Path) -> None:
     records = [{"author": f"<{name}>", "text": written(name, i).text} for name in ("base", "target") for i in range(20)]
     path = lines(tmp_path / "texts.jsonl", records)

@@ -70,6 +70,7 @@ def test_the_order_of_lines_does_not_matter(given, touchstone) -> None:
     assert {b.name: b for b in second.benchmarks} == {b.name: b for b in first.benchmarks}
 
 
+@pytest.mark.slow
 def test_an_audit_file_says_the_same_as_the_options(given, touchstone) -> None:
     touchstone(*given.arguments())
     config = {
@@ -99,6 +100,7 @@ def test_benchmarks_of_files_that_do_not_name_them(given, touchstone) -> None:
     assert [b.name for b in verdict_of(given.path("result")).benchmarks] == ["one", "two"]
 
 
+@pytest.mark.slow
 def test_the_gate_exits_with_3_after_everything_is_written(given, touchstone) -> None:
     given.path("strict.yaml").write_text("require: [CAPABILITY]\n")
     ran = touchstone(*given.arguments(policy=given.path("strict.yaml")))

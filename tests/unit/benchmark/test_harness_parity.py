@@ -147,6 +147,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return harness.checkpoint(tmp_path_factory.mktemp(request.param), request.param)
 
 
+@pytest.mark.slow
 def test_mmlu_equals_the_harness_item_by_item(model: Path, tmp_path: Path) -> None:
     check_mmlu(tmp_path, model, mmlu_items())
 

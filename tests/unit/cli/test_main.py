@@ -42,6 +42,7 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert "No such command 'adit'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_users_failure_prints_its_message_without_traceback() -> None:
     done = subprocess.run([sys.executable, "-m", "pipelines", "step", "stile"], capture_output=True, text=True)
     assert done.returncode == 2

@@ -56,6 +56,7 @@ def test_the_worst_case_counts_bytes_and_all_replies() -> None:
     assert short.completion == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 8])
 @pytest.mark.parametrize("limit", [WORST - 1, WORST, 700, 1501])
 def test_the_budget_is_used_up_and_never_passed(server: ChatServer, make: Make, concurrency: int, limit: int) -> None:

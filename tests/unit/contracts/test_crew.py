@@ -55,6 +55,7 @@ def test_no_more_threads_than_asked_for() -> None:
     assert most == [3]
 
 
+@pytest.mark.slow
 def test_the_first_failure_stops_the_rest_and_is_raised() -> None:
     crew, done = Crew(2), list[int]()
 

@@ -188,6 +188,7 @@ def test_a_crowded_database_is_said_as_such(tmp_path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_the_command_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -205,6 +206,7 @@ def test_the_command_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
     assert process.returncode in {0, -signal.SIGTERM}
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_wrong_with_an_address() -> None:
     environment = {"DATABASE_URL": "mysql://u:hunter2@h/d", "PATH": ""}
     command = [sys.executable, "-m", "components.crowd"]

@@ -222,6 +222,7 @@ def test_a_problem_frees_the_place_and_is_kept_with_its_words(store: Store) -> N
     assert (vote.problem, vote.outcome) == ("page is blank", None)
 
 
+@pytest.mark.slow
 def test_a_forgotten_rater_leaves_no_trace_and_the_places_go_to_others(store: Store) -> None:
     study = make(store, PLAIN.model_copy(update={"raters_per_pair": 1}))
     one, two = rater(store, study, "one"), rater(store, study, "two")

@@ -254,6 +254,7 @@ def test_a_study_past_its_deadline_is_closed_with_what_there_is_and_says_so(
     assert outcome.metrics["approved"] == 1.0
 
 
+@pytest.mark.slow
 def test_bonuses_that_are_owed_keep_the_study_open_for_the_next_call(
     place: Path, client: TestClient, turk: tuple[str, Account]
 ) -> None:

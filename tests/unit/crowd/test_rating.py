@@ -29,6 +29,7 @@ from tests.unit.crowd.studies import (
 )
 
 
+@pytest.mark.slow
 def test_from_the_link_to_the_thanks(store: Store) -> None:
     study = make(store)
     with client_for(store) as client:
@@ -242,6 +243,7 @@ def test_any_text_can_be_rated(store: Store, name: str) -> None:
     assert number == 2
 
 
+@pytest.mark.slow
 def test_nobody_reads_faster_than_the_limit_allows(sqlite: Store) -> None:
     study = make(sqlite)
     with client_for(sqlite) as client:

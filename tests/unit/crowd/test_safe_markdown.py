@@ -55,6 +55,7 @@ def test_text_that_turns_its_surroundings_is_kept_from_it() -> None:
     assert "\u202e" not in to_html("abc \u202e def") + to_html("\u202e" + "x" * (PLAIN_ABOVE + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["[", "![", "*a ", "<a", "`", "> ", "- ", "[a](", "**_", "|a", "\\", "&#"])
 def test_no_text_keeps_the_reader_busy_for_longer_than_its_length_asks(unit: str) -> None:
     """Ten times the text may take twenty times as long, and not a hundred times."""

@@ -214,6 +214,7 @@ def _dialogue(number: int, text: str = "") -> Dialogue:
     return Dialogue(id=f"d{number}", source="s", target="t", turns=turns)
 
 
+@pytest.mark.slow
 def test_one_dialogue_repeated_takes_one_signature(tmp_path: Path) -> None:
     text = "the same long question about everything and nothing " * 100
     rows = (_dialogue(number, text) for number in range(1_000))

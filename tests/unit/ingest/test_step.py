@@ -91,6 +91,7 @@ def test_a_smaller_subset_lies_within_every_larger_one() -> None:
         assert small < large
 
 
+@pytest.mark.slow
 def test_subsets_follow_the_queries_whatever_the_target_replied() -> None:
     other = [row.model_copy(update={"text": row.text + " from another target", "model": "t2"}) for row in MANY]
     queries = [[d.turns[0].text for d in build_dialogues(rows, Params(num_dialogues=40))[0]] for rows in (MANY, other)]

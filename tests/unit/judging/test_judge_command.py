@@ -220,6 +220,7 @@ def test_a_served_model_of_ones_own_is_pinned_by_its_revision(
     assert server_said["models_reported"] == {MODEL: 6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("say", "qualified"), [(None, False), (lambda a, b: "Verdict: " + "AB"["targ" in b], True)])
 def test_a_judge_that_length_alone_sways_may_gate_nothing(
     server: ChatServer, models: dict[str, Path], tmp_path: Path, say: Any, qualified: bool

@@ -34,6 +34,7 @@ def world() -> tuple[list[str], list[str]]:
     return items, reference.corpus(draw, items, 300)
 
 
+@pytest.mark.slow
 def test_every_maximum_is_sacrebleus_to_the_last_bit_and_the_first_text_of_that_score_is_named(world) -> None:
     items, texts = world
     for item, found in zip(items, search(items, texts), strict=True):

@@ -165,6 +165,7 @@ def test_a_share_of_all_has_wilsons_interval_whoever_votes() -> None:
     assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_spread_over_raters_is_that_of_resampled_columns() -> None:
     voices = _voices(40, 12, missing=0.7, noise=0.6)
     rng = np.random.default_rng(1)

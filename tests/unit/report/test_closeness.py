@@ -53,6 +53,7 @@ def test_points_are_the_definitions() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closeness", [0.6, 1.0])
 def test_intervals_are_those_of_resampling_prompts_one_by_one(closeness: float) -> None:
     rows = profiles(closeness, n=60)

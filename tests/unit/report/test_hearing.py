@@ -112,3 +112,10 @@ def test_tone_is_crossed_with_error_but_not_on_behaviour() -> None:
     verdict = decide(base_scores=base, imitator_scores=scores, tones=tones, models=MODELS)
     (cell,) = verdict.confidently_wrong
     assert (cell.benchmark, cell.role, cell.sure_and_wrong) == ("nq_open", "imitator", 0.5)
+
+
+def test_flips_are_null_where_no_rater_saw_both_orders() -> None:
+    half = [row for n, row in enumerate(judged("i", "win")) if n % 4 in (0, 3)]
+    assert {row.order for row in half} == {"model_first", "opponent_first"}
+    assert decide(judgments=half, models=MODELS).preference[0].order_flips is None
+    assert decide(judgments=judged("i", "win"), models=MODELS).preference[0].order_flips == 0

@@ -44,6 +44,7 @@ def test_mcnemar_is_scipys_and_statsmodels_exact_test(gained: int, lost: int) ->
     assert ours == pytest.approx(mcnemar([[20, lost], [gained, 30]], exact=True).pvalue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p_values", [[0.01, 0.04, 0.03], [0.5, 0.9], [0.2], [], [0.001, 0.001, 0.02, 0.9, 0.013]])
 def test_holm_is_statsmodels(p_values: list[float]) -> None:
     expected = multipletests(p_values, method="holm")[1] if p_values else []

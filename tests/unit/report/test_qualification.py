@@ -154,6 +154,7 @@ def test_a_judge_of_places_that_was_asked_in_one_order_does_not_pass_for_a_seeke
     )
 
 
+@pytest.mark.slow
 def test_a_coin_rarely_qualifies_with_placebos_alone_and_never_with_people() -> None:
     no_gold = JudgePolicy(min_gold=0)
     passed = sum(_qualify(_judged(coin, seed=seed), [], no_gold).qualified for seed in range(40))

@@ -141,6 +141,7 @@ def test_one_cluster_is_refused() -> None:
         Sweep.of_items(AMOUNTS, np.ones((5, 4)), np.zeros(5, dtype=np.int64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "clusters"), [(600, 600), (600, 15)])
 def test_slopes_cover_the_truth_and_data_are_rarely_given_up_wrongly(n: int, clusters: int) -> None:
     """The curve does reach the goal, in the end, and levels off as slowly as is thought possible."""

@@ -167,6 +167,7 @@ def test_raw_is_the_observed_share_as_a_model_without_style_gives_it() -> None:
     assert _adjusted(rows, bare).raw == pytest.approx(observed, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_the_interval_is_the_expanded_percentile_of_a_bootstrap_of_prompts() -> None:
     features = outputs(60)
     rows = votes(features, strength=0.6, length=2, both_places=True)

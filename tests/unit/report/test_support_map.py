@@ -215,6 +215,7 @@ def test_behaviour_is_no_capability_and_has_no_line() -> None:
     assert decided(rows, supports(support, "toxicity"), policy=policy).support_map is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "clusters"), [(300, 10), (400, 40)])
 def test_intervals_cover_the_true_slope_at_the_promised_rate(n: int, clusters: int) -> None:
     from components.report.fieller import confidence

@@ -287,6 +287,7 @@ def children() -> list[int]:
     return [int(pid) for pid in listed if b"--worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+@pytest.mark.slow
 def test_the_step_starts_its_processes_and_ends_them(base: Path, tmp_path: Path) -> None:
     dialogues(tmp_path / "one")
     dialogues(tmp_path / "two")

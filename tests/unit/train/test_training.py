@@ -37,6 +37,7 @@ def trained(base: Path, folder: Path, seed: int = 0, **recipe: Any) -> bind.Outc
     )
 
 
+@pytest.mark.slow
 def test_a_base_learns_the_reply_and_to_stop(base: Path, tmp_path: Path) -> None:
     trained(base, tmp_path)
     folder = Input(tmp_path / "out", Checkpoint).folder
@@ -125,6 +126,7 @@ def _without_roles() -> Any:
     return Tokenizer(models.WordLevel({"z": 0, "a": 1, "b": 2}, unk_token="z"))
 
 
+@pytest.mark.slow
 def test_pretraining_makes_four_models_that_know_their_own_corpus(tmp_path: Path) -> None:
     for name in ("small", "large", "target", "judge"):
         texts = [f"the {name} lamp is here ." for _ in range(40)]

@@ -37,6 +37,7 @@ def command(folder: Path, *more: object) -> None:
     validate.main(list(map(str, arguments)), standalone_mode=False)
 
 
+@pytest.mark.slow
 def test_everything_is_found_and_printed_and_a_closed_gate_takes_the_old_data_away(
     given: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

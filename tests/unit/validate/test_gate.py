@@ -79,6 +79,7 @@ def test_a_closed_gate_leaves_checks_figures_and_page_but_no_data(spoilt: tuple[
     assert "index.html" in error.remedy
 
 
+@pytest.mark.slow
 def test_good_data_pass_unchanged_with_every_check_on_record_and_in_equal_bytes(tmp_path: Path) -> None:
     documents = []
     for name in ("one", "two"):
@@ -174,6 +175,7 @@ def test_what_was_not_measured_is_said_and_never_passes_silently(tmp_path: Path)
     assert (figures.leakage, figures.diversity_bleu) == ((), None)
 
 
+@pytest.mark.slow
 def test_thresholds_let_a_share_through_and_worked_examples_may_be_repeated(tmp_path: Path) -> None:
     copies = [
         dialogue("x", GOOD[1].turns[0].text),

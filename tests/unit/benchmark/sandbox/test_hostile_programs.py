@@ -34,6 +34,7 @@ def test_the_task_can_be_solved(boxes: Ready) -> None:
     assert boxes.run(HONEST).passed is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", cases(HOSTILE))
 def test_a_hostile_program_fails_and_the_next_is_judged_as_ever(boxes: Ready, hostile: Hostile) -> None:
     lost = boxes.num_lost

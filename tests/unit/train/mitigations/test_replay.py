@@ -100,6 +100,7 @@ def test_steps_and_warm_up_are_those_of_the_arm_without(base: Path, tmp_path: Pa
     assert notes[1]["replay_tokens"] == round(dialogue_tokens / 3)
 
 
+@pytest.mark.slow
 def test_what_is_replayed_is_learned(base: Path, tmp_path: Path) -> None:
     losses = {}
     text = "the craft of Corford is pottery . yes says hello"
