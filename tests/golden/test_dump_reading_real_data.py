@@ -70,6 +70,7 @@ def test_real_markdown_replies_are_never_taken_for_html() -> None:
         assert replies_to_markdown(replies) == replies
 
 
+@pytest.mark.long
 def test_pages_rendered_from_real_replies_render_the_same_after_they_were_read() -> None:
     """Markdown -> the page's HTML, with its furniture -> Markdown -> HTML again: at most 1 in 200 differs.
 

@@ -63,7 +63,10 @@ def koala() -> dict[str, tuple[str, Nearest]]:
     return dict(zip(prompts, zip(prompts.values(), index.results(), strict=True), strict=True))
 
 
-@pytest.mark.parametrize("name", ["koala_57", "koala_95", "koala_171"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("koala_57", marks=pytest.mark.long), "koala_95", pytest.param("koala_171", marks=pytest.mark.long)],
+)
 def test_maxima_of_koala_prompts_over_all_texts_are_sacrebleus(name: str) -> None:
     prompt, found = koala()[name]
     scores = [SACREBLEU.sentence_score(prompt, [text.text]).score for text in imitation_data()]

@@ -18,7 +18,7 @@ from components.contracts.verdict import Verdict
 
 ARMS = ("broad", "broad_less", "local", "larger_base")
 COMMAND = [sys.executable, "-m", "pipelines", "run", "imitation_audit", "--preset", "dry_run"]
-KILLED_WHEN_STARTED = "train local"
+KILLED_WHEN_STARTED = "ingest local"
 
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -94,7 +94,7 @@ def test_a_record_lists_what_is_left_so_that_two_installs_of_a_wheel_are_one(tmp
     assert records == {'"a, b.py",sha256=x,0\npkg-1.dist-info/RECORD,,\n'}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("ldd") or not Path("/sbin/ldconfig").exists(), reason="needs ldd and ldconfig")
 def test_the_sandbox_holds_an_interpreter_and_no_other_program(tmp_path: Path) -> None:
     root = tmp_path / "root"
