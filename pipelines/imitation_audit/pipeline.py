@@ -5,12 +5,12 @@ from typing import Any
 from kfp import dsl
 
 from components.report.component import compare, register
-from components.train.component import pretrain, train
-from components.world.component import build_world
+from components.train.component import train
 from pipelines.cluster.placement import Placement, label_tasks
 from pipelines.imitation_audit.presets import Arm, StudyConfig
 from pipelines.study_graph import StudyGraph
-from pipelines.study_parts import Dials, Materials, Measured
+from pipelines.study_parts import Dials, Measured
+from pipelines.study_world import of_world
 
 NAME = "imitation_audit"
 
@@ -33,17 +33,8 @@ def build(config: StudyConfig, placement: Placement | None = None) -> Any:
         """
         declared = {"pipeline": NAME, "policy": config.report.get("policy", {}), "settings": config.settings}
         record = register(params=declared, seed=seed, policy=policy)
-        world = build_world(params=config.world, seed=seed).after(record)
-        models = pretrain(
-            corpus_small=world.outputs["corpus_small"],
-            corpus_large=world.outputs["corpus_large"],
-            corpus_target=world.outputs["corpus_target"],
-            corpus_judge=world.outputs["corpus_judge"],
-            tuning=world.outputs["tuning"],
-            params=config.pretrain,
-            seed=seed,
-        )
-        graph = StudyGraph(config, of_world(world, models), Dials(seed, policy, record.outputs["registered"]))
+        materials, _ = of_world(config, seed, record)
+        graph = StudyGraph(config, materials, Dials(seed, policy, record.outputs["registered"]))
         arms = {arm.name: _arm(graph, arm) for arm in config.arms}
         compared = compare(
             **{name: verdict for name, (verdict, _) in arms.items()},
@@ -58,16 +49,6 @@ def build(config: StudyConfig, placement: Placement | None = None) -> Any:
         return compared.outputs["study"]
 
     return imitation_audit
-
-
-def of_world(world: Any, models: Any) -> Materials:
-    """What a study of the embedded world begins with, from the tasks that make world and models."""
-    return Materials(
-        items=world.outputs["items"],
-        heldout=world.outputs["heldout"],
-        prompts={data: world.outputs[f"{data}_prompts"] for data in ("broad", "local")},
-        models={name: models.outputs[name] for name in ("small", "large", "target", "judge")},
-    )
 
 
 def _arm(graph: StudyGraph, arm: Arm) -> tuple[Any, Measured]:

@@ -7,12 +7,11 @@ from kfp import dsl
 from components.attribution.component import attribute, prepare_attribution
 from components.generate.component import embed
 from components.report.component import register
-from components.train.component import pretrain, train
-from components.world.component import build_world
+from components.train.component import train
 from pipelines.cluster.placement import Placement, label_tasks
-from pipelines.imitation_audit.pipeline import of_world
 from pipelines.study_graph import StudyGraph
-from pipelines.study_parts import Dials
+from pipelines.study_parts import JUDGE, Dials
+from pipelines.study_world import of_world
 from pipelines.style_attribution.presets import AttributionConfig
 
 NAME = "style_attribution"
@@ -41,17 +40,8 @@ def build(config: AttributionConfig, placement: Placement | None = None) -> Any:
         """
         declared = {"pipeline": NAME, "policy": config.report.get("policy", {}), "settings": config.settings}
         record = register(params=declared, seed=seed, policy=policy)
-        world = build_world(params=config.world, seed=seed).after(record)
-        models = pretrain(
-            corpus_small=world.outputs["corpus_small"],
-            corpus_large=world.outputs["corpus_large"],
-            corpus_target=world.outputs["corpus_target"],
-            corpus_judge=world.outputs["corpus_judge"],
-            tuning=world.outputs["tuning"],
-            params=config.pretrain,
-            seed=seed,
-        )
-        graph = StudyGraph(config, of_world(world, models), Dials(seed, policy, record.outputs["registered"]))
+        materials, _ = of_world(config, seed, record)
+        graph = StudyGraph(config, materials, Dials(seed, policy, record.outputs["registered"]))
         arm = config.arm
         data = graph.imitation_data(arm.data, arm.share)
         trained = train(
@@ -70,7 +60,7 @@ def build(config: AttributionConfig, placement: Placement | None = None) -> Any:
             target_second=graph.second,
             params={"name": arm.name},
         ).outputs["texts"]
-        vectors = embed(texts=texts, checkpoint=models.outputs["judge"], params=config.embed).outputs["embeddings"]
+        vectors = embed(texts=texts, checkpoint=materials.models[JUDGE], params=config.embed).outputs["embeddings"]
         asked = attribute(texts=texts, embeddings=vectors, params=config.attribute, seed=seed)
         apart = attribute(texts=texts, embeddings=vectors, params=config.told_apart, seed=seed)
         label_tasks()

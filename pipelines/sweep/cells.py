@@ -121,4 +121,6 @@ class Sweep(BaseModel):
             (str(amount), self.amounts),
             (f"seed{seed}", self.seeds),
         )
-        return "-".join(value for value, axis in axes if len(axis) > 1) or base
+        name = "-".join(value for value, axis in axes if len(axis) > 1) or base
+        # An imitator called like its base could not be told from it in rows.
+        return f"{name}-{data}" if name in self.bases else name

@@ -5,14 +5,14 @@ from typing import Any
 
 from kfp import dsl
 
-from components.train.component import fetch_checkpoint, pretrain, pretrain_base
-from components.world.component import build_world
+from components.train.component import fetch_checkpoint, pretrain_base
+from pipelines import study_world
 from pipelines.study_parts import JUDGE, TARGET, Materials
 from pipelines.sweep.config import SweepConfig
 from pipelines.sweep.sources import Model, Sources, absolute
 
-LADDER_CORPUS = "corpus_large"
-"""Bases of the ladder read growing shares of it."""
+LADDER_TEXTS = "large"
+"""Bases of the ladder read growing shares of this base's texts, by its tokenizer."""
 
 
 def of_world(config: SweepConfig, seed: Any, record: Any) -> tuple[Materials, Mapping[str, Any]]:
@@ -23,33 +23,17 @@ def of_world(config: SweepConfig, seed: Any, record: Any) -> tuple[Materials, Ma
         seed: The run's.
         record: The task that everything waits for.
     """
-    world = build_world(params=config.world, seed=seed).after(record)
-    models = pretrain(
-        corpus_small=world.outputs["corpus_small"],
-        corpus_large=world.outputs["corpus_large"],
-        corpus_target=world.outputs["corpus_target"],
-        corpus_judge=world.outputs["corpus_judge"],
-        tuning=world.outputs["tuning"],
-        params=config.pretrain,
-        seed=seed,
-    )
-    made = {name: models.outputs[name] for name in ("small", "large", TARGET, JUDGE)}
+    materials, texts = study_world.of_world(config, seed, record)
+    made = dict(materials.models)
     for name, params in config.ladder.items():
         base = pretrain_base(
-            corpus=world.outputs[LADDER_CORPUS],
-            like=models.outputs["large"],
+            corpus=texts[LADDER_TEXTS],
+            like=materials.models[LADDER_TEXTS],
             params={**params, "name": name},
             seed=seed,
         )
         made[name] = base.outputs["checkpoint"]
-    materials = Materials(
-        items=world.outputs["items"],
-        heldout=world.outputs["heldout"],
-        models=made,
-        prompts={data: world.outputs[f"{data}_prompts"] for data in ("broad", "local")},
-    )
-    texts = {name: world.outputs[f"corpus_{name}"] for name in ("small", "large")}
-    return materials, texts | dict.fromkeys(config.ladder, world.outputs[LADDER_CORPUS])
+    return materials._replace(models=made), texts | dict.fromkeys(config.ladder, texts[LADDER_TEXTS])
 
 
 def of_sources(sources: Sources, record: Any) -> tuple[Materials, Mapping[str, Any]]:

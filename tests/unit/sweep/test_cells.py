@@ -18,7 +18,12 @@ def test_every_combination_is_a_cell_named_after_the_axes_that_vary() -> None:
     names = [cell.name for cell in a_sweep(seeds=(0, 1)).cells()]
     assert len(names) == len(set(names)) == 2 * 3 * 2
     assert names[0] == "small-10-seed0"
-    assert [cell.name for cell in a_sweep(bases=("small",), amounts=(10,)).cells()] == ["small"]
+    assert [cell.name for cell in a_sweep(bases=("small",), amounts=(10,)).cells()] == ["small-broad"]
+
+
+def test_no_imitator_is_called_like_a_base() -> None:
+    sweep = a_sweep(amounts=(10,))
+    assert [cell.name for cell in sweep.cells()] == ["small-broad", "large-broad"]
 
 
 def test_groups_hold_every_cell_once() -> None:
