@@ -5,6 +5,7 @@ A line is a crc32 in hex, a space, and the JSON of [session, number, records]; i
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -65,6 +66,9 @@ def locked(path: Path) -> int:
         OSError: it cannot be made.
     """
     while True:
+        # A neighbour that ends may take the empty folder above away between the making of the two.
+        with contextlib.suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

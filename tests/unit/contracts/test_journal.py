@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,15 @@ def test_a_full_disk_is_told_and_what_is_there_stays_whole(tmp_path: Path) -> No
         assert len(kept) > 5
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_journals_that_end_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None:
+    def use(number: int) -> None:
+        for turn in range(40):
+            journal = Journal(tmp_path / "journals" / f"{number}-{turn}")
+            journal.append("k", {"said": number})
+            journal.remove()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(use, range(8)))
+    assert not list(tmp_path.rglob(FILE_NAME))
