@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from components.contracts.errors import TouchstoneError
 
+TRIES = 100
 FILE_NAME = "journal.log"
 _CHECK_CHARS = 9
 """The checksum and the space after it."""
@@ -58,6 +59,14 @@ def unpacked(data: bytes) -> Line | None:
     return Line(session, number, [Record(key, payload) for key, payload in records])
 
 
+def _make(folder: Path) -> None:
+    """Make a folder, again where a neighbour that ended took the empty one above it away meanwhile."""
+    for _ in range(TRIES):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            return folder.mkdir(parents=True, exist_ok=True)
+    return folder.mkdir(parents=True, exist_ok=True)
+
+
 def locked(path: Path) -> int:
     """Open a file that no other process may open this way meanwhile; gives its descriptor.
 
@@ -66,10 +75,7 @@ def locked(path: Path) -> int:
         OSError: it cannot be made.
     """
     while True:
-        # A neighbour that ends may take the empty folder above away between the making of the two.
-        with contextlib.suppress(FileNotFoundError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         is_new = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:

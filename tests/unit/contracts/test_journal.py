@@ -202,6 +202,11 @@ def test_journals_that_end_side_by_side_do_not_disturb_each_other(tmp_path: Path
             journal.append("k", {"said": number})
             journal.remove()
 
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(use, range(8)))
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they meet in every place
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(use, range(8)))
+    finally:
+        sys.setswitchinterval(usual)
     assert not list(tmp_path.rglob(FILE_NAME))
