@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from components.contracts import bind
-from components.contracts.chat_api.progress import Progress, listening
 from components.contracts.errors import UsageError
 from components.contracts.yaml_documents import read_mapping
 from components.synthesize import step
 from components.synthesize.task import load_task, shipped
+from pipelines.replies_bar import replies_bar
 
 PORTS = ("dialogues", "removed", "replies", "raw_replies")
 
@@ -41,29 +39,8 @@ def synthesize(out: Path, params: Mapping[str, Any]) -> bind.Outcome:
     Raises:
         TouchstoneError: see the step.
     """
-    with _bar():
+    with replies_bar("examples"):
         return bind.call(step.synthesize, params=params, **{port: out / port for port in PORTS})
-
-
-@contextmanager
-def _bar() -> Iterator[None]:
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("examples, {task.fields[cost]}"), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        shown = bar.add_task("", total=None, cost="nothing spent")
-
-        def show(now: Progress) -> None:
-            cost = f"{now.tokens:,} tokens" + (f", {now.usd:.2f} USD" if now.usd else "")
-            bar.update(shown, completed=now.done, total=now.total, cost=cost)
-
-        with listening(show):
-            yield
 
 
 def summary(out: Path, outcome: bind.Outcome) -> str:

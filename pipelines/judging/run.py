@@ -19,13 +19,13 @@ from components.judge.pinning import check_pinned
 from components.report.policy import load_policy
 from pipelines.evaluation.materials import as_checkpoint
 from pipelines.evaluation.run import PLAIN_CHAT
-from pipelines.judging.bar import replies_bar
 from pipelines.judging.gold import read_gold
 from pipelines.judging.likelihoods import judge_likelihoods
 from pipelines.judging.materials import BASE, REFERENCE, write_materials
 from pipelines.judging.request import Judge, JudgingRequest
 from pipelines.judging.summary import Line, lines
 from pipelines.judging.trust import qualification_of
+from pipelines.replies_bar import replies_bar
 
 SERVERS = ("api", "vllm")
 JUDGMENTS, REPLIES = "judgments", "replies"

@@ -63,7 +63,8 @@ def read_config(path: Path, pipeline: str, *, seed: int = 0, only: tuple[str, ..
         )
     values: dict[str, Any] = {name: _merged(name, struct, given) for name, struct in DEFAULTS.items()}
     values |= {name: value for name, value in given.items() if name not in DEFAULTS}
-    values["sweep"] = {**_mapping(path, "sweep", given["sweep"]), **({"only": only} if only else {})}
+    sweep = {"one_pass": not _beyond_one_pass(values["train"]), **_mapping(path, "sweep", given["sweep"])}
+    values["sweep"] = {**sweep, **({"only": only} if only else {})}
     for name in ("train", "questions", "report", "support", "validate_data"):
         values[name] = {**values[name], "seed": int(values[name].get("seed", 0)) + seed}
     served = _judge_behind_a_server(given["sources"])
@@ -74,6 +75,11 @@ def read_config(path: Path, pipeline: str, *, seed: int = 0, only: tuple[str, ..
     config = validated(SweepConfig, {**values, "pipeline": pipeline, "typical_seconds": {}}, what=str(path))
     _check_names(path, config)
     return config
+
+
+def _beyond_one_pass(training: Mapping[str, Any]) -> list[str]:
+    """Settings of `train` that one pass over all amounts lacks: engines, processes, held-out data, TrainJobs."""
+    return sorted(set(training) - {"recipe", "seed"})
 
 
 def _judge_behind_a_server(sources: object) -> str:
@@ -99,6 +105,13 @@ def _mapping(path: Path, name: str, value: object) -> Mapping[str, Any]:
 
 def _check_names(path: Path, config: SweepConfig) -> None:
     assert config.sources is not None
+    beyond = _beyond_one_pass(config.train)
+    if beyond and any(group.kind == "series" for group in config.sweep.groups()):
+        raise UsageError(
+            f"{path}: one pass over all amounts trains in one process, and train says {', '.join(beyond)}",
+            expected="one_pass: false, a training for each amount",
+            remedy="remove one_pass from sweep, or these from train",
+        )
     for what, used, known in (
         ("base", config.sweep.bases, config.sources.bases),
         ("data", config.sweep.data, config.sources.dialogues),

@@ -121,3 +121,15 @@ def test_a_judge_behind_a_server_writes_verdicts_and_meets_placebos_among_the_re
     answering = next(task for task in tasks if task.path == replies.task)
     assert answering.params["params"]["api"] == server
     assert {task.step for task in tasks if not task.rounds} >= {"make_placebos"}, "made once, outside the loop"
+
+
+def test_what_one_pass_cannot_do_is_trained_for_each_amount_or_refused(
+    tmp_path: Path, given: dict[str, object]
+) -> None:
+    train = {"engine": "fsdp", "processes": 8}
+    spread = read_config(written(tmp_path, {**given, "train": train}), "data_scaling")
+    assert {group.kind for group in spread.sweep.groups()} == {"separate"}
+    assert {group.kind for group in read_config(written(tmp_path, given), "data_scaling").sweep.groups()} == {"series"}
+    insisted = {**given, "train": train, "sweep": {**given["sweep"], "one_pass": True}}  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match="train says engine, processes"):
+        read_config(written(tmp_path, insisted), "data_scaling")

@@ -1,4 +1,4 @@
-"""How far a judge's replies are, on a terminal."""
+"""How far a server's replies are, on a terminal."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from components.contracts.chat_api.progress import Progress, listening
 
 
 @contextmanager
-def replies_bar() -> Iterator[None]:
-    """A bar on stderr when that is a terminal, nothing otherwise."""
+def replies_bar(of: str = "replies") -> Iterator[None]:
+    """A bar on stderr when that is a terminal, nothing otherwise.
+
+    Args:
+        of: What is counted, in the plural.
+    """
     if not sys.stderr.isatty():
         yield
         return
@@ -19,7 +23,7 @@ def replies_bar() -> Iterator[None]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("replies, {task.fields[cost]}"), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(of + ", {task.fields[cost]}"), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task("", total=None, cost="nothing spent")
 
