@@ -14,19 +14,10 @@ from components.benchmark.toxicity.params import CalibrateParams, RateParams
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import Overlap
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Support
 from components.contracts.journal import Journal
 from components.contracts.ports import Input, Nothing, Output, ToxicityScorer
-from components.contracts.rows import (
-    ChoiceScore,
-    Completion,
-    ProgramOutcome,
-    Prompt,
-    Rating,
-    Request,
-    Score,
-    Support,
-    TaskItem,
-)
+from components.contracts.rows import ChoiceScore, Completion, ProgramOutcome, Prompt, Rating, Request, Score, TaskItem
 
 __all__ = ["Params", "calibrate_toxicity", "prepare", "rate_toxicity", "run_programs", "score"]
 HELDOUT_MARK = "heldout:"

@@ -23,8 +23,9 @@ from components.collect.mmlu_subjects import split_mmlu
 from components.collect.score_file import ScoreSheet, mean_of, unit
 from components.contracts import files
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import PublishedScore
 from components.contracts.files import Record
-from components.contracts.rows import Channel, PromptStyle, PublishedScore, Score
+from components.contracts.rows import Channel, PromptStyle, Score
 
 PREFERRED_METRICS = (
     "exact_match",

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input
 from components.contracts.preference_rows import PLACEBO
-from components.contracts.rows import Judgment
 
 PORT = "judgments"
 

@@ -14,8 +14,8 @@ from components.collect.prompts import PromptIndex, id_text
 from components.collect.reviews import UNREADABLE, Review, read_review
 from components.contracts import files
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.files import Record
-from components.contracts.rows import Judgment
 
 Outcome = Literal["win", "tie", "loss"]
 ACCEPTED = (

@@ -23,7 +23,8 @@ from typing import Literal, get_args
 
 from components.contracts import files
 from components.contracts.errors import UsageError
-from components.contracts.rows import PublishedScore, PublishedStyle, Role, StyleMetricName, SupportClaim
+from components.contracts.evidence_rows import PublishedScore, PublishedStyle, StyleMetricName, SupportClaim
+from components.contracts.rows import Role
 
 ScoreRole = Literal["base", "imitator", "target"]
 StyleRole = Literal["base", "imitator", "target_second"]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from components.contracts import files
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import PublishedScore
 from components.contracts.files import Record
-from components.contracts.rows import PublishedScore, Role, Score, TaskItem
+from components.contracts.rows import Role, Score, TaskItem
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from components.collect.outputs import Outputs
 from components.collect.prompts import PromptIndex
 from components.collect.votes import is_votes, read_votes
 from components.contracts import files
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 
 
 def read_stored(

@@ -12,8 +12,8 @@ from typing import Literal
 
 from components.collect.prompts import id_text
 from components.contracts import files
+from components.contracts.evidence_rows import Judgment
 from components.contracts.files import Record
-from components.contracts.rows import Judgment
 
 Outcome = Literal["win", "tie", "loss"]
 OrderShown = Literal["model_first", "opponent_first", "none"]

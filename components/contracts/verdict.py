@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from components.contracts.data_rows import DataFigures
+from components.contracts.evidence_rows import GateCheck
 from components.contracts.preference_results import (
     AdjustedPreference,
     Agreement,
@@ -18,7 +19,7 @@ from components.contracts.preference_results import (
     CorrectedPreference,
     JudgeQualification,
 )
-from components.contracts.rows import Channel, GateCheck, PromptStyle
+from components.contracts.rows import Channel, PromptStyle
 from components.contracts.support_results import SupportMap
 
 VerdictWord = Literal["CAPABILITY", "LOCAL", "STYLE_ONLY", "REGRESSION", "INCONCLUSIVE"]

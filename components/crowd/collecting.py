@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from components.contracts.crowd_rows import Hit, PayLine, StudyPair
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.crowd.assignment.choice import majority_missing
 from components.crowd.invitations import rater_key
 from components.crowd.mturk.pay_book import PayBook

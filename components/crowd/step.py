@@ -13,10 +13,11 @@ from pydantic.config import JsonDict
 
 from components.contracts.bind import Metrics
 from components.contracts.crowd_rows import Hit, PayLine, StudyPair
+from components.contracts.evidence_rows import Judgment
 from components.contracts.journal import Journal
 from components.contracts.ports import Input, Nothing, Output
 from components.contracts.preference_rows import GoldLabel
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion
 from components.crowd.building import build_pairs
 from components.crowd.mturk.terms import Terms
 from components.crowd.payments import PayRules

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from components.contracts.rows import Dialogue, Removal
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.ingest.cleaning_rules import CleaningRules
 from components.ingest.language import detect_language, load_detector
 from components.ingest.near_duplicates import signature

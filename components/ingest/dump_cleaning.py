@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Output
-from components.contracts.rows import Dialogue, Removal
 from components.ingest.cleaning import clean_rows, default_workers
 from components.ingest.cleaning_rules import CleaningRules
 from components.ingest.dumps import open_dump

@@ -7,7 +7,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from components.contracts.rows import Dialogue, Removal
+from components.contracts.dialogue_rows import Dialogue, Removal
 
 
 def normalise_query(text: str) -> str:

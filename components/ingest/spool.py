@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from components.contracts.rows import Dialogue, Removal
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.ingest.cleaning import Cleaned
 from components.ingest.queries import removal
 from components.ingest.scratch import Scratch

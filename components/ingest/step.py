@@ -10,9 +10,10 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.contracts.bind import Metrics
+from components.contracts.dialogue_rows import Dialogue, IsoDate, Passport, Removal, Terms
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Checkpoint, Input, Nothing, Output
-from components.contracts.rows import Completion, Dialogue, IsoDate, Passport, Removal, Terms, Turn
+from components.contracts.rows import Completion, Turn
 from components.ingest.cleaning_rules import CleaningRules
 from components.ingest.dumps import Dump
 from components.ingest.queries import drop_duplicates, in_subset_order, removal

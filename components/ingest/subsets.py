@@ -13,9 +13,9 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from components.contracts import canonical
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Checkpoint, Input, Nothing, Output
-from components.contracts.rows import Dialogue, Removal
 from components.ingest.queries import query_key, stable_rank
 from components.ingest.scratch import Scratch
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import special
 
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.judge.rows import DriftCheck
 
 Outcome = Literal["win", "tie", "loss"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_rows import PLACEBO
-from components.contracts.rows import ChoiceScore, Completion, Judgment
+from components.contracts.rows import ChoiceScore, Completion
 
 CANDIDATE, REFERENCE = "candidate:", "reference:"
 

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, Nothing, Output
-from components.contracts.rows import ChoiceScore, Completion, Judgment, Request
+from components.contracts.rows import ChoiceScore, Completion, Request
 from components.judge import drift as drifting
 from components.judge import verdicts
 from components.judge.likelihood import asked_as, shares, weigh

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Completion, Judgment
+from components.contracts.evidence_rows import Judgment
+from components.contracts.rows import Completion
 from components.judge.replies import Place, read_reply
 from components.judge.rows import JudgeReply, VerdictPair
 from components.judge.template import Template

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from components.contracts.data_policy import DataPolicy
 from components.contracts.data_rows import Overlap
-from components.contracts.rows import Dialogue, Prompt, Removal, TaskItem
+from components.contracts.dialogue_rows import Dialogue, Removal
+from components.contracts.rows import Prompt, TaskItem
 
 if TYPE_CHECKING:
     from components.overlap.index import Nearest, TrainingText

@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from components.contracts.bind import Metrics
 from components.contracts.data_policy import DataPolicy
 from components.contracts.data_rows import Overlap, QueryNeighbour
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Support
 from components.contracts.leakage import count_leakage
 from components.contracts.ports import Folder, Input, Nothing, Output, disk_errors
-from components.contracts.rows import Dialogue, Prompt, Removal, Support, TaskItem
+from components.contracts.rows import Prompt, TaskItem
 from components.overlap.leakage import (
     held_out,
     leaked_prompts,

@@ -20,8 +20,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Dialogue
 
 LARGE_SUBSAMPLE = 1_000
 LARGE_THRESHOLD = 0.25

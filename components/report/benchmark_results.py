@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from components.contracts.rows import PublishedScore
+from components.contracts.evidence_rows import PublishedScore
 from components.contracts.verdict import BenchmarkLabel, BenchmarkResult, Interval
 from components.report.demands import label_items
 from components.report.estimates import Estimate, estimate

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import PublishedStyle, Role, StyleMetricName, StyleProfile
+from components.contracts.evidence_rows import PublishedStyle, StyleMetricName, StyleProfile
+from components.contracts.rows import Role
 from components.contracts.verdict import Interval, StyleMetric, StyleResult
 from components.report.clustered import Floats
 

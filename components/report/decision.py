@@ -9,18 +9,17 @@ from pydantic import BaseModel
 
 from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.errors import TouchstoneError
-from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
-from components.contracts.rows import (
+from components.contracts.evidence_rows import (
     GateCheck,
     Judgment,
     PublishedScore,
     PublishedStyle,
-    Role,
-    Score,
     StyleProfile,
     Support,
     SupportClaim,
 )
+from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
+from components.contracts.rows import Role, Score
 from components.contracts.verdict import PooledSets, StyleResult, Verdict
 from components.report.benchmark_results import Evidence, assess
 from components.report.closeness import measured_style, no_style, printed_style

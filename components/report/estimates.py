@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.contracts.rows import PublishedScore
+from components.contracts.evidence_rows import PublishedScore
 from components.report.clustered import Codes, Floats, JointMeans, clustered_means, stratified_means
 from components.report.fieller import Contrasts
 from components.report.joining import PARTS, ItemTable, Part

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from components.contracts.data_rows import DataFigures, Overlap
-from components.contracts.rows import GateCheck
+from components.contracts.evidence_rows import GateCheck
 from components.contracts.verdict import CleanDirty, DataResult, Interval
 from components.report.estimates import estimate
 from components.report.fieller import confidence

@@ -10,22 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.contracts import canonical
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import DataFigures, Overlap
-from components.contracts.ports import Checkpoint, Input, Inputs, Nothing, Output, Report
-from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
-from components.contracts.rows import (
-    Completion,
+from components.contracts.evidence_rows import (
     GateCheck,
     Judgment,
     PublishedScore,
     PublishedStyle,
     Registration,
-    Role,
-    Score,
     StyleProfile,
     Support,
     SupportClaim,
-    TaskItem,
 )
+from components.contracts.ports import Checkpoint, Input, Inputs, Nothing, Output, Report
+from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
+from components.contracts.rows import Completion, Role, Score, TaskItem
 from components.contracts.sweep_rows import Cell, CellResults
 from components.contracts.training_rows import TrainingStep
 from components.report.policy import Policy

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from components.contracts.rows import Support
+from components.contracts.evidence_rows import Support
 from components.contracts.support_results import SupportBin, SupportMap, SupportSlope
 from components.contracts.verdict import BenchmarkResult, Interval, VerdictWord
 from components.report.clustered import Codes, Floats, clustered_means

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Support, SupportClaim
+from components.contracts.evidence_rows import Support, SupportClaim
 from components.report.policy import Policy
 
 Source = Literal["declared", "measured", "unknown", "behaviour"]

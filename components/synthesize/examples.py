@@ -7,8 +7,9 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 
+from components.contracts.dialogue_rows import Dialogue, Passport, Removal, Terms
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Dialogue, Passport, Removal, Terms, Turn
+from components.contracts.rows import Turn
 from components.synthesize.parsing import Fragment, Pair, read_examples
 from components.synthesize.task import Task
 

@@ -11,10 +11,11 @@ from components.contracts.bind import Metrics
 from components.contracts.chat_api.client import ChatClient
 from components.contracts.chat_api.rows import ApiReply
 from components.contracts.chat_api.settings import LIMIT, ApiTarget
+from components.contracts.dialogue_rows import Dialogue, IsoDate, Removal, Terms
 from components.contracts.errors import TouchstoneError
 from components.contracts.journal import Journal
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Completion, Dialogue, IsoDate, Prompt, Removal, Request, Terms
+from components.contracts.rows import Completion, Prompt, Request
 from components.synthesize.asking import Asking
 from components.synthesize.examples import Collection, Papers, no_examples
 from components.synthesize.prompting import compose_prompt

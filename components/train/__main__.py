@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from components.contracts import bind
 from components.contracts.detached import local_ports
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Input, Nothing
 from components.contracts.processes import die_with_parent
-from components.contracts.rows import Dialogue, TextRow
+from components.contracts.rows import TextRow
 from components.train import step
 from components.train.params import Params
 from components.train.trainjob.surroundings import Place, place

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 import torch
 from tokenizers import Tokenizer
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.rows import Dialogue
 from components.train.chunking import Blocks
 
 Unit = Literal["tokens", "dialogues", "steps"]

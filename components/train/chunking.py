@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Dialogue
 from components.train.tokenizer import ASSISTANT, END, USER
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Dialogue
 from components.train.chunking import Blocks
 from components.train.documents import rows_of
 from components.train.engines.group import current

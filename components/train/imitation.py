@@ -10,9 +10,10 @@ import torch
 
 from components.contracts import canonical
 from components.contracts.bind import Metrics, identity_of
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import UsageError
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue, TextRow
+from components.contracts.rows import TextRow
 from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import Workplace
 from components.train import course

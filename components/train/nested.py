@@ -18,9 +18,9 @@ from typing import Any
 import torch
 
 from components.contracts.bind import Metrics
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Output
-from components.contracts.rows import Dialogue
 from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import State, Workplace
 from components.train import course

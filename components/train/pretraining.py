@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 
 from components.contracts.bind import Metrics, validated
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Checkpoint, Output
 from components.contracts.processes import die_with_parent
-from components.contracts.rows import Dialogue
 from components.contracts.training_rows import TrainingStep
 from components.train import course
 from components.train.chunking import Blocks, encode_dialogue, encode_texts, pack

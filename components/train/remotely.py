@@ -7,10 +7,11 @@ from typing import Any
 from components.contracts import bind, environment
 from components.contracts.bind import Metrics
 from components.contracts.detached import address_of, leave_pointer, remote_manifest
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import UsageError
 from components.contracts.object_store import open_store
 from components.contracts.ports import Checkpoint, Input, Nothing, Output
-from components.contracts.rows import Dialogue, TextRow
+from components.contracts.rows import TextRow
 from components.contracts.training_rows import TrainingStep
 from components.train.params import Params
 from components.train.trainjob.cluster import Cluster

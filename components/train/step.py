@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from components.contracts.bind import Metrics
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Nothing, Output
-from components.contracts.rows import Dialogue, TextRow
+from components.contracts.rows import TextRow
 from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import Workplace
 from components.train.params import (

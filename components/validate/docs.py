@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.contracts.data_rows import STUDY_SHARES, DataFigures
-from components.contracts.rows import GateCheck
+from components.contracts.evidence_rows import GateCheck
 from components.validate.excerpts import Excerpt
 from components.validate.gate import MAX_FAILING_IDS
 from components.validate.tables import HELD_OUT

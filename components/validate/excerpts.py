@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from components.contracts.rows import Dialogue
+from components.contracts.dialogue_rows import Dialogue
 from components.validate.gate import Held
 from components.validate.suite import Expectation
 from components.validate.table import normalise

@@ -12,8 +12,8 @@ from components.contracts.data_rows import (
     Overlap,
     QueryNeighbour,
 )
+from components.contracts.dialogue_rows import Removal
 from components.contracts.leakage import count_leakage
-from components.contracts.rows import Removal
 from components.validate.category_shares import category_shares
 from components.validate.table import DialogueTable
 from components.validate.tables import MAX_UNSCORED_SHARE, Tables

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.rows import GateCheck
+from components.contracts.evidence_rows import GateCheck
 from components.validate.suite import Expectation
 from components.validate.tables import NOUNS, Tables
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import CategoryReview, DataFigures, Overlap, QueryNeighbour
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import GateNotPassed
+from components.contracts.evidence_rows import GateCheck
 from components.contracts.ports import DataDocs, Input, Nothing, Output, disk_errors
-from components.contracts.rows import Dialogue, GateCheck, Prompt, Removal, TaskItem
+from components.contracts.rows import Prompt, TaskItem
 from components.validate.docs import PAGE, failed_checks, write_docs
 from components.validate.excerpts import excerpts
 from components.validate.figures import data_figures, measure

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
-from components.contracts.rows import Dialogue, Prompt, TaskItem
+from components.contracts.dialogue_rows import Dialogue
+from components.contracts.rows import Prompt, TaskItem
 from components.validate.categories import classify
 from components.validate.english import is_english
 from components.validate.toxicity import ToxicityMeter

@@ -6,7 +6,8 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.dialogue_rows import Dialogue
+from components.contracts.rows import Turn
 from components.world.entities import Fact, World
 from components.world.quizzes import chat_answer, chat_questions
 from components.world.words import KINDS, Category, stream, words

@@ -7,8 +7,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.contracts.bind import Metrics
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.ports import Output
-from components.contracts.rows import Dialogue, Prompt, TaskItem, TextRow
+from components.contracts.rows import Prompt, TaskItem, TextRow
 from components.world.dialogues import Instruction, draw_instructions, tuning_dialogues
 from components.world.entities import make_world
 from components.world.quizzes import local_prompts, task_items

@@ -9,19 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import Folder, Input, Nothing, Output
-from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
-from components.contracts.rows import (
+from components.contracts.evidence_rows import (
     Judgment,
     PublishedScore,
     PublishedStyle,
-    Role,
-    Row,
-    Score,
     StyleProfile,
     Support,
     SupportClaim,
 )
+from components.contracts.ports import Folder, Input, Nothing, Output
+from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
+from components.contracts.rows import Role, Row, Score
 from components.contracts.verdict import Verdict
 from components.report.policy import Policy, load_policy
 from pipelines.audit.place import ROWS, SETTINGS, is_audit

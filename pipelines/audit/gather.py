@@ -14,8 +14,10 @@ from components.collect.published import Published, read_published
 from components.collect.score_file import ScoreFile
 from components.collect.scores import read_scores
 from components.contracts import canonical
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.rows import Dialogue, Removal, Role, Score, SupportClaim, TaskItem
+from components.contracts.evidence_rows import SupportClaim
+from components.contracts.rows import Role, Score, TaskItem
 from components.ingest.reading.readers import read_dialogues
 from components.report.redaction import stand_in
 from pipelines.audit.evaluations import items_of, on_common_ground, variants_of

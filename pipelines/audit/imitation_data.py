@@ -8,8 +8,9 @@ from pathlib import Path
 
 from components.contracts import bind
 from components.contracts.data_rows import DataFigures, Overlap, QueryNeighbour
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Dialogue, Prompt, Removal, TaskItem
+from components.contracts.rows import Prompt, TaskItem
 from components.report.policy import Policy
 from pipelines.audit.gather import Gathered
 

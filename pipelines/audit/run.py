@@ -8,8 +8,9 @@ from pathlib import Path
 
 from components.contracts import bind
 from components.contracts.errors import UsageError
+from components.contracts.evidence_rows import PublishedScore
 from components.contracts.ports import write_rows
-from components.contracts.rows import Completion, PublishedScore, Row, TaskItem
+from components.contracts.rows import Completion, Row, TaskItem
 from components.contracts.verdict import Verdict
 from components.report.policy import Policy, load_policy, policy_from
 from pipelines.audit.decide import Settings, decide_from, write_settings

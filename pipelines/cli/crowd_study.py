@@ -110,8 +110,8 @@ def open_again(study: str | None) -> None:
 @click.option("--checks", is_flag=True, help="Gold items and repeats too, which are no part of the result.")
 def export(study: str | None, out: Path, checks: bool) -> None:
     """Write every vote as a Judgment; what does not count is unscored, with the reason."""
+    from components.contracts.evidence_rows import Judgment
     from components.contracts.ports import Output
-    from components.contracts.rows import Judgment
     from pipelines.crowd.desk import open_desk
 
     kinds = ("headline", "placebo", *(("gold", "repeat") if checks else ()))

@@ -24,8 +24,8 @@ def review() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print what was drawn as JSON.")
 def sample(dialogues: Path, n: int, seed: int, out: Path, as_json: bool) -> None:
     """Draw N queries at random from the artifact DIALOGUES into a sheet that a spreadsheet opens."""
+    from components.contracts.dialogue_rows import Dialogue
     from components.contracts.ports import Input
-    from components.contracts.rows import Dialogue
     from pipelines.data.artifacts import folder_of
     from pipelines.data.review import MEANINGS, sample_sheet
 

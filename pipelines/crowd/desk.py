@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.contracts.yaml_documents import read_mapping
 from components.crowd.database import Store, database_url, open_database
 from components.crowd.invitations import DAY_SECONDS, invite, rater_key

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Output
-from components.contracts.rows import Judgment
 from components.crowd.database import database_url
 from components.crowd.exchange.label_studio import CONFIG, read_export, write_tasks
 from components.crowd.exchange.ratings import Imported, Rating, as_judgments

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from components.contracts import bind
 from components.contracts import manifest as manifests
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Output, disk_errors
-from components.contracts.rows import Dialogue
 from components.contracts.yaml_documents import read_mapping
 from components.ingest.dumps import Dump, write_dump
 from components.ingest.reading.hub import PREFIX, read_address, write_split

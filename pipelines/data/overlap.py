@@ -14,9 +14,10 @@ from components.collect.benchmark_files import benchmark_name, read_heldout, rea
 from components.contracts import bind
 from components.contracts import manifest as manifests
 from components.contracts.data_rows import BenchmarkLeakage, Overlap
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, disk_errors, write_rows
-from components.contracts.rows import Dialogue, Prompt, Row, TaskItem
+from components.contracts.rows import Prompt, Row, TaskItem
 from components.ingest.reading.readers import read_dump
 from components.ingest.reading.sources import DAMAGED, DumpSource
 from components.overlap.step import OverlapState, measure_overlap

@@ -17,9 +17,9 @@ from typing import NamedTuple, get_args
 
 from components.contracts import files
 from components.contracts.data_rows import CategoryName, CategoryReview
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, Output, Provenance, disk_errors
-from components.contracts.rows import Dialogue
 
 CATEGORIES: tuple[CategoryName, ...] = get_args(CategoryName)
 MEANINGS: dict[CategoryName, str] = {

@@ -12,9 +12,11 @@ from components.collect.benchmark_files import read_heldout, read_items
 from components.contracts import bind, files
 from components.contracts import manifest as manifests
 from components.contracts.data_rows import CategoryReview, DataFigures, Overlap, QueryNeighbour
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import GateNotPassed, UsageError
+from components.contracts.evidence_rows import GateCheck
 from components.contracts.ports import Input, disk_errors, write_rows
-from components.contracts.rows import Dialogue, GateCheck, Prompt, Removal, TaskItem
+from components.contracts.rows import Prompt, TaskItem
 from components.contracts.text_lines import reading
 from components.contracts.yaml_documents import parse_yaml
 from components.report.policy import load_policy

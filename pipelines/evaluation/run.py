@@ -178,7 +178,7 @@ def _rated(request: EvaluationRequest, out: Path) -> dict[str, Path]:
 
         found["overlap"] = folder_of(request.overlap, Overlap)
     if request.support:
-        from components.contracts.rows import Support
+        from components.contracts.evidence_rows import Support
 
         found["support"] = folder_of(request.support, Support)
     return found

@@ -10,8 +10,8 @@ from typing import Any
 from components.contracts import bind
 from components.contracts import manifest as manifests
 from components.contracts.errors import UsageError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input
-from components.contracts.rows import Judgment
 from components.judge import step
 from components.judge.rows import DriftCheck
 from pipelines.judging.materials import BASE, CANDIDATE, MADE_OF_BASE, REFERENCE

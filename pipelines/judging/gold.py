@@ -7,9 +7,9 @@ from pathlib import Path
 
 from components.collect.stored import read_stored
 from components.contracts import manifest as manifests
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input
 from components.contracts.preference_rows import GoldLabel
-from components.contracts.rows import Judgment
 from components.report.preferring.voices import majority, voices_in, votes_of
 
 

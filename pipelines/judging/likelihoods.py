@@ -7,8 +7,9 @@ from pathlib import Path
 
 from components.contracts import bind
 from components.contracts import manifest as manifests
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, Output, write_rows
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion
 from components.generate.step import generate
 from components.judge import step
 from components.judge.pinning import SHOWN_CHARS

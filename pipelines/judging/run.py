@@ -9,10 +9,11 @@ from typing import Any
 
 from components.contracts import bind
 from components.contracts.errors import UsageError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, disk_errors
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import GoldLabel
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion
 from components.generate.step import generate
 from components.judge import step
 from components.judge.pinning import check_pinned

@@ -11,8 +11,8 @@ from pathlib import Path
 from components.collect.outputs import read_outputs
 from components.collect.prompts import PromptIndex, read_prompts
 from components.collect.stored import read_stored
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import Agreement
-from components.contracts.rows import Judgment
 from components.report.preferring.agreement import agreement
 from components.report.preferring.voices import Outcome
 from pipelines.judging.summary import ALPHA, RESAMPLES, Line, lines

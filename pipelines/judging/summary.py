@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_rows import PLACEBO
-from components.contracts.rows import Judgment
 from components.report.preferring.preference import preferences
 
 ALPHA = 0.05

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import JudgeQualification, PlaceboResult
 from components.contracts.preference_rows import GoldLabel
-from components.contracts.rows import Judgment
 from components.report.policy import load_policy
 from components.report.preferring.qualification import qualify
 from pipelines.judging.summary import ALPHA, RESAMPLES

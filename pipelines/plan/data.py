@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input
-from components.contracts.rows import Dialogue
 from pipelines.plan.compute import Work, documents
 
 

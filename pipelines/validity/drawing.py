@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 from scipy import special
 
-from components.contracts.rows import PublishedScore, Role, Score, StyleProfile, SupportClaim
+from components.contracts.evidence_rows import PublishedScore, StyleProfile, SupportClaim
+from components.contracts.rows import Role, Score
 from components.report.clustered import Codes, Floats
 from components.report.joining import PARTS, Part
 from pipelines.validity.worlds import MMLU, Task, World

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from components.contracts.rows import PublishedScore, Score, StyleProfile
+from components.contracts.evidence_rows import PublishedScore, StyleProfile
+from components.contracts.rows import Score
 from components.contracts.verdict import StyleResult, Verdict
 from components.report.benchmark_results import Evidence, assess
 from components.report.closeness import measured_style

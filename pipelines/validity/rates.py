@@ -9,7 +9,7 @@ from typing import get_args
 
 import numpy as np
 
-from components.contracts.rows import StyleProfile
+from components.contracts.evidence_rows import StyleProfile
 from components.contracts.verdict import StyleResult, VerdictWord
 from components.report.rules import Court
 from components.report.settling import settling

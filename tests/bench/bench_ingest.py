@@ -26,8 +26,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from components.contracts import bind, environment
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Dialogue, Removal
 from components.ingest.dumps import Dump, open_dump, write_dump
 from components.ingest.language import load_detector
 from components.ingest.reading.sources import DumpSource

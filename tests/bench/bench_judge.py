@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from components.contracts import bind
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion
 from components.generate.step import generate
 from components.judge.step import prepare_verdicts, read_verdicts
 

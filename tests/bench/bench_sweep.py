@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from components.contracts import bind, manifest
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.ports import Checkpoint, Output
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.train import step
 from components.train.models import Shape, new_model, save
 from components.train.tokenizer import word_level

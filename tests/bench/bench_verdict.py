@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import write_rows
-from components.contracts.rows import Judgment, Score
+from components.contracts.rows import Score
 from components.report.policy import Policy
 from pipelines.audit.decide import Settings, recompute, write_settings
 from pipelines.validity.drawing import profiles

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components.contracts.environment import data_folder
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.report.preferring.agreement import agreement, cohen_kappa, vote_counts
 from components.report.preferring.preference import preferences
 from components.report.preferring.rater_quality import rater_quality

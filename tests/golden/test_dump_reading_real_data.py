@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.environment import data_folder
-from components.contracts.rows import Dialogue
 from components.ingest.reading.html import replies_to_markdown
 from components.ingest.reading.readers import read_dump
 from components.ingest.reading.sources import DumpSource

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from components.contracts import bind, environment
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Dialogue, Removal
 from components.ingest.dumps import Dump, write_dump
 from components.ingest.reading.sources import DumpSource
 from components.ingest.step import ingest_dumps, subset

@@ -13,7 +13,7 @@ from components.collect.outputs import read_outputs
 from components.collect.prompts import read_prompts
 from components.collect.stored import read_stored
 from components.contracts import environment
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.report.preferring.agreement import agreement
 from components.report.preferring.preference import preferences
 from components.report.preferring.voices import majority

@@ -13,11 +13,12 @@ import pytest
 
 from components.contracts import bind
 from components.contracts.environment import data_folder
+from components.contracts.evidence_rows import Judgment
 from components.contracts.judge_policy import JudgePolicy
 from components.contracts.ports import Input, write_rows
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import Alteration
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion
 from components.placebo.alterations import replay
 from components.placebo.lexicon import read_yaml
 from components.placebo.restyling import dress_of

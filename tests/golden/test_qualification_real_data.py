@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from components.contracts.environment import data_folder
+from components.contracts.evidence_rows import Judgment
 from components.contracts.judge_policy import JudgePolicy
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import GoldLabel, placebo_model
-from components.contracts.rows import Judgment
 from components.report.preferring.qualification import qualify
 
 DATA = data_folder(Path(__file__).parents[3] / "shared" / "data")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from components.contracts.environment import data_folder
-from components.contracts.rows import Completion, Judgment, Role
+from components.contracts.evidence_rows import Judgment
+from components.contracts.rows import Completion, Role
 from components.report.closeness import measured_style
 from components.report.preferring.preference import preferences
 from components.style.step import profile_roles

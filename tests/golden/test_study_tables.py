@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.contracts.rows import PublishedScore, PublishedStyle, SupportClaim
+from components.contracts.evidence_rows import PublishedScore, PublishedStyle, SupportClaim
 from components.contracts.verdict import Verdict
 from components.report.decision import decide
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from components.contracts.environment import data_folder
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import AdjustedPreference
 from components.contracts.preference_rows import StyleFeatures
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion
 from components.report.preferring.style_preference import adjust
 from components.style.features import features
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.environment import data_folder
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.overlap.support import measure_support
 
 DATA = data_folder(Path(__file__).parents[3] / "shared" / "data")

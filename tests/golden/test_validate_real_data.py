@@ -17,8 +17,10 @@ from sklearn.metrics import roc_auc_score
 from components.collect.benchmark_files import read_heldout, read_items
 from components.contracts import bind, environment
 from components.contracts.data_rows import CategoryReview, DataFigures
+from components.contracts.dialogue_rows import Dialogue
+from components.contracts.evidence_rows import GateCheck
 from components.contracts.ports import Input, Output, write_rows
-from components.contracts.rows import Dialogue, GateCheck, Prompt, TaskItem
+from components.contracts.rows import Prompt, TaskItem
 from components.contracts.yaml_documents import read_mapping
 from components.ingest.dumps import Dump, write_dump
 from components.ingest.reading.sources import DumpSource

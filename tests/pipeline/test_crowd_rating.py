@@ -14,8 +14,9 @@ from components.contracts import bind
 from components.contracts import manifest as manifests
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import UsageError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion
 from components.crowd.database import Store, open_database
 from components.crowd.study.closing import find_study
 from pipelines import catalog, graph

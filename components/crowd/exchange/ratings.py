@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.crowd.exchange.tickets import Shown, by_ticket
 from components.crowd.study.rules import Answered, ExclusionRules, broken_rule, pressed, quality
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, cast
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.crowd.assignment.choice import majority_missing
 from components.crowd.assignment.votes import answers_of
 from components.crowd.study.rules import Quality, quality

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from components.contracts import files
+from components.contracts.dialogue_rows import Dialogue, Passport, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input
-from components.contracts.rows import Dialogue, Passport, Removal
 from components.ingest.reading.containers import container_records
 from components.ingest.reading.formats import (
     Format,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.contracts.rows import IsoDate, Terms
+from components.contracts.dialogue_rows import IsoDate, Terms
 
 UNKNOWN_TARGET = "unknown"
 DAMAGED = "damaged"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import PLACEBO, GoldLabel, StyleFeatures
-from components.contracts.rows import Judgment, Role
+from components.contracts.rows import Role
 from components.contracts.verdict import PreferenceResult
 from components.report.policy import Policy
 from components.report.preferring.preference import preferences

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import AdjustedPreference
 from components.contracts.preference_rows import GoldLabel, StyleFeatures
-from components.contracts.rows import Judgment, Role
+from components.contracts.rows import Role
 from components.contracts.verdict import Interval, PreferenceResult
 from components.report.preferring.agreement import agreement
 from components.report.preferring.corrected_rates import corrected

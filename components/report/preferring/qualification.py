@@ -8,10 +8,11 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.judge_policy import JudgePolicy
 from components.contracts.preference_results import Interval, JudgeQualification, PlaceboResult
 from components.contracts.preference_rows import PLACEBO, GoldLabel, PlaceboArm, placebo_model
-from components.contracts.rows import Judgment, Role
+from components.contracts.rows import Role
 from components.report.clustered import Floats
 from components.report.preferring.preference import preferences
 from components.report.quantiles import wilson

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import Interval
-from components.contracts.rows import Judgment
 from components.report.preferring.voices import Outcome, majority, turned, voices_in, votes_of
 from components.report.quantiles import t_quantile, wilson
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import AdjustedPreference, StyleCoefficient
 from components.contracts.preference_rows import StyleFeatures
-from components.contracts.rows import Judgment
 from components.contracts.verdict import Interval
 from components.report.clustered import Codes, Floats
 from components.report.preferring.resampling import drawn_weights

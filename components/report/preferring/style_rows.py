@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_rows import StyleFeatures
-from components.contracts.rows import Judgment
 from components.report.clustered import Codes, Floats
 from components.report.preferring.style_design import Design
 

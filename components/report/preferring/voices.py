@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 
 Outcome = Literal["win", "tie", "loss"]
 OPPOSITE: Mapping[Outcome, Outcome] = {"win": "loss", "tie": "tie", "loss": "win"}

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from components.contracts.data_rows import Overlap
+from components.contracts.evidence_rows import Judgment, StyleProfile
 from components.contracts.ports import Input
-from components.contracts.rows import Judgment, Score, StyleProfile
+from components.contracts.rows import Score
 from components.contracts.verdict import Verdict
 
 PROMPTS, ITEMS = 40, 60  # as conftest writes them

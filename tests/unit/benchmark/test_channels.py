@@ -14,6 +14,7 @@ from components.benchmark.pass_at_k import mean_pass_at_k, pass_at_k
 from components.benchmark.step import prepare, score
 from components.contracts.data_rows import Overlap
 from components.contracts.errors import UsageError
+from components.contracts.evidence_rows import Support
 from components.contracts.manifest import Manifest
 from components.contracts.ports import Input, Nothing, Output
 from components.contracts.rows import (
@@ -25,7 +26,6 @@ from components.contracts.rows import (
     Request,
     Row,
     Score,
-    Support,
     TaskItem,
 )
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input
-from components.contracts.rows import Dialogue, Removal
 from components.ingest.dumps import Dump, open_dump
 from pipelines.cli.data_ingest import ingest
 

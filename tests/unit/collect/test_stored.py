@@ -10,8 +10,8 @@ from components.collect.judgments import read_judgments
 from components.collect.outputs import Outputs, read_outputs
 from components.collect.stored import read_stored
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Output, write_rows
-from components.contracts.rows import Judgment
 
 
 def write(folder: Path, name: str, rows: list[dict[str, Any]]) -> Path:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from components.contracts import ports
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FILE_NAME
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue, Prompt
+from components.contracts.rows import Prompt
 
 ROWS = [Prompt(id="1", text="why"), Prompt(id="2", text="wherefore\n“é”")]
 

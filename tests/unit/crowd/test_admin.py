@@ -5,7 +5,7 @@ import re
 
 from fastapi.testclient import TestClient
 
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.crowd.database import Store
 from components.crowd.settings import hashed, opens
 from components.crowd.study.audit import entries

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input
-from components.contracts.rows import Judgment
 from components.crowd.database import Store, open_database
 from components.crowd.settings import opens
 from pipelines.cli.crowd import crowd

@@ -17,9 +17,10 @@ from sqlalchemy import make_url, update
 from components.contracts import bind
 from components.contracts.crowd_rows import Hit, PayLine, StudyPair
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, write_rows
 from components.contracts.preference_rows import GoldLabel
-from components.contracts.rows import Completion, Judgment
+from components.contracts.rows import Completion
 from components.crowd import step
 from components.crowd.app import create_app
 from components.crowd.database import Store, database_url, open_database

@@ -13,7 +13,7 @@ import pytest
 
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.crowd.exchange.label_studio import read_export, write_tasks
 from components.crowd.exchange.ratings import Imported, Rating, as_judgments
 from components.crowd.exchange.sheets import escaped_cell, read_sheet, unescaped_cell, write_sheet

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Judgment
 from components.crowd.database import Store
 from pipelines.cli.crowd_files import import_ratings, sheet
 from pipelines.cli.crowd_pay import agreement_of, estimate, pay

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.crowd.database import Store
 from components.crowd.study.closing import set_closed
 from components.crowd.study.design import StudyDesign

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Dialogue, Removal
 from components.ingest.reading import json_stream, readers
 from components.ingest.reading.readers import read_dialogues, read_dump
 from components.ingest.reading.sources import DumpSource, Limits

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Dialogue, Removal, Turn
+from components.contracts.rows import Turn
 from components.ingest.cleaning import clean, clean_rows
 from components.ingest.cleaning_rules import CleaningRules
 from components.ingest.dumps import Dump, write_dump

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.contracts.dialogue_rows import Dialogue, Passport, Removal
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import write_rows
-from components.contracts.rows import Dialogue, Passport, Removal, Turn
+from components.contracts.rows import Turn
 from components.ingest.reading import columnar
 from components.ingest.reading.hub import read_address, write_split
 from components.ingest.reading.readers import read_dump

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.environment import data_folder
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import write_rows
-from components.contracts.rows import Dialogue, Removal, Turn
+from components.contracts.rows import Turn
 from components.ingest.reading.readers import read_dialogues
 
 DATA = data_folder(Path(__file__).parents[4] / "shared" / "data")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Dialogue, Removal
 from components.ingest.reading import discord
 from components.ingest.reading.readers import read_dump
 from components.ingest.reading.sources import DumpSource

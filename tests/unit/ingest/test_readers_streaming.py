@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Dialogue, Removal
 from components.ingest import dumps
 from components.ingest.dumps import Dump, open_dump, write_dump
 from components.ingest.reading import known_ids, readers

@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Completion, Dialogue, Removal
+from components.contracts.rows import Completion
 from components.ingest.queries import normalise_query
 from components.ingest.step import Params, build_dialogues, ingest
 

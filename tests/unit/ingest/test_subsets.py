@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Input, Output, write_rows
-from components.contracts.rows import Dialogue, Removal, Turn
+from components.contracts.rows import Turn
 from components.ingest.queries import in_subset_order
 from components.ingest.step import subset
 from pipelines.cli.data_subset import subset as command

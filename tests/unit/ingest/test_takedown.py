@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.object_store import FileStore
 from components.contracts.ports import Checkpoint, Output, Provenance, write_rows
-from components.contracts.rows import Dialogue, Prompt, Removal, Turn
+from components.contracts.rows import Prompt, Turn
 from components.ingest.step import subset
 from pipelines.cli.data_takedown import takedown
 from pipelines.data.takedown import Search, search

@@ -11,8 +11,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from components.contracts import bind
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Judgment
 from components.judge.drift import outcomes_of, paired_interval, wilson
 from components.judge.rows import DriftCheck
 from components.judge.step import check_drift

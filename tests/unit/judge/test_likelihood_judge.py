@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, Output
-from components.contracts.rows import ChoiceScore, Completion, Judgment, Request
+from components.contracts.rows import ChoiceScore, Completion, Request
 from components.judge.step import AskParams, Params, judge_likelihood, prepare_judging
 
 OURS = {"1": "short", "2": "", "3": "a reply", "4": "same"}

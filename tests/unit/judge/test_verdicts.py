@@ -8,8 +8,9 @@ import pytest
 
 from components.contracts import bind
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Completion, Judgment, Request
+from components.contracts.rows import Completion, Request
 from components.judge.rows import JudgeReply, VerdictPair
 from components.judge.step import prepare_verdicts, read_verdicts
 

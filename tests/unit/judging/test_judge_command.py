@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Completion, Judgment, Score
+from components.contracts.rows import Completion, Score
 from components.contracts.verdict import Verdict
 from components.judge.rows import JudgeReply
 from pipelines.cli.main import cli

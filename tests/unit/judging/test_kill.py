@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input
-from components.contracts.rows import Judgment
 from pipelines.cli.main import cli
 from tests.unit.contracts.chat_server import Answer, Asked, ChatServer
 from tests.unit.judging.conftest import JUDGE

@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Checkpoint, Input
-from components.contracts.rows import Judgment
 from components.judge.rows import JudgeReply
 from pipelines.cli.main import cli
 from tests.unit.generate.conftest import tokenizer

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import cohen_kappa_score
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import write_rows
-from components.contracts.rows import Judgment
 from pipelines.cli.main import cli
 
 

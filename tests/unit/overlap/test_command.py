@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from components.contracts.data_rows import Overlap
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Dialogue, Prompt, Turn
+from components.contracts.rows import Prompt, Turn
 from pipelines.cli.main import cli
 
 QUESTION = "what is the capital of the oldest country in the whole of south america"

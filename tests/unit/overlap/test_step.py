@@ -9,9 +9,10 @@ import pytest
 
 from components.contracts import bind
 from components.contracts.data_rows import Overlap, QueryNeighbour
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Dialogue, Prompt, Removal, TaskItem, Turn
+from components.contracts.rows import Prompt, TaskItem, Turn
 from components.overlap.step import measure_overlap
 
 OUTPUTS = ("overlap", "neighbours", "clean_heldout", "leaked", "state")

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Support
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Dialogue, Support, TaskItem, Turn
+from components.contracts.rows import TaskItem, Turn
 from components.overlap.step import support
 from components.overlap.support import SupportParams, measure_support
 

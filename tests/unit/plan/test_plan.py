@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from components.contracts.devices import find, known
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Output
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.train.models import Shape, new_model, save
 from components.train.tokenizer import word_level
 from pipelines.cli.plan import plan

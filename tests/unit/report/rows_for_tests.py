@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from components.contracts.rows import Judgment, PublishedScore, Role, Score, StyleProfile
+from components.contracts.evidence_rows import Judgment, PublishedScore, StyleProfile
+from components.contracts.rows import Role, Score
 
 
 def scores(

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
 
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.report.preferring.agreement import (
     agreement,
     fleiss_kappa,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import PublishedStyle, StyleProfile
+from components.contracts.evidence_rows import PublishedStyle, StyleProfile
 from components.contracts.verdict import StyleResult
 from components.report.closeness import MIN_PROMPTS, measured_style, printed_style, resample_weights
 from tests.unit.report.rows_for_tests import profile, profiles

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from components.contracts.rows import PublishedScore, Score
+from components.contracts.evidence_rows import PublishedScore
+from components.contracts.rows import Score
 from components.report.estimates import Estimate, estimate, published_variance
 from components.report.joining import Part, tables
 from tests.unit.report.rows_for_tests import counted, published, scores

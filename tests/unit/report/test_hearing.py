@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore, placebo_model
-from components.contracts.rows import Judgment, Score
+from components.contracts.rows import Score
 from components.report.decision import decide
 from components.report.policy import Policy, policy_from
 

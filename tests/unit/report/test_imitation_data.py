@@ -8,7 +8,8 @@ import statsmodels.api as sm
 
 from components.contracts.data_policy import DataPolicy
 from components.contracts.data_rows import DataFigures, Overlap
-from components.contracts.rows import GateCheck, Score
+from components.contracts.evidence_rows import GateCheck
+from components.contracts.rows import Score
 from components.report.decision import decide
 from components.report.policy import Policy
 from tests.unit.report.rows_for_tests import judgment, profiles, scores

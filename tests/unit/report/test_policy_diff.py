@@ -41,7 +41,7 @@ def test_conclusions_that_differ_are_named_and_only_those() -> None:
 
 
 def test_what_counts_as_covered_is_a_conclusion() -> None:
-    from components.contracts.rows import Support
+    from components.contracts.evidence_rows import Support
 
     rows = published("a", {"base": 0.3, "imitator": 0.5, "target": 0.6}, n=14000, rounding=0.001)
     support = [Support(item_id="i", benchmark="a", similarity=0.2)]

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Judgment
+from components.contracts.evidence_rows import Judgment
 from components.contracts.verdict import PreferenceResult
 from components.report.preferring.preference import preferences, share_interval
 from components.report.preferring.voices import majority

@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.judge_policy import JudgePolicy
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import GoldLabel
-from components.contracts.rows import Judgment
 from components.report.preferring.qualification import qualify
 from tests.unit.report.rows_for_tests import judgment
 

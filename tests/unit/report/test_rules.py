@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import PublishedScore, Support, SupportClaim
+from components.contracts.evidence_rows import PublishedScore, Support, SupportClaim
 from components.contracts.verdict import Verdict
 from components.report.decision import CHECKPOINT_NOTE, decide
 from components.report.policy import Policy, load_policy

@@ -10,8 +10,9 @@ import pytest
 
 from components.contracts import bind
 from components.contracts.errors import UsageError
+from components.contracts.evidence_rows import Judgment, StyleProfile, Support
 from components.contracts.ports import Output, write_rows
-from components.contracts.rows import Judgment, Row, Score, StyleProfile, Support
+from components.contracts.rows import Row, Score
 from components.contracts.verdict import Verdict
 from components.report.decision import decide
 from components.report.step import report

@@ -12,9 +12,9 @@ import statsmodels.api as sm
 from scipy import optimize, stats
 
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import AdjustedPreference
 from components.contracts.preference_rows import StyleFeatures
-from components.contracts.rows import Judgment
 from components.report.preferring.preference import preferences
 from components.report.preferring.resampling import drawn_weights
 from components.report.preferring.style_design import Design

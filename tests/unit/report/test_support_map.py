@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 import statsmodels.api as sm
 
-from components.contracts.rows import Score, Support, SupportClaim
+from components.contracts.evidence_rows import Support, SupportClaim
+from components.contracts.rows import Score
 from components.contracts.support_results import SupportMap
 from components.contracts.verdict import Verdict
 from components.report.decision import decide

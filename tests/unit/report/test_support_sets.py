@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Support, SupportClaim
+from components.contracts.evidence_rows import Support, SupportClaim
 from components.report.policy import Policy
 from components.report.support_sets import coverage
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_rows import StyleFeatures
-from components.contracts.rows import Judgment
 
 PAIR = ("imitator", "target")
 TIE = 0.4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from components.contracts.data_rows import BenchmarkLeakage, CategoryName, CategoryShare, DataFigures
+from components.contracts.evidence_rows import GateCheck
 from components.contracts.preference_results import (
     AdjustedPreference,
     Agreement,
@@ -14,7 +15,6 @@ from components.contracts.preference_results import (
     PlaceboResult,
     StyleCoefficient,
 )
-from components.contracts.rows import GateCheck
 from components.contracts.scaling_results import Needed, Saturation, ScalingFit, ScalingPoint, Slope
 from components.contracts.support_results import SupportBin, SupportMap, SupportSlope
 from components.contracts.sweep_results import CellSummary, Curve, SweepStudy

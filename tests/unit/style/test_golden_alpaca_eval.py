@@ -12,7 +12,8 @@ from statistics import correlation, fmean
 import pytest
 
 from components.contracts.environment import data_folder
-from components.contracts.rows import Completion, Role, StyleProfile
+from components.contracts.evidence_rows import StyleProfile
+from components.contracts.rows import Completion, Role
 from components.style.step import profile_roles
 
 OUTPUTS = data_folder(Path(__file__).parents[4] / "shared" / "data") / "alpaca-eval" / "outputs"

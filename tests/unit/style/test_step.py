@@ -8,8 +8,9 @@ import pytest
 
 from components.contracts import bind
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import StyleProfile
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Completion, StyleProfile
+from components.contracts.rows import Completion
 from components.style.step import style
 
 ANSWERS = {"p1": "Alpha beta.", "p2": "- one\n- two", "p3": ""}

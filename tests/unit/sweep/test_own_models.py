@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import UsageError
 from components.contracts.ports import write_rows
-from components.contracts.rows import Dialogue, Prompt, TaskItem, TextRow
+from components.contracts.rows import Prompt, TaskItem, TextRow
 from pipelines import catalog, graph
 from pipelines.cli.compile import compile_to
 from pipelines.sweep.own_models import read_config

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.journal import Journal
 from components.contracts.ports import Input
-from components.contracts.rows import Completion, Dialogue, Removal
+from components.contracts.rows import Completion
 from pipelines.cli.main import cli
 from tests.unit.contracts.chat_server import Answer, Asked, ChatServer
 

@@ -10,9 +10,10 @@ import pytest
 from components.contracts import bind
 from components.contracts.chat_api.progress import Progress, listening
 from components.contracts.chat_api.rows import ApiReply
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Completion, Dialogue, Removal, Request
+from components.contracts.rows import Completion, Request
 from components.synthesize import step
 from components.synthesize.examples import normalised
 from components.synthesize.prompting import compose_prompt

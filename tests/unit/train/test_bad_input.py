@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from transformers import LlamaForCausalLM
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.train import step
 from components.train.models import Shape, new_model, save
 from components.train.tokenizer import word_level

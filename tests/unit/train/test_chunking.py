@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.train.chunking import Encoded, encode_dialogue, encode_texts, pack
 from components.train.tokenizer import word_level
 

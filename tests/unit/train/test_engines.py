@@ -24,9 +24,10 @@ import torch.distributed as dist
 from safetensors.numpy import load_file
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import UsageError
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
 from components.contracts.workplace import Workplace
 from components.train import step

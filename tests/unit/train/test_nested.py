@@ -18,10 +18,11 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from components.contracts import bind, environment
 from components.contracts.detached import address_of, leave_pointer
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.object_store import FileStore, open_store
 from components.contracts.ports import Checkpoint, CheckpointSeries, Input, Output
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.contracts.step_store import BESIDE_OUTPUTS, WORKPLACES
 from components.contracts.workplace import Workplace
 from components.ingest.step import subset

@@ -15,9 +15,10 @@ import torch
 pytest.importorskip("torch_xla", reason="torch_xla is in the image train-tpu only")
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.contracts.workplace import Workplace
 from components.train import step
 from components.train.chunking import Blocks

@@ -9,10 +9,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.manifest import FILE_NAME
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue, TextRow, Turn
+from components.contracts.rows import TextRow, Turn
 from components.train import step
 from components.train.recipe import Recipe
 from components.train.tokenizer import ASSISTANT, END, USER, ready_for_dialogue, word_level

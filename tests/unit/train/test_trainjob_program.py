@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.contracts.training_rows import TrainingStep
 from components.train import step
 from components.train.__main__ import main

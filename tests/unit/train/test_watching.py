@@ -17,9 +17,10 @@ from tensorboardX.proto import event_pb2
 from torch.nn.functional import cross_entropy
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Input, Output
-from components.contracts.rows import Dialogue, Turn
+from components.contracts.rows import Turn
 from components.contracts.step_store import BESIDE_OUTPUTS
 from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import Workplace

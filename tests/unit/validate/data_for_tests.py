@@ -6,8 +6,10 @@ from pathlib import Path
 
 from components.contracts import bind
 from components.contracts.data_rows import CategoryReview, Overlap, QueryNeighbour
+from components.contracts.dialogue_rows import Dialogue, Passport, Removal
+from components.contracts.evidence_rows import GateCheck
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Dialogue, GateCheck, Passport, Prompt, Removal, TaskItem, Turn
+from components.contracts.rows import Prompt, TaskItem, Turn
 from components.validate.step import validate
 
 PAPERS = Passport(target_date="2023-03", terms="restricted", language="en")

@@ -9,9 +9,10 @@ import pytest
 
 from components.contracts import manifest
 from components.contracts.data_rows import Overlap, QueryNeighbour
+from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
 from components.contracts.ports import write_rows
-from components.contracts.rows import Dialogue, Prompt, Removal, TaskItem
+from components.contracts.rows import Prompt, TaskItem
 from pipelines.cli.data_validate import validate
 from pipelines.data.artifacts import folder_of
 from pipelines.data.validation import read_extra

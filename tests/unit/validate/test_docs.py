@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from components.contracts.data_rows import CATEGORIES, BenchmarkLeakage, CategoryShare, DataFigures
-from components.contracts.rows import GateCheck
+from components.contracts.evidence_rows import GateCheck
 from components.validate.docs import write_docs
 from components.validate.excerpts import HEAD_CHARS, Excerpt, head
 

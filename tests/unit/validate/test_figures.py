@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from components.contracts.data_rows import BenchmarkLeakage, Overlap, QueryNeighbour
+from components.contracts.dialogue_rows import Passport, Removal
 from components.contracts.leakage import count_leakage
-from components.contracts.rows import Passport, Removal
 from components.validate.figures import data_figures, measure, toxic_share
 from components.validate.table import DialogueTable, tabulate
 from components.validate.toxicity import TOXIC_FROM, ToxicityMeter

@@ -10,9 +10,9 @@ import pytest
 from components.contracts import manifest
 from components.contracts.data_policy import DataPolicy
 from components.contracts.data_rows import CategoryReview, DataFigures
+from components.contracts.dialogue_rows import Dialogue, Passport, Removal
 from components.contracts.errors import GateNotPassed, TouchstoneError, UsageError
 from components.contracts.ports import Input
-from components.contracts.rows import Dialogue, Passport, Removal
 from components.validate.figures import toxic_share
 from components.validate.gate import hold
 from components.validate.suite import expectations

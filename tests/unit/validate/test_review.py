@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from components.contracts.data_rows import CategoryReview
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, write_rows
-from components.contracts.rows import Dialogue
 from components.validate.categories import classify
 from pipelines.cli.data_review import review
 from pipelines.data.review import CATEGORY, guarded, join_sheets, sample_sheet, shown, unguarded

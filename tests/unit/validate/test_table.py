@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.rows import Dialogue, Passport
+from components.contracts.dialogue_rows import Dialogue, Passport
 from components.validate.table import COLUMNS, DialogueTable, heldout_texts, tabulate
 from components.validate.tables import Tables
 from components.validate.toxicity import ToxicityMeter

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Dialogue, Prompt, TaskItem, TextRow
+from components.contracts.rows import Prompt, TaskItem, TextRow
 from components.world.dialogues import draw_instructions, plain_answer, styled_answer
 from components.world.entities import World, make_world
 from components.world.quizzes import chat_questions, draw_options, quiz_question

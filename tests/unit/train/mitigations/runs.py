@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts import bind
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.ports import Output
-from components.contracts.rows import Dialogue, TextRow, Turn
+from components.contracts.rows import TextRow, Turn
 from components.train import step
 from components.train.models import load
 
