@@ -10,8 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from components.contracts.data_rows import DataFigures
-from components.contracts.evidence_rows import GateCheck
+from components.contracts.data_results import DataResult
 from components.contracts.preference_results import (
     AdjustedPreference,
     Agreement,
@@ -19,7 +18,7 @@ from components.contracts.preference_results import (
     CorrectedPreference,
     JudgeQualification,
 )
-from components.contracts.rows import Channel, PromptStyle
+from components.contracts.reading_results import FormatLoss, Reading
 from components.contracts.support_results import SupportMap
 
 VerdictWord = Literal["CAPABILITY", "LOCAL", "STYLE_ONLY", "REGRESSION", "INCONCLUSIVE"]
@@ -213,91 +212,6 @@ class PreferenceResult(_Part):
     """The style regression behind `adjusted` and `style_share`; null when no features were given."""
     corrected: tuple[CorrectedPreference, ...] = ()
     """at_least_target of a judge set right by people's labels, where there are any."""
-
-
-class CleanDirty(_Part):
-    """One benchmark's change on the items that the imitation data leak, beside the change on the others."""
-
-    benchmark: str
-    """Name of the benchmark."""
-    n_clean: int
-    """Items of base and imitator both that do not count as leaked."""
-    n_dirty: int
-    """Items that do."""
-    delta_clean: float | None
-    """imitator - base on the clean items."""
-    delta_clean_ci: Interval | None
-    """Its interval; null where there is no variance to compute it from."""
-    delta_dirty: float | None
-    """imitator - base on the leaked items."""
-    delta_dirty_ci: Interval | None
-    """Its interval."""
-    reason: str | None = None
-    """Why a number is null."""
-
-
-class DataResult(_Part):
-    """What is known of the imitation data. It decides nothing; it explains."""
-
-    figures: tuple[DataFigures, ...]
-    """One entry for each set of imitation data."""
-    checks: tuple[GateCheck, ...]
-    """The data-quality gate's checks; a failed one of severity warning was let pass."""
-    clean_dirty: tuple[CleanDirty, ...]
-    """One entry for each benchmark whose items were searched for."""
-
-
-class Reading(_Part):
-    """One benchmark's change when questions are put and answers are read in one way."""
-
-    benchmark: str
-    """Name of the benchmark."""
-    base_style: PromptStyle
-    """How the base was asked."""
-    imitator_style: PromptStyle
-    """How the imitator was asked."""
-    channel: Channel
-    """How answers were read, of both alike."""
-    headline: bool
-    """Whether this is the reading that the verdict uses."""
-    n: int
-    """Items with a score of both, among those of the headline."""
-    unscored: int
-    """Items of the headline that one of them has no score for in this reading."""
-    base: float | None
-    """Mean score."""
-    imitator: float | None
-    """Mean score."""
-    delta: float | None
-    """imitator - base."""
-    delta_ci: Interval | None
-    """Its paired, clustered interval."""
-    reason: str | None = None
-    """Why a number is null."""
-
-
-class FormatLoss(_Part):
-    """One benchmark's change under the strict rule, taken apart: knowledge + form = strict, item by item.
-
-    Knowledge is the change of the extracted reading, form that of strict - extracted (method section 2.8).
-    """
-
-    benchmark: str
-    """Name of the benchmark."""
-    n: int
-    """Items with both readings of both models."""
-    strict: float | None
-    """Change under the strict rule."""
-    strict_ci: Interval | None
-    """Its interval."""
-    knowledge: float | None
-    """Change when the answer is looked for inside the reply."""
-    knowledge_ci: Interval | None
-    """Its interval."""
-    form: float | None
-    """What is left: points won or lost by the form of replies alone."""
-    form_ci: Interval | None
-    """Its interval."""
 
 
 class Verdict(_Part):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from components.contracts.data_results import CleanDirty, DataResult
 from components.contracts.data_rows import STUDY_SHARES, BenchmarkLeakage, CategoryShare, DataFigures
-from components.contracts.verdict import CleanDirty, DataResult, Verdict
+from components.contracts.verdict import Verdict
 from components.report.sheets import Cell, Column, Notes, Sheet
 from components.report.wording import MISSING, count, finite, grade, interval, percent, points, ratio
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from components.contracts.data_results import CleanDirty, DataResult
 from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.evidence_rows import GateCheck
-from components.contracts.verdict import CleanDirty, DataResult, Interval
+from components.contracts.verdict import Interval
 from components.report.estimates import estimate
 from components.report.fieller import confidence
 from components.report.joining import ItemTable

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from components.contracts.verdict import FormatLoss, Reading, Verdict
+from components.contracts.reading_results import FormatLoss, Reading
+from components.contracts.verdict import Verdict
 from components.report.sheets import Cell, Column, Notes, Sheet
 from components.report.wording import count, percent, points
 

@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from components.contracts.reading_results import FormatLoss, Reading
 from components.contracts.rows import Channel, PromptStyle, Score
-from components.contracts.verdict import FormatLoss, Interval, Reading
+from components.contracts.verdict import Interval
 from components.report.clustered import Floats
 from components.report.estimates import Change, estimate
 from components.report.fieller import confidence

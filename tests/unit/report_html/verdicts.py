@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from components.contracts.data_results import CleanDirty, DataResult
 from components.contracts.data_rows import BenchmarkLeakage, CategoryName, CategoryShare, DataFigures
 from components.contracts.evidence_rows import GateCheck
 from components.contracts.preference_results import (
@@ -22,8 +23,6 @@ from components.contracts.sweep_rows import Cell
 from components.contracts.training_rows import TrainingStep
 from components.contracts.verdict import (
     BenchmarkResult,
-    CleanDirty,
-    DataResult,
     PolicyRef,
     Pooled,
     PooledSets,
