@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from components.contracts.attribution_results import AttributionResult
 from components.contracts.data_results import DataResult
 from components.contracts.preference_results import (
     AdjustedPreference,
@@ -253,6 +254,8 @@ class Verdict(_Part):
     """Every way in which questions were put and answers read, where there are several."""
     format_loss: tuple[FormatLoss, ...] = ()
     """Where answers were read strictly and leniently: how much of a change is form."""
+    attribution: AttributionResult | None = None
+    """Whose the answers are taken for; null when nobody was asked. It decides nothing."""
     warnings: tuple[str, ...] = ()
     """What a reader must know before believing a number."""
     provenance: dict[str, object]
