@@ -7,7 +7,11 @@ from components.contracts import images
 
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
 def prepare_stylistic(
-    prompts: dsl.Input[dsl.Dataset], requests: dsl.Output[dsl.Dataset], params: dict, seed: int = 0
+    prompts: dsl.Input[dsl.Dataset],
+    requests: dsl.Output[dsl.Dataset],
+    params: dict,
+    seed: int = 0,
+    target: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Ask the base for answers in an assistant's style."""
     from components.contracts import bind

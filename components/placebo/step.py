@@ -18,12 +18,13 @@ from components.placebo.corruption import corrupt
 from components.placebo.lexicon import read_text
 from components.placebo.names import Pools
 from components.placebo.restyling import FULL_DRESS, dress_of, restyle
-from components.placebo.stylistic import STOP, examples, stylistic_prompt
+from components.placebo.stylistic import STOP, shipped_examples, stylistic_prompt, target_examples
 
 Seed = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 NOTHING_TO_CORRUPT = "nothing in the target's answer could be changed: no number, name, unit, negation or opposite"
 NO_WORDS = "the answer it would be made of has no words"
+EXAMPLES_CUT = "the base's context is too short for the examples before the prompt"
 
 
 class Params(BaseModel):
@@ -52,7 +53,9 @@ class StylisticParams(BaseModel):
     name: str = ""
     """Name of the base; shown in folder names and progress."""
     num_examples: Annotated[int, Field(ge=1, le=6)] = 3
-    """Worked examples before the prompt; the study's placebo has three."""
+    """Worked examples before the prompt; the method's placebo has three."""
+    longest_example: Annotated[int, Field(gt=0)] = 1500
+    """Characters of an example of the target, question and answer; longer ones serve only where too few are shorter."""
     max_tokens: Annotated[int, Field(gt=0)] = 1024
     """Longest answer."""
     temperature: Annotated[float, Field(ge=0.0)] = 0.7
@@ -61,34 +64,55 @@ class StylisticParams(BaseModel):
     """Another seed gives other answers."""
 
 
-def prepare_stylistic(*, prompts: Input[Prompt], requests: Output[Request], params: StylisticParams) -> Metrics:
-    """Put every prompt to the base after worked examples that show style and no fact, for `generate` to answer.
+def prepare_stylistic(
+    *,
+    prompts: Input[Prompt],
+    target: Input[Completion] = Nothing(Completion),  # noqa: B008 - a frozen value that says "nothing given"
+    requests: Output[Request],
+    params: StylisticParams,
+) -> Metrics:
+    """Put every prompt to the base after worked examples that show a style, for `generate` to answer.
+
+    The examples are answers of the target, and the prompts they answer are not asked; without a target, those that
+    ship.
 
     Raises:
-        TouchstoneError: two prompts share an id.
+        TouchstoneError: two prompts share an id, or the target answered too few to show one and ask about another.
     """
+    known = shipped_examples()
+    if not isinstance(target, Nothing):
+        known = target_examples(_by_prompt(target).values(), params.num_examples, params.longest_example)
+        if not known:
+            raise TouchstoneError(
+                f"{target.path} has no answer to show before another prompt",
+                expected="at least two answers of the target, with their prompts",
+                remedy="leave the target out: then the examples that ship are shown",
+            )
+    shown = {example.prompt_id for example in known}
     made: dict[str, Request] = {}
     for number, prompt in enumerate(prompts.iter_rows()):
         if prompt.id in made:
             raise TouchstoneError(f"{prompts.path} has prompt {prompt.id} twice", expected="unique ids")
+        if prompt.id in shown:
+            continue
         made[prompt.id] = Request(
             id=prompt.id,
             kind="completion",
-            prompt=stylistic_prompt(prompt.text, params.num_examples),
+            prompt=stylistic_prompt(prompt.text, known, params.num_examples),
             max_tokens=params.max_tokens,
             stop=(STOP,),
             temperature=params.temperature,
             seed=params.seed * 1_000_003 + number,
         )
-    requests.write(made.values())
-    return {"requests": float(len(made)), "examples": float(min(params.num_examples, len(examples())))}
+    requests.write(made.values(), notes={"examples": [example.prompt_id for example in known if example.prompt_id]})
+    return {"requests": float(len(made)), "examples": float(min(params.num_examples, len(known)))}
 
 
 def make_placebos(
     *,
     base: Input[Completion],
     target: Input[Completion],
-    stylistic: Input[Completion] = Nothing(Completion),  # noqa: B008 - a frozen value that says "nothing given"
+    stylistic: Input[Completion] = Nothing(Completion),  # noqa: B008
     restyled_base: Output[Completion],
     stylistic_base: Output[Completion],
     corrupted_target: Output[Completion],
@@ -172,6 +196,8 @@ def _made(arm: PlaceboArm, row: Completion, changes: list[Change], reason: str) 
 def _styled(row: Completion, target: Completion) -> Completion:
     text = row.text.strip()
     reason = row.unanswered if row.unanswered is not None or text else NO_WORDS
+    if reason is None and row.cut_tokens:
+        reason = EXAMPLES_CUT
     # The target's prompt: the base's holds the examples, which no judge may see.
     return _named("stylistic_base", target, text, reason)
 

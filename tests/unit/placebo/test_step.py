@@ -12,8 +12,8 @@ from components.contracts.ports import Input, write_rows
 from components.contracts.preference_rows import Alteration
 from components.contracts.rows import Completion, Prompt, Request
 from components.placebo.alterations import Change, apply, replay, without_overlap
-from components.placebo.step import NO_WORDS, NOTHING_TO_CORRUPT, make_placebos, prepare_stylistic
-from components.placebo.stylistic import examples
+from components.placebo.step import EXAMPLES_CUT, NO_WORDS, NOTHING_TO_CORRUPT, make_placebos, prepare_stylistic
+from components.placebo.stylistic import shipped_examples, stylistic_prompt, target_examples
 
 ARMS = ("restyled_base", "stylistic_base", "corrupted_target", "constant")
 BASE = {"p1": "It has ten rooms. It is old. It is dear.", "p2": "Yes.", "p3": " ", "p9": "Nobody asked."}
@@ -115,6 +115,20 @@ def test_answers_written_after_examples_lose_the_examples(tmp_path: Path) -> Non
     assert set(made) == {"p1", "p2"}
 
 
+def test_an_answer_whose_examples_were_cut_off_is_no_placebo(tmp_path: Path) -> None:
+    asked = [
+        Completion(prompt_id="p1", model="b", text="Ten.", cut_tokens=7),
+        Completion(prompt_id="p3", model="b", text="Old."),
+    ]
+    write_rows(tmp_path / "stylistic", Completion, asked)
+    ports = {"base": _write(tmp_path / "b", "b", BASE), "target": _write(tmp_path / "t", "t", TARGET)}
+    outputs = {arm: tmp_path / arm for arm in (*ARMS, "alterations")}
+    bind.call(make_placebos, params={}, **ports, stylistic=tmp_path / "stylistic", **outputs)
+    cut, whole = Input(tmp_path / "stylistic_base", Completion).rows()
+    assert (cut.text, cut.unanswered) == ("", EXAMPLES_CUT)
+    assert (whole.text, whole.unanswered) == ("Old.", None)
+
+
 def test_an_unanswered_original_stays_unanswered(tmp_path: Path) -> None:
     write_rows(tmp_path / "target", Completion, [Completion(prompt_id="p1", model="t", text="", unanswered="refused")])
     base = _write(tmp_path / "base", "b", BASE)
@@ -160,13 +174,74 @@ def test_prompts_follow_three_worked_examples(tmp_path: Path) -> None:
 
 def test_an_example_is_not_shown_before_a_prompt_on_its_subject(tmp_path: Path) -> None:
     (request,) = _requests(tmp_path, "How do I fold a paper napkin, and water the plant on my desk?", num_examples=3)
-    for example in examples():
+    for example in shipped_examples():
         touches = bool(example.about & {"napkin", "fold", "plant", "water", "desk"})
         assert (example.question in request.prompt) is not touches
 
 
+SUBJECTS = ("bread", "bridges", "comets", "drums", "eagles", "foxes", "glass", "honey", "ivory", "jade")
+
+
+def _told(subject: str, text: str, **more: object) -> Completion:
+    row = {"prompt_id": subject, "model": "t", "prompt": f"Please tell me all about {subject}", "text": text, **more}
+    return Completion.model_validate(row)
+
+
+def _dressed(subject: str, **more: object) -> Completion:
+    return _told(subject, f"Sure:\n\n- {subject}\n- more\n\nOverall, {subject}.", **more)
+
+
+def test_examples_of_the_target_come_from_prompts_that_are_not_asked(tmp_path: Path) -> None:
+    write_rows(tmp_path / "target", Completion, [_dressed(subject) for subject in SUBJECTS])
+    prompts = [Prompt(id=subject, text=f"Please tell me all about {subject}") for subject in SUBJECTS]
+    write_rows(tmp_path / "prompts", Prompt, prompts)
+    ports = {"prompts": tmp_path / "prompts", "target": tmp_path / "target", "requests": tmp_path / "requests"}
+    bind.call(prepare_stylistic, params={"num_examples": 2}, **ports)
+    asked = Input(tmp_path / "requests", Request)
+    shown = {subject for row in asked.rows() for subject in SUBJECTS if f"- {subject}\n" in row.prompt}
+    assert len(asked.rows()) == 5
+    assert not shown & {row.id for row in asked.rows()}
+    assert shown < set(asked.manifest.notes["examples"])  # type: ignore[call-overload, arg-type]
+    assert all(row.prompt.count("Overall,") == 2 for row in asked.rows())
+
+
+def test_whole_short_and_fully_dressed_answers_are_shown_first() -> None:
+    rows = [
+        _told("bread", "Plain."),
+        _dressed("bridges", finish="length"),
+        _told("comets", "- one\n- two"),
+        _dressed("drums"),
+        _told("eagles", "", unanswered="refused"),
+        _told("foxes", "Sure:\n\n- far\n- longer " + "and longer " * 20 + "\n\nOverall."),
+        _told("glass", "Sure."),
+    ]
+    found = target_examples(rows, 3, longest=100)
+    assert [example.prompt_id for example in found] == ["drums", "comets", "glass"]
+    assert [example.prompt_id for example in target_examples(rows, 3, longest=1000)] == ["drums", "foxes", "comets"]
+
+
+def test_each_example_is_on_a_subject_of_its_own_and_gives_way_to_a_prompt_on_it() -> None:
+    rows = [_dressed(subject) for subject in SUBJECTS]
+    rows += [row.model_copy(update={"prompt_id": f"{row.prompt_id}-again"}) for row in rows[:3]]
+    known = target_examples(rows, 1, longest=1000)
+    assert len({frozenset(example.about) for example in known}) == len(known) == 4
+    first = stylistic_prompt("Tell me about something else", known, 1)
+    second = stylistic_prompt(f"Tell me about {known[0].prompt_id}", known, 1)
+    assert known[0].answer in first
+    assert known[0].answer not in second
+    assert known[1].answer in second
+
+
+def test_a_target_with_one_answer_gives_no_example(tmp_path: Path) -> None:
+    write_rows(tmp_path / "target", Completion, [_dressed("bread")])
+    write_rows(tmp_path / "prompts", Prompt, [Prompt(id="bread", text="What is bread?")])
+    ports = {"prompts": tmp_path / "prompts", "target": tmp_path / "target", "requests": tmp_path / "requests"}
+    with pytest.raises(TouchstoneError, match="no answer to show before another prompt"):
+        bind.call(prepare_stylistic, params={}, **ports)
+
+
 def test_each_example_names_its_subject() -> None:
-    for example in examples():
+    for example in shipped_examples():
         words = {word.strip("?").lower() for word in example.question.split()}
         assert example.about & words, example.question
 
