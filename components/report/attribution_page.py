@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from components.contracts.attribution_rows import Attribution, MapPoint
-from components.report.figures.attribution import CLASSIFIERS, accuracy_figure, map_figure, taken_for_target_figure
+from components.report.attribution_result import attribution_result
+from components.report.attribution_sheets import CLASSIFIERS, attribution_sentences, attribution_sheets
+from components.report.figures.attribution import accuracy_figure, map_figure, taken_for_target_figure
 from components.report.html import page_template
 from components.report.sheets import Cell, Column, Sheet
 from components.report.wording import clean, count, interval, percent
-
-ROLES = {"base": "Base", "imitator": "Imitator", "target": "Target", "target_second": "Target, second sample"}
 
 
 def render_attribution_html(
@@ -34,43 +34,25 @@ def render_attribution_html(
         model: What the embeddings are of; empty = there are none.
         note: A sentence to go with the findings.
     """
-    of_models = {"base", "imitator", "target"} <= {row.author for row in rows}
-    found = model_findings(rows, apart) if of_models else author_findings(rows)
-    shares = taken_for_target_figure(rows) if of_models else accuracy_figure(rows)
+    result = attribution_result(rows, apart) if _of_a_comparison(rows) else None
+    found = attribution_sentences(result) if result else author_findings(rows)
     return page_template("attribution.html.j2").render(
         page_title=clean(title),
         findings=[*found, *([note] if note else [])],
-        of_models=of_models,
-        ceiling="second sample" if any(row.author == "target_second" for row in rows) else "on other prompts",
-        figures={"shares": Markup(shares), "map": Markup(map_figure(points))},
-        sheets=[taken_sheet(rows), apart_sheet(apart)] if of_models and apart else [_main_sheet(rows, of_models)],
+        of_models=result is not None,
+        ceiling="second sample" if result and result.headline.target_second else "on other prompts",
+        figures={
+            "shares": Markup(taken_for_target_figure(result) if result else accuracy_figure(rows)),
+            "map": Markup(map_figure(points)),
+        },
+        sheets=attribution_sheets(result) if result else [authors_sheet(rows)],
         reading=_reading(rows, model),
     )
 
 
-def headline(rows: Sequence[Attribution]) -> str:
-    """The classifier whose numbers speak first: the first that was asked. Not the best on these texts, which would be
-    flattered by the choice."""
-    return rows[0].classifier
-
-
-def model_findings(rows: Sequence[Attribution], apart: Sequence[Attribution]) -> list[str]:
-    """What came out for base, imitator and target, in sentences."""
-    name = headline(rows)
-    shares = {row.author: share for row in rows if row.classifier == name and (share := row.to("target"))}
-    said = {role: f"{percent(s.share)} ({interval(s.ci, percent)})" for role, s in shares.items()}
-    ceiling = f", and of its second sample {said['target_second']}" if "target_second" in said else ""
-    found = [
-        f"{said['imitator']} of the imitator’s answers are taken for the target’s; of the base’s {said['base']},"
-        f" of the target’s own {said['target']}{ceiling} ({CLASSIFIERS[name].lower()})."
-    ]
-    if apart:
-        row = apart[0]
-        found.append(
-            f"Asked to tell the imitator from the target, the same classifier is right about {percent(row.accuracy)}"
-            f" ({interval(row.accuracy_ci, percent)}); guessing is right about {percent(row.chance)}."
-        )
-    return [*found, "This is style alone: no classifier looks at whether an answer is right."]
+def _of_a_comparison(rows: Sequence[Attribution]) -> bool:
+    candidates = {share.author for share in rows[0].shares}
+    return candidates == {"base", "target"} and any(row.author == "imitator" for row in rows)
 
 
 def author_findings(rows: Sequence[Attribution]) -> list[str]:
@@ -85,33 +67,7 @@ def author_findings(rows: Sequence[Attribution]) -> list[str]:
     return [f"{len(rows[0].shares)} authors; always naming one is right about {percent(rows[0].chance)}.", *found]
 
 
-def taken_sheet(rows: Sequence[Attribution]) -> Sheet:
-    """Share taken for the target's, classifiers down, roles across."""
-    roles = [role for role in ROLES if any(row.author == role for row in rows)]
-    columns = (
-        Column("Classifier", numeric=False),
-        *(Column(ROLES[role], "taken for the target’s") for role in roles),
-        Column("Right", "base and target, on other prompts"),
-        Column("n", "answers of the imitator"),
-    )
-    body = []
-    for name in _names(rows):
-        if name == "majority":  # takes nothing or everything for the target's
-            continue
-        by_role = {row.author: row for row in rows if row.classifier == name}
-        cells = [Cell(CLASSIFIERS[name])]
-        for role in roles:
-            share = by_role[role].to("target") if role in by_role else None
-            cells.append(Cell(percent(share.share), interval(share.ci, percent)) if share else Cell("–"))
-        first = by_role["imitator"]
-        unscored = f"{count(first.unscored)} unscored" if first.unscored else ""
-        cells += [Cell(percent(first.accuracy), interval(first.accuracy_ci, percent))]
-        cells += [Cell(count(first.num_texts), unscored)]
-        body.append(tuple(cells))
-    return Sheet("taken", "Whose the answers are taken for", columns, tuple(body), ())
-
-
-def apart_sheet(rows: Sequence[Attribution]) -> Sheet:
+def authors_sheet(rows: Sequence[Attribution]) -> Sheet:
     """How well one author is told from another."""
     columns = (
         Column("Classifier", numeric=False),
@@ -132,10 +88,6 @@ def apart_sheet(rows: Sequence[Attribution]) -> Sheet:
     authors = sorted(share.author for share in rows[0].shares)
     caption = f"{' and '.join(authors)} told apart" if len(authors) == 2 else f"{len(authors)} authors told apart"
     return Sheet("apart", caption.capitalize(), columns, tuple(body), ())
-
-
-def _main_sheet(rows: Sequence[Attribution], of_models: bool) -> Sheet:
-    return taken_sheet(rows) if of_models else apart_sheet(rows)
 
 
 def _names(rows: Sequence[Attribution]) -> list[str]:

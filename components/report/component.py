@@ -50,6 +50,8 @@ def report(
     imitator_replies: dsl.Input[dsl.Dataset] = None,
     target_replies: dsl.Input[dsl.Dataset] = None,
     items: dsl.Input[dsl.Dataset] = None,
+    attributions: dsl.Input[dsl.Dataset] = None,
+    told_apart: dsl.Input[dsl.Dataset] = None,
     registered: dsl.Input[dsl.Dataset] = None,
     seed: int = 0,
     policy: dict = {},  # noqa: B006 - kfp wants a literal

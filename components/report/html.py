@@ -17,9 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from components.contracts.verdict import Verdict
+from components.report.attribution_sheets import attribution_sentences, attribution_sheets
 from components.report.cost_sheet import cost_sheet
 from components.report.data_sheets import data_sheets
 from components.report.figures.arms import arms_figure
+from components.report.figures.attribution import taken_for_target_figure
 from components.report.figures.contrast import contrast_figure
 from components.report.figures.data_flow import flow_figure
 from components.report.figures.gap_closed import gap_closed_figure
@@ -113,12 +115,14 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
             "scores": Markup(scores_figure(verdict)),
             "style": Markup(style_figure(verdict.style, limits)),
             "contrast": Markup(contrast_figure(verdict, names)),
+            "attribution": Markup(taken_for_target_figure(verdict.attribution)),
             "support": Markup(support_figure(verdict.support_map)),
             "loss": Markup(loss_figure(extras.course)),
             "data": Markup(flow_figure(verdict.data.figures if verdict.data else ())),
         },
         sheets=all_sheets(verdict),
         data_sheets=data_sheets(verdict),
+        whose=attribution_sentences(verdict.attribution, verdict.pooled.all) if verdict.attribution else (),
         examples=[shortened(example) for example in extras.examples[:MAX_EXAMPLES]],
         wrong=[shortened(example) for example in extras.sure_and_wrong[:MAX_EXAMPLES]],
         unmeasured=[(gap.what, in_code(gap.remedy)) for gap in not_measured(verdict)],
@@ -197,6 +201,7 @@ def all_sheets(verdict: Verdict) -> list[Sheet]:
     sheets = [scores_sheet(verdict), tests_sheet(verdict), pooled_sheet(verdict)] if verdict.benchmarks else []
     if verdict.style.metrics:
         sheets.append(style_sheet(verdict))
+    sheets += attribution_sheets(verdict.attribution)
     if verdict.support_map is not None:
         sheets.append(support_sheet(verdict.support_map))
     return [*sheets, *preference_sheets(verdict), *reading_sheets(verdict)]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from components.contracts.verdict import Verdict
+from components.report.attribution_sheets import attribution_sentences
 from components.report.cost_sheet import cost_sheet
 from components.report.data_sheets import data_sheets
 from components.report.html import all_sheets, key_figures
@@ -28,11 +29,13 @@ def render_markdown(verdict: Verdict, *, extras: ReportExtras | None = None) -> 
     """
     extras = extras or ReportExtras()
     names = model_names(verdict, extras.models)
+    whose = attribution_sentences(verdict.attribution, verdict.pooled.all) if verdict.attribution else []
     support = verdict.support_map.sentence if verdict.support_map else ""
     parts = [
         *_head(verdict, extras),
         *_bullets("Before you believe a number", verdict.warnings),
         *_bullets("What would change this verdict", verdict.would_change),
+        *(["## Who wrote this?", escaped(" ".join(whose))] if whose else []),
         *(["## Gain against support", escaped(support)] if support else []),
         *_unmeasured(verdict),
         *_tables(verdict, extras),

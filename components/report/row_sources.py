@@ -21,6 +21,8 @@ PORTS: Mapping[str, tuple[str, ...]] = {
     "confident-table": (*_TONES, "base_scores", "imitator_scores", "target_scores"),
     "format-table": ("base_variants", "imitator_variants", "base_scores", "imitator_scores"),
     "readings-table": ("base_variants", "imitator_variants", "base_scores", "imitator_scores"),
+    "attribution-table": ("attributions", "attributed"),
+    "apart-table": ("told_apart", "told_apart_texts"),
     "data-table": ("figures",),
     "leakage-table": ("overlap", "figures", "base_scores", "imitator_scores"),
     "checks-table": ("checks",),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts import canonical
+from components.contracts.attribution_rows import Attribution
 from components.contracts.bind import Metrics
 from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.evidence_rows import (
@@ -83,19 +84,23 @@ def report(
     imitator_replies: Input[Completion] = Nothing(Completion),  # noqa: B008
     target_replies: Input[Completion] = Nothing(Completion),  # noqa: B008
     items: Input[TaskItem] = Nothing(TaskItem),  # noqa: B008
+    attributions: Input[Attribution] = Nothing(Attribution),  # noqa: B008
+    told_apart: Input[Attribution] = Nothing(Attribution),  # noqa: B008
     registered: Input[Registration] = Nothing(Registration),  # noqa: B008
     result: Output[Report],
     params: Params,
 ) -> Metrics:
     """Decide and write verdict.json, report.html and report.md. An empty or absent port = not given.
 
-    Replies and items are for the page alone: questions that the imitator answers wrongly and sure of it.
+    Replies and items are for the page alone: questions that the imitator answers wrongly and sure of it. Attributions
+    are shown and decide nothing.
 
     Raises:
-        TouchstoneError: duplicate or contradicting rows, or a join that is too thin.
+        TouchstoneError: duplicate or contradicting rows, a join that is too thin, or attributions of other authors.
     """
     given: dict[str, Input[Any]] = {name: port for name, port in locals().items() if isinstance(port, Input)}
     # Imported here: `touchstone --help` lists this step and must not wait for scipy.
+    from components.report.attribution_result import attribution_result
     from components.report.decision import decide
     from components.report.report_files import Replies, write_report
 
@@ -126,6 +131,8 @@ def report(
         min_matched=params.min_matched,
         provenance={**params.provenance, **_kept_to(registered, params.policy)},
     )
+    whose = attribution_result(attributions.rows(), told_apart.rows())
+    verdict = verdict.model_copy(update={"attribution": whose})
     said: dict[Part, Replies] = {
         "base": Replies(base_scores, base_tones, base_replies),
         "imitator": Replies(imitator_scores, imitator_tones, imitator_replies),

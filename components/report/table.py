@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.contracts.verdict import BenchmarkResult, PreferenceResult, Verdict
+from components.report.attribution_sheets import attribution_sentences
 from components.report.page_inputs import StudyEntry
 from components.report.study_view import benchmark_names, result_of
 from components.report.wording import (
@@ -48,6 +49,8 @@ def render_table(verdict: Verdict) -> RenderableType:
     if verdict.benchmarks:
         parts += [_benchmarks(verdict), Text()]
     parts += [_style_line(verdict), *(_preference_line(row) for row in verdict.preference)]
+    if verdict.attribution is not None:
+        parts.append(Text(f"Who wrote this? {attribution_sentences(verdict.attribution)[0]}"))
     if verdict.support_map is not None and verdict.support_map.sentence:
         parts.append(Text(f"Support: {clean(verdict.support_map.sentence)}"))
     parts += _bullets("What would change it", verdict.would_change)

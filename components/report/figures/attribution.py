@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from components.contracts.attribution_results import AttributionResult, TakenShare
 from components.contracts.attribution_rows import Attribution, MapPoint
 from components.contracts.verdict import Interval
+from components.report.attribution_sheets import CLASSIFIERS
 from components.report.figures.frame import NAME_SIZE, NOTE_SIZE, Drawing, Layout, picture
 from components.report.figures.marks import Part, mark, whisker
 from components.report.figures.scale import Scale
@@ -24,15 +26,6 @@ DOT = 3.2
 FAINTEST = 0.25
 """Opacity of the first text in the order."""
 
-CLASSIFIERS = {
-    "embedding": "Embeddings",
-    "embedding_umap": "Embeddings by UMAP",
-    "char_ngrams": "Character trigrams",
-    "frequent_words": "Frequent words",
-    "surface": "Surface",
-    "majority": "Most frequent author",
-}
-"""Classifiers in words."""
 _PARTS: dict[str, Part] = {"base": "base", "imitator": "imitator", "target": "target", "target_second": "target"}
 
 
@@ -52,28 +45,28 @@ class _Line:
     dots: tuple[_Dot, ...]
 
 
-def taken_for_target_figure(rows: Sequence[Attribution]) -> Svg:
-    """Share of each role's answers taken for the target's, a line for each classifier; nothing without an imitator.
+def taken_for_target_figure(result: AttributionResult | None) -> Svg:
+    """Share of each role's answers taken for the target's, a line for each classifier; nothing where nobody was asked.
 
     The square is the second sample of the target, or, hollow, its first on prompts that were not learned from.
     """
     lines = []
-    for name in _classifiers(rows):
-        by_role = {row.author: row for row in rows if row.classifier == name}
-        shares = {role: share for role, row in by_role.items() if (share := row.to("target")) is not None}
-        if "imitator" not in shares:
-            continue
-        ceiling = "target_second" if "target_second" in shares else "target"
-        dots = tuple(
-            _Dot(
-                _PARTS[role], s.share, s.ci, f"{role}: {percent(s.share)}, {interval(s.ci, percent)}", role == "target"
-            )
-            for role in ("base", ceiling, "imitator")
-            if (s := shares.get(role)) is not None
+    for by in result.classifiers if result else ():
+        ceiling, own = (by.target_second, False) if by.target_second else (by.target, True)
+        shares: tuple[tuple[Part, TakenShare | None, bool], ...] = (
+            ("base", by.base, False),
+            ("target", ceiling, own),
+            ("imitator", by.imitator, False),
         )
-        lines.append(_Line(CLASSIFIERS[name], percent(shares["imitator"].share), dots))
+        dots = tuple(_share_dot(role, taken, hollow) for role, taken, hollow in shares if taken is not None)
+        lines.append(_Line(CLASSIFIERS[by.classifier], percent(by.imitator.share), dots))
     ends = "0% = all taken for the base's, 100% = all taken for the target's."
     return _lines("taken-for-target", "Answers taken for the target's", ends, lines)
+
+
+def _share_dot(role: Part, taken: TakenShare, hollow: bool) -> _Dot:
+    says = f"{role}: {percent(taken.share)}, {interval(taken.ci, percent)}"
+    return _Dot(role, taken.share, taken.ci, says, hollow)
 
 
 def accuracy_figure(rows: Sequence[Attribution]) -> Svg:
