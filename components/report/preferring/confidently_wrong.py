@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar, get_args
 
@@ -42,18 +43,21 @@ def confidently_wrong(
         alpha: Intervals are at 1 - alpha.
         threshold: Tone from which an answer counts as sure.
 
-    A score between 0 and 1 counts as wrong to the rest. An item that lacks its tone or its score is unscored.
+    A score between 0 and 1 counts as wrong to the rest. An item that lacks its tone or its score is unscored, and so is
+    one with two tones or scores that differ under a name that several roles bear: rows carry the name alone, so nothing
+    says which answer is whose.
 
     Raises:
-        TouchstoneError: an item scored or rated twice.
+        TouchstoneError: an item of a name with one role scored or rated twice.
     """
-    rated: dict[tuple[str, str, str], dict[str, ToneScore]] = {}
+    borne = Counter(models.values())
+    rated: dict[tuple[str, str, str], dict[str, ToneScore | None]] = {}
     for tone in tones:
-        _add(rated.setdefault((tone.benchmark, tone.model, tone.scorer), {}), tone, "a tone")
+        _add(rated.setdefault((tone.benchmark, tone.model, tone.scorer), {}), tone, "a tone", borne)
     wanted = {(benchmark, model) for benchmark, model, _ in rated}
-    scored: dict[tuple[str, str], dict[str, Score]] = {}
+    scored: dict[tuple[str, str], dict[str, Score | None]] = {}
     for score in _one_reading([row for row in scores if (row.benchmark, row.model) in wanted]):
-        _add(scored.setdefault((score.benchmark, score.model), {}), score, "a score")
+        _add(scored.setdefault((score.benchmark, score.model), {}), score, "a score", borne)
     order = list(dict.fromkeys(benchmark for benchmark, _, _ in rated))
     roles: list[Role] = [role for role in get_args(Role) if role in models]
     found = []
@@ -78,14 +82,18 @@ def _one_reading(scores: Sequence[Score]) -> list[Score]:
     return [row for row in scores if row.channel == chosen[row.benchmark]]
 
 
-def _add(rows: dict[str, R], row: R, what: str) -> None:
-    if row.item_id in rows:
+def _add(rows: dict[str, R | None], row: R, what: str, borne: Mapping[str, int]) -> None:
+    """Keep a row; None where a name of several roles has two that differ."""
+    if row.item_id not in rows:
+        rows[row.item_id] = row
+    elif borne.get(row.model, 0) > 1:
+        rows[row.item_id] = row if rows[row.item_id] == row else None
+    else:
         raise TouchstoneError(
             f"{row.benchmark}: item {row.item_id} of {row.model} has {what} twice",
             expected="one score and one tone for each item and model",
             remedy="give the headline scores, and tones made from them",
         )
-    rows[row.item_id] = row
 
 
 class _Table(NamedTuple):
@@ -100,12 +108,13 @@ class _Table(NamedTuple):
     unscored: int
 
 
-def _table(tones: Mapping[str, ToneScore], scores: Mapping[str, Score], threshold: float) -> _Table:
+def _table(tones: Mapping[str, ToneScore | None], scores: Mapping[str, Score | None], threshold: float) -> _Table:
     sure, wrong, codes = [], [], []
     numbers: dict[tuple[str, str], int] = {}
     for item, score in scores.items():
-        tone = tones[item].authoritative if item in tones else None
-        if tone is not None and score.value is not None:
+        row = tones.get(item)
+        tone = row.authoritative if row else None
+        if score is not None and tone is not None and score.value is not None:
             sure.append(float(tone >= threshold))
             wrong.append(1.0 - score.value)
             group = ("cluster", score.cluster) if score.cluster else ("item", item)

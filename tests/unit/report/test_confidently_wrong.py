@@ -105,6 +105,26 @@ def test_a_second_score_or_tone_of_an_item_is_refused() -> None:
         _one([tone("a", 0.5), tone("a", 0.5)], [score("a", 1.0)])
 
 
+def test_a_name_of_two_roles_counts_what_both_say_alike_and_leaves_the_rest_unscored() -> None:
+    models: dict[Role, str] = {"imitator": "vicuna", "target": "vicuna"}
+    tones = [tone(item, 0.9) for item in ("same", "other", "same", "other")]
+    scores = [score("same", 0.0), score("other", 1.0), score("same", 0.0), score("other", 0.0), score("other", 0.0)]
+    for order in (1, -1):
+        found = confidently_wrong(tones[::order], scores[::order], models, alpha=0.05)
+        assert [(e.role, e.n, e.unscored, e.sure_and_wrong) for e in found] == [
+            ("imitator", 1, 1, 1.0),
+            ("target", 1, 1, 1.0),
+        ]
+    # Nobody else's rows become lenient by it.
+    with pytest.raises(TouchstoneError, match="item a of llama has a score twice"):
+        confidently_wrong(
+            [tone("a", 0.9, model="llama")],
+            [score("a", 0.0, model="llama")] * 2,
+            {**models, "base": "llama"},
+            alpha=0.05,
+        )
+
+
 def test_several_readings_of_an_item_count_once_in_the_channel_all_models_have() -> None:
     tones = [tone("a", 0.9, model=m) for m in ("llama", "vicuna")]
     strict = score("a", 0.0)
