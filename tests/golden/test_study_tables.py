@@ -25,7 +25,8 @@ PROMPTS = 255
 SUPPORT = [(), (SupportClaim(benchmark="nq", supported=False),), (SupportClaim(benchmark="nq", supported=True),)]
 
 
-def _replay(size: str, imitator: str, claims: tuple[SupportClaim, ...]) -> Verdict:
+def published_rows(size: str, imitator: str) -> tuple[list[PublishedScore], list[PublishedStyle]]:
+    """Both tables as rows, for one base and one set of imitation data."""
     base, mixed, synthetic = TABLE_1[size]
     percents = {"base": base, "imitator": mixed if imitator == "ShareGPT-Mix" else synthetic, "target": CHATGPT}
     scores = [
@@ -47,6 +48,11 @@ def _replay(size: str, imitator: str, claims: tuple[SupportClaim, ...]) -> Verdi
         for name, values in TABLE_2.items()
         for role, value in zip(("base", "imitator", "target_second"), values, strict=True)
     ]
+    return scores, styles
+
+
+def _replay(size: str, imitator: str, claims: tuple[SupportClaim, ...]) -> Verdict:
+    scores, styles = published_rows(size, imitator)
     return decide(published=scores, published_style=styles, claims=claims)
 
 
