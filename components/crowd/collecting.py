@@ -13,7 +13,7 @@ from components.contracts.crowd_rows import Hit, PayLine, StudyPair
 from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
 from components.crowd.assignment.choice import majority_missing
-from components.crowd.invitations import rater_key
+from components.crowd.invitations import mturk_identity, rater_key
 from components.crowd.mturk.pay_book import PayBook
 from components.crowd.mturk.requester import Requester
 from components.crowd.mturk.settling import Bonuses, Submissions, close_hits, pay_bonuses, review_submissions
@@ -137,7 +137,7 @@ class _Turk:
             close_hits(self._requester, self._hits)
 
         def pseudonym(worker: str) -> str:
-            return rater_key(secret, self._study.name, f"mturk:{worker}")
+            return rater_key(secret, self._study.name, mturk_identity(worker))
 
         def reason(rater: str) -> str | None:
             return (self._account.reject_reason or None) if rater in idle else None

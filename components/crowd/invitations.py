@@ -55,6 +55,11 @@ def rater_key(secret: bytes, study: str, identity: str) -> str:
     return hmac.new(secret, f"rater|{study}|{identity.strip()}".encode(), hashlib.sha256).hexdigest()[:24]
 
 
+def mturk_identity(worker: str) -> str:
+    """A Mechanical Turk worker's identity: the same whether the work was done on our page or in a batch."""
+    return f"mturk:{worker}"
+
+
 def rater_token(secret: bytes, code: str, until: float, site: str = "") -> str:
     """The last part of a rater's link."""
     return str(signer(secret, "rater").dumps([code, round(until), site]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from components.contracts.errors import TouchstoneError
@@ -13,13 +14,16 @@ from components.crowd.settings import Settings, read_settings
 
 
 @contextmanager
-def opened_store() -> Iterator[tuple[Store, Settings]]:
-    """The database that DATABASE_URL names and the service's secrets, let go of at the end.
+def opened_store(url: URL | None = None) -> Iterator[tuple[Store, Settings]]:
+    """A database and the service's secrets, let go of at the end.
+
+    Args:
+        url: Its address; null = what DATABASE_URL names.
 
     Raises:
         TouchstoneError: it cannot be reached or written.
     """
-    url = database_url()
+    url = url or database_url()
     engine = open_database(url)
     try:
         yield Store(engine), read_settings(url)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from components.crowd.exchange.into_study import TakenIn
     from components.crowd.exchange.ratings import Imported
 
 PAIRS = click.argument("pairs", type=click.Path(path_type=Path))
@@ -33,27 +34,71 @@ def sheet(pairs: Path, form: Any, turned: bool, out: Path) -> None:
 @click.command("import")
 @PAIRS
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--source", required=True, help="Name of these raters, as the report will call them.")
+@click.option("--source", help="Name of these raters, as the report will call them.")
 @click.option("--rater", default="", help="Who filled the files, where no column says so.")
 @click.option(
     "--design", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="YAML of the study; its rules apply."
 )
 @click.option("--keep-all", is_flag=True, help="Exclude nobody.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for judgments.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for judgments.")
+@click.option(
+    "--into",
+    metavar="DATABASE",
+    help="Votes of the service's study instead: address, SQLite file, or the word DATABASE_URL.",
+)
+@click.option("--study", help="Its name there.  [default: the only one]")
 def import_ratings(
-    pairs: Path, files: tuple[Path, ...], source: str, rater: str, design: Path | None, keep_all: bool, out: Path
+    pairs: Path,
+    files: tuple[Path, ...],
+    source: str | None,
+    rater: str,
+    design: Path | None,
+    keep_all: bool,
+    out: Path | None,
+    into: str | None,
+    study: str | None,
 ) -> None:
-    """Read filled FILES of the study PAIRS back as judgments.
+    """Read filled FILES of the study PAIRS back: as judgments in a folder, or as votes of the rating service.
 
-    Sheets, results of a Mechanical Turk batch, and Label Studio's JSON exports, told apart by their content. Ratings of
-    another study are refused; raters who break the design's rules are excluded, and the judgments say so.
+    Sheets, results of a Mechanical Turk batch, and Label Studio's JSON exports, told apart by their content.
+
+    As judgments (--source, --out), ratings of another study are refused; raters who break the design's rules are
+    excluded, and the judgments say so. As votes (--into), a row passes the checks of a vote on the page: one for each
+    rater and pair, the first stands, rules and places are the study's own. Rows that cannot are listed; the others are
+    stored, and the same command again stores nothing twice.
     """
+    from components.contracts.errors import UsageError
     from pipelines.crowd.desk import read_design
-    from pipelines.crowd_rating.files import take_in
+    from pipelines.crowd_rating.files import take_in, take_into
 
+    if into is not None:
+        if source or design or keep_all or out:
+            raise UsageError(
+                "--into with --source, --design, --keep-all or --out",
+                expected="--into alone: name and rules are the study's own, `touchstone crowd export` writes judgments",
+            )
+        _print_taken(take_into(pairs, files, into, study=study, rater=rater))
+        return
+    if source is None or out is None or study is not None:
+        raise UsageError(
+            "it is not said where the ratings go", expected="--source NAME --out DIR, or --into DATABASE [--study NAME]"
+        )
     rules = None if keep_all else read_design(source, design).rules
-    found = take_in(pairs, files, out, source=source, rater=rater, rules=rules)
-    _print(found, out)
+    _print(take_in(pairs, files, out, source=source, rater=rater, rules=rules), out)
+
+
+def _print_taken(taken: TakenIn) -> None:
+    from components.contracts.errors import TouchstoneError
+
+    click.echo(f"{taken.study}: {taken.num_stored:,} new votes, {taken.num_already:,} were there already")
+    if taken.num_surplus:
+        click.echo(f"{taken.num_surplus:,} of the new do not count: their pairs had all raters", err=True)
+    for rater, reason in taken.excluded.items():
+        click.echo(f"{rater} excluded: {reason}", err=True)
+    for row in taken.refused:
+        click.echo(f"refused {row.where}: {row.reason}", err=True)
+    if not taken.num_stored + taken.num_already:
+        raise TouchstoneError("no row became a vote", expected="filled rows of this study")
 
 
 def _print(found: Imported, out: Path) -> None:

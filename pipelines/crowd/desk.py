@@ -16,7 +16,7 @@ from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.evidence_rows import Judgment
 from components.contracts.yaml_documents import read_mapping
 from components.crowd.database import Store, database_url, open_database
-from components.crowd.invitations import DAY_SECONDS, invite, rater_key
+from components.crowd.invitations import DAY_SECONDS, invite, mturk_identity, rater_key
 from components.crowd.settings import Settings, read_settings
 from components.crowd.study.audit import note
 from components.crowd.study.closing import apply_rules, find_study, forget, set_closed, takes_votes
@@ -111,7 +111,7 @@ class Desk:
         def work(session: Session) -> int:
             study = find_study(session, name)
             keys = [line.key for line in rater_lines(session, study)]
-            hashed = [rater_key(self.settings.secret, study.name, who) for who in (rater, f"mturk:{rater}")]
+            hashed = [rater_key(self.settings.secret, study.name, who) for who in (rater, mturk_identity(rater))]
             key = next((key for key in (rater, *hashed) if key in keys), rater)
             return forget(session, study, key)
 

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from sqlalchemy import URL, make_url
+
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Output
-from components.crowd.database import database_url
+from components.crowd.database import VARIABLE, database_url
+from components.crowd.exchange.into_study import TakenIn, store_ratings
 from components.crowd.exchange.label_studio import CONFIG, read_export, write_tasks
 from components.crowd.exchange.ratings import Imported, Rating, as_judgments
 from components.crowd.exchange.sheets import read_sheet, write_sheet
 from components.crowd.invitations import rater_key
+from components.crowd.opened import opened_store
 from components.crowd.settings import read_settings
 from components.crowd.study.creation import read_pairs
 from components.crowd.study.rules import ExclusionRules
@@ -72,6 +76,37 @@ def take_in(
     notes = {"files": [file.name for file in files], "doubled": found.num_doubled, "excluded": len(found.excluded)}
     Output(out, Judgment).write(found.judgments, notes=notes)
     return found
+
+
+def take_into(pairs: Path, files: Sequence[Path], place: str, *, study: str | None, rater: str) -> TakenIn:
+    """Store what filled files say as votes in the service's database, each once.
+
+    Args:
+        pairs: The study that the files were made from.
+        files: Filled sheets, batch results, exports.
+        place: Address of the database, a SQLite file, or DATABASE_URL for what the environment names.
+        study: Its name there; null = the only one.
+        rater: Who filled the files, where they do not say.
+
+    Raises:
+        TouchstoneError: a file is none of the known ones; no such study, or a closed one.
+    """
+    ratings = [rating for file in files for rating in read_ratings(file, rater)]
+    with opened_store(_address(place)) as (store, settings):
+        return store_ratings(store, study, ratings, read_pairs(pairs), secret=settings.secret)
+
+
+def _address(place: str) -> URL:
+    if place == VARIABLE:
+        return database_url()
+    if "://" in place:
+        return database_url({VARIABLE: place})
+    if not Path(place).is_file():
+        raise UsageError(
+            f"there is no database {place}",
+            expected=f"a SQLite file of the service, an address, or the word {VARIABLE}",
+        )
+    return make_url(f"sqlite:///{place}")
 
 
 def read_ratings(file: Path, rater: str = "") -> list[Rating]:

@@ -42,10 +42,24 @@ def record_vote(session: Session, rater: Rater, assignment_id: int, choice: Choi
     The caller holds the rater's row (`locked_rater`), so that no exclusion comes in between.
     """
     found = _assignment(session, rater, assignment_id)
-    if found is None:
-        return "unknown"
+    return "unknown" if found is None else store_answer(session, rater, found, choice, now, _since_shown(found, now))
+
+
+def store_answer(
+    session: Session, rater: Rater, found: Answering, choice: Choice, now: float, seconds: float | None
+) -> Kept:
+    """Store an answer to an assignment of the rater's, whose row the caller holds.
+
+    Args:
+        session: The transaction.
+        rater: Whose answer it is.
+        found: What was answered.
+        choice: The button.
+        now: When the answer came.
+        seconds: How long it took; null = nobody measured.
+    """
     outcome = pressed(choice, found.model_left)
-    vote_id = _insert(session, rater, found, now, outcome=outcome)
+    vote_id = _insert(session, rater, found, now, seconds, outcome=outcome)
     if vote_id is None:
         return "already"
     held = _finish(session, found.id, "done")
@@ -53,7 +67,7 @@ def record_vote(session: Session, rater: Rater, assignment_id: int, choice: Choi
         session.execute(update(Vote).where(Vote.id == vote_id).values(uncounted=SURPLUS))
     elif found.needed and rater.lane == "crowd":
         changed(session, COUNTED[outcome], {"pair": found.pair_id})
-    return "check" if found.kind in {"gold", "repeat"} or assignment_id % CHECK_EVERY == 0 else "stored"
+    return "check" if found.kind in {"gold", "repeat"} or found.id % CHECK_EVERY == 0 else "stored"
 
 
 def record_problem(session: Session, study: Study, rater: Rater, assignment_id: int, words: str, now: float) -> Kept:
@@ -61,11 +75,8 @@ def record_problem(session: Session, study: Study, rater: Rater, assignment_id: 
     found = _assignment(session, rater, assignment_id)
     if found is None:
         return "unknown"
-    told = words.strip() or "no words"
-    if (
-        _insert(session, rater, found, now, problem=told, uncounted="a problem was reported instead of an answer")
-        is None
-    ):
+    reported = {"problem": words.strip() or "no words", "uncounted": "a problem was reported instead of an answer"}
+    if _insert(session, rater, found, now, _since_shown(found, now), **reported) is None:
         return "already"
     if _finish(session, found.id, "problem"):
         give_back(session, [(found.pair_id, rater.lane)])
@@ -142,15 +153,20 @@ def _assignment(session: Session, rater: Rater, assignment_id: int) -> Answering
     return Answering._make(row) if row is not None else None
 
 
-def _insert(session: Session, rater: Rater, found: Answering, now: float, **values: str) -> int | None:
+def _since_shown(found: Answering, now: float) -> float | None:
+    """Null where a clock was set back in between, which has measured nothing."""
+    return now - found.shown_at if now >= found.shown_at else None
+
+
+def _insert(
+    session: Session, rater: Rater, found: Answering, now: float, seconds: float | None, **values: str
+) -> int | None:
     """The new vote's id; null when the rater has answered the pair before."""
-    seconds = now - found.shown_at
     row = {
         "pair_id": found.pair_id,
         "rater_id": rater.id,
         "model_left": found.model_left,
-        # A clock that was set back in between has measured nothing.
-        "seconds": seconds if seconds >= 0 else None,
+        "seconds": seconds,
         "answered_at": now,
         **dict.fromkeys(("outcome", "uncounted", "problem")),
         **values,

@@ -23,6 +23,7 @@ from components.contracts.files import as_number
 from components.contracts.ports import disk_errors
 from components.crowd.exchange.ratings import Choice, Rating, read_choice
 from components.crowd.exchange.tickets import shown_pairs
+from components.crowd.invitations import mturk_identity
 
 Form = Literal["sheet", "mturk"]
 """sheet: for a person with a spreadsheet. mturk: the input file of a batch, whose texts stand in HTML."""
@@ -34,7 +35,8 @@ FORMULA = re.compile(r"'*[=+\-@\t\r]")
 DELIMITERS = (",", ";", "\t")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ticket": ("input.ticket", "ticket"),
-    "rater": ("workerid", "rater"),
+    "worker": ("workerid",),
+    "rater": ("rater",),
     "preference": ("answer.preference", "preference"),
     "answers": ("answer.taskanswers",),
     "left": ("answer.preference.left",),
@@ -110,9 +112,10 @@ def unescaped_cell(text: str) -> str:
 
 
 def _rating(where: str, row: Mapping[str, str], default_rater: str) -> Rating | None:
-    rater = row.get("rater", "").strip() or default_rater
+    worker, named = row.get("worker", "").strip(), row.get("rater", "").strip()
+    rater = mturk_identity(worker) if worker else named or default_rater
     choice, unscored = _choice(row)
-    if choice is None and unscored == "left empty" and not row.get("rater", "").strip():
+    if choice is None and unscored == "left empty" and not (worker or named):
         return None
     if row.get("status", "").strip().lower() == "rejected":
         choice, unscored = None, "the assignment was rejected"

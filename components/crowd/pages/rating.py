@@ -20,6 +20,7 @@ from components.crowd.assignment.votes import Kept, check_rules, record_problem,
 from components.crowd.database import Store
 from components.crowd.invitations import (
     Invited,
+    mturk_identity,
     rater_for,
     rater_key,
     rater_token,
@@ -126,7 +127,7 @@ class Rating:
                 return message("This study is closed", "Please return the task. Thank you for your interest.", 410)
             if not worker or not assignment or assignment == NOT_ACCEPTED:
                 return page("welcome.html.j2", study=study, instruction=instruction_html(study.instruction), token=None)
-            key = rater_key(self.settings.secret, study.name, f"mturk:{worker}")
+            key = rater_key(self.settings.secret, study.name, mturk_identity(worker))
             rater = rater_for(session, study, key, channel="mturk")
             if rater.mturk_assignment not in {None, assignment} and rater.finished_at is not None:
                 return message("You have taken part already", "Please return this task. Thank you.", 409)

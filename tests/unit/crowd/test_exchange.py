@@ -323,8 +323,8 @@ def test_a_batch_comes_back_however_its_form_put_the_answer(tmp_path: Path, answ
     by_rater: dict[str, set[tuple[Any, Any]]] = {}
     for row in found.judgments:
         by_rater.setdefault(row.rater, set()).add((row.outcome, row.unscored))
-    assert by_rater["hash-of-A1"] == by_rater["hash-of-A2"] == {("win", None)}
-    assert by_rater["hash-of-A3"] == {(None, "the assignment was rejected")}
+    assert by_rater["hash-of-mturk:A1"] == by_rater["hash-of-mturk:A2"] == {("win", None)}
+    assert by_rater["hash-of-mturk:A3"] == {(None, "the assignment was rejected")}
 
 
 def test_texts_of_a_batch_are_inert_in_its_page(tmp_path: Path) -> None:
