@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -28,21 +30,31 @@ from components.report.joining import PARTS, ItemTable, Part, tables
 from components.report.policy import Policy
 from components.report.preferring.confidently_wrong import confidently_wrong
 from components.report.preferring.hearing import Drawn, heard, judge_remarks
-from components.report.prose import MOST_NAMES, and_list
-from components.report.readings import format_remarks, other_readings
+from components.report.readings import Pair, format_remarks, other_readings
+from components.report.remarks import CHECKPOINT_NOTE, court_remarks, join_remarks, style_remarks
 from components.report.rules import Court
-from components.report.sentences import SUPPORT_REMEDY, reason, would_change
+from components.report.sentences import reason, would_change
 from components.report.support_map import support_map
 from components.report.support_sets import coverage
 
 DIGITS = 10
 """Significant digits kept: sums may differ in the last bits between machines, verdict.json must not."""
-CHECKPOINT_NOTE = (
-    "Intervals describe this checkpoint, not the recipe: further seeds would show how much another run differs."
-)
 M = TypeVar("M", bound=BaseModel)
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No search for cycles meanwhile: rows have none, and of some 100,000 it takes longer than everything else."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+@_collector_paused()
 def decide(
     *,
     base_scores: Iterable[Score] = (),
@@ -126,17 +138,18 @@ def decide(
     court = Court(assess(evidence, policy), style, policy)
     remarks = [
         *leaked_remarks(leaked, policy),
-        *_style_remarks(profiles, cells, style),
-        *_join_remarks(joined, printed),
+        *style_remarks(profiles, cells, style),
+        *join_remarks(joined, printed),
     ]
     data = data_result(figures, checks, overlap, joined, policy)
-    readings, losses = other_readings(
-        scores, {"base": base_variants, "imitator": imitator_variants}, joined, alpha=policy.alpha
-    )
+    variants: dict[Pair, list[Score]] = {"base": list(base_variants), "imitator": list(imitator_variants)}
+    several = any(variants.values()) or any(table.ways > 1 for table in joined.values())
+    readings, losses = other_readings(scores, variants, joined, alpha=policy.alpha) if several else ((), ())
     drawn = Drawn(policy.alpha, resamples, seed)
     liked, judges = heard(judgments, features, gold, models=found, policy=policy, drawn=drawn)
-    headline = [row for rows in scores.values() for row in rows if not policy.is_behaviour(row.benchmark)]
-    tones = [row for row in tones if not policy.is_behaviour(row.benchmark)]
+    behaviour = {name for name in order if policy.is_behaviour(name)}
+    tones = [row for row in tones if row.benchmark not in behaviour]
+    headline = (row for rows in scores.values() for row in rows if row.benchmark not in behaviour)
     return _rounded(
         verdict_of(court).model_copy(
             update={
@@ -150,7 +163,7 @@ def decide(
                 "readings": readings,
                 "format_loss": losses,
                 "warnings": (
-                    *_court_remarks(court),
+                    *court_remarks(court),
                     *remarks,
                     *judge_remarks(judges),
                     *format_remarks(losses),
@@ -241,23 +254,6 @@ def _style(
     return printed_style(cells) if cells else no_style(unstyled)
 
 
-def _style_remarks(profiles: Sequence[StyleProfile], cells: Sequence[PublishedStyle], style: StyleResult) -> list[str]:
-    remarks = []
-    if profiles and cells:
-        remarks.append("Style: outputs were given, so the published style table is not used.")
-    prompts = len({row.prompt_id for row in profiles})
-    if 0 < style.n < prompts:
-        remarks.append(f"Style: {prompts - style.n} of {prompts} prompts were not answered by every model; left out.")
-    foreign = sum(not row.english for row in profiles)
-    if foreign:
-        remarks.append(f"Style: {foreign} outputs are not English; left out of summary agreement and tone.")
-    if style.lower_bound and style.closeness is not None:
-        remarks.append(
-            "Style: without a second sample of the target its own text is the ceiling; closeness is a lower bound."
-        )
-    return remarks
-
-
 def _join_counts(table: ItemTable) -> dict[str, object]:
     drops = table.drops
     return {
@@ -267,44 +263,6 @@ def _join_counts(table: ItemTable) -> dict[str, object]:
         "unscored": drops.unscored,
         "without_target": drops.without_target,
     }
-
-
-def _join_remarks(joined: Mapping[str, ItemTable], printed: Mapping[str, Mapping[Part, PublishedScore]]) -> list[str]:
-    remarks = []
-    for name, table in joined.items():
-        remarks += list(table.remarks)
-        if table.drops.unmatched:
-            remarks.append(
-                f"{name}: {table.drops.unmatched} items that only one of base and imitator has were left out."
-            )
-        if table.drops.without_target:
-            remarks.append(
-                f"{name}: the target lacks {table.drops.without_target} items; gap and gap closed come from the others."
-            )
-        if table.drops.unscored:
-            remarks.append(f"{name}: {table.drops.unscored} items could not be scored and were left out.")
-        for part in sorted(set(printed.get(name, {})) & set(table.values)):
-            remarks.append(f"{name}: item scores of the {part} are used, its published number is not.")
-    return remarks
-
-
-def _court_remarks(court: Court) -> list[str]:
-    remarks = []
-    if court.support_unknown:
-        unknown = [b.name for b in court.benchmarks if b.evidence.coverage.source == "unknown"]
-        named = ", ".join(unknown) if len(unknown) <= MOST_NAMES else and_list(unknown)
-        remarks.append(f"Support unknown for {named}: counted as not covered; {SUPPORT_REMEDY}.")
-    for b in court.benchmarks:
-        if b.label == "unusable":
-            remarks.append(f"{b.name} is unusable and decides nothing: {b.result.gap_closed_reason}.")
-        elif b.evidence.estimate.change is None:
-            remarks.append(f"{b.name} decides nothing: {b.result.gap_closed_reason}.")
-        elif b.evidence.estimate.contrasts is None:
-            remarks.append(f"{b.name}: without the target's score its change enters no gap closed.")
-    critical = [name for name in court.policy.critical if name != "*"]
-    measured = {b.name for b in court.benchmarks}
-    remarks += [f"{name} is critical in the policy and was not measured." for name in critical if name not in measured]
-    return remarks
 
 
 def _rounded(verdict: M) -> M:

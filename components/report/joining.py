@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.rows import Channel, Score
+from components.contracts.rows import Channel, PromptStyle, Score
 from components.report.clustered import Codes, Floats
 
 Bools = npt.NDArray[np.bool_]
 Part = Literal["base", "imitator", "target"]
 PARTS: tuple[Part, ...] = ("base", "imitator", "target")
-_BENCHMARK = attrgetter("benchmark")
+_FIELDS = attrgetter("benchmark", "channel", "prompt_style", "item_id", "value", "cluster", "num_shots")
 CHANNELS: tuple[Channel, ...] = ("strict", "extracted", "likelihood")
 """In the order in which they are preferred for the headline."""
 STRATIFIED = ("mmlu",)
@@ -56,6 +56,8 @@ class ItemTable:
     """(n,) ids, in the order of `values`."""
     channel: Channel = "strict"
     """How the answers were read."""
+    ways: int = 1
+    """Ways of asking and reading, of the model that has most."""
 
     @property
     def stratified(self) -> bool:
@@ -87,73 +89,120 @@ def tables(scores: Mapping[Part, Iterable[Score]], *, min_matched: float) -> lis
     Raises:
         TouchstoneError: an item scored twice by one model, or a join that is too thin.
     """
-    grouped: dict[str, dict[Part, list[Score]]] = {}
+    grouped: dict[str, dict[Part, _Column]] = {}
     for part in PARTS:
-        for benchmark, rows in _by_benchmark(scores.get(part, ())).items():
-            grouped.setdefault(benchmark, {})[part] = rows
-    return [_table(name, rows, min_matched) for name, rows in grouped.items()]
+        for benchmark, column in _by_benchmark(scores.get(part, ())).items():
+            grouped.setdefault(benchmark, {})[part] = column
+    return [_table(name, given, min_matched) for name, given in grouped.items()]
 
 
-def _by_benchmark(rows: Iterable[Score]) -> dict[str, list[Score]]:
-    found: dict[str, list[Score]] = {}
-    for benchmark, run in itertools.groupby(rows, _BENCHMARK):
-        found.setdefault(benchmark, []).extend(run)
+class _Column(NamedTuple):
+    """One model's rows on one benchmark, field by field: rows are read once, everything after is lists and arrays."""
+
+    channels: tuple[Channel, ...]
+    styles: tuple[PromptStyle, ...]
+    items: tuple[str, ...]
+    values: tuple[float | None, ...]
+    clusters: tuple[str, ...]
+    shots: tuple[int | None, ...]
+
+    def read_as(self, channel: Channel) -> _Column:
+        """The rows of one channel."""
+        if self.channels.count(channel) == len(self.channels):
+            return self
+        kept = [found == channel for found in self.channels]
+        return _Column(*(tuple(itertools.compress(field, kept)) for field in self))
+
+    def refuse_twice(self, benchmark: str, part: Part) -> None:
+        """Raise where an item stands twice."""
+        if len(set(self.items)) == len(self.items):
+            return
+        seen: dict[str, PromptStyle] = {}
+        for item, style in zip(self.items, self.styles, strict=True):
+            if item in seen:
+                styles = sorted({style, seen[item]})
+                raise TouchstoneError(
+                    f"{benchmark}: {part} has item {item} twice"
+                    f"{f', as {styles[0]} and as {styles[1]} prompt' if len(styles) > 1 else ''}",
+                    expected="one score for each item and model",
+                    remedy="keep one run of the model; give repeated samples of an item as their mean",
+                )
+            seen[item] = style
+
+
+def _by_benchmark(rows: Iterable[Score]) -> dict[str, _Column]:
+    fields = tuple(zip(*map(_FIELDS, rows), strict=True))
+    if not fields:
+        return {}
+    found: dict[str, _Column] = {}
+    start = 0
+    for benchmark, run in itertools.groupby(fields[0]):
+        end = start + len(list(run))
+        piece = _Column(*(field[start:end] for field in fields[1:]))
+        earlier = found.get(benchmark)
+        found[benchmark] = piece if earlier is None else _Column(*map(tuple.__add__, earlier, piece))
+        start = end
     return found
 
 
-def _table(benchmark: str, rows: Mapping[Part, Sequence[Score]], min_matched: float) -> ItemTable:
-    channel, remarks = _headline(benchmark, rows)
-    chosen: dict[Part, dict[str, Score]] = {
-        part: _by_item(benchmark, part, [row for row in found if row.channel == channel])
-        for part, found in rows.items()
-    }
-    anchors: list[Part] = [part for part in PARTS[:2] if part in chosen] or ["target"]
-    items = _shared(chosen[anchors[0]], chosen[anchors[-1]])
-    largest = max(len(chosen[part]) for part in anchors)
-    _check_thin(benchmark, anchors, len(items), largest, min_matched)
-    lined = {part: list(map(found.get, items)) for part, found in chosen.items()}
-    with_target = len(items) - lined["target"].count(None) if "target" in lined else len(items)
+def _table(benchmark: str, given: Mapping[Part, _Column], min_matched: float) -> ItemTable:
+    channel, remarks = _headline(benchmark, given)
+    columns = {part: column.read_as(channel) for part, column in given.items()}
+    for part, column in columns.items():
+        column.refuse_twice(benchmark, part)
+    anchors: list[Part] = [part for part in PARTS[:2] if part in columns] or ["target"]
+    first, second = (columns[anchors[i]].items for i in (0, -1))
+    items = _shared(first, second)
+    _check_thin(benchmark, anchors, len(items), max(len(first), len(second)), min_matched)
+    places = {part: _places(column.items, items) for part, column in columns.items()}
+    with_target = int((places["target"] >= 0).sum()) if "target" in places else len(items)
     _check_thin(benchmark, ["target", *anchors], with_target, len(items), min_matched)
-    values = {part: np.array(list(map(_value, found)), dtype=np.float64) for part, found in lined.items()}
-    union = len(chosen[anchors[0]].keys() | chosen[anchors[-1]].keys())
-    shots = {row.num_shots for found in chosen.values() for row in found.values()}
+    values = {
+        part: np.where(at >= 0, np.array(columns[part].values, dtype=np.float64)[at], np.nan)
+        for part, at in places.items()
+    }
+    missing = [np.isnan(values[part]) & (places[part] >= 0) for part in values]
+    shots = {number for column in columns.values() for number in set(column.shots)}
     known = sorted(number for number in shots if number is not None)
     if len(known) > 1:
         remarks.append(f"{benchmark}: models were shown different numbers of worked examples: {known}.")
     return ItemTable(
         benchmark=benchmark,
         values=values,
-        clusters=_codes(benchmark, items, lined),
+        clusters=_codes(benchmark, items, columns, places),
         drops=Drops(
-            given={part: len(found) for part, found in chosen.items()},
-            unmatched=union - len(items),
-            unscored=_count_unscored(values, lined),
+            given={part: len(column.items) for part, column in columns.items()},
+            unmatched=len(first) + len(second) - 2 * len(items),
+            unscored=int(np.logical_or.reduce(missing).sum()),
             without_target=len(items) - with_target,
         ),
         num_shots=shots.pop() if len(shots) == 1 else None,
         remarks=tuple(remarks),
-        items=tuple(items),
+        items=items,
         channel=channel,
+        ways=max(len({*zip(column.styles, column.channels, strict=True)}) for column in given.values()),
     )
 
 
-def _shared(first: Mapping[str, Score], second: Mapping[str, Score]) -> list[str]:
+def _shared(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     """Items of both, in the order of the first."""
-    return list(first) if first.keys() == second.keys() else [item for item in first if item in second]
+    if first == second:
+        return first
+    others = set(second)
+    return tuple(item for item in first if item in others)
 
 
-def _count_unscored(values: Mapping[Part, Floats], lined: Mapping[Part, Sequence[Score | None]]) -> int:
-    """Items on which some model that was asked has no score."""
-    missing = np.zeros(len(next(iter(values.values()))), dtype=bool)
-    for part, found in lined.items():
-        empty = np.flatnonzero(np.isnan(values[part]))
-        missing[[i for i in empty.tolist() if found[i] is not None]] = True
-    return int(missing.sum())
+def _places(given: tuple[str, ...], items: tuple[str, ...]) -> Codes:
+    """(len(items),) where each item stands among those given; -1 = nowhere."""
+    if given == items:
+        return np.arange(len(items))
+    index = dict(zip(given, range(len(given)), strict=True))
+    return np.array([index.get(item, -1) for item in items], dtype=np.int64)
 
 
-def _headline(benchmark: str, rows: Mapping[Part, Sequence[Score]]) -> tuple[Channel, list[str]]:
+def _headline(benchmark: str, given: Mapping[Part, _Column]) -> tuple[Channel, list[str]]:
     """The channel that all models share, and what was set aside."""
-    found = {part: {row.channel for row in given} for part, given in rows.items()}
+    found = {part: set(column.channels) for part, column in given.items()}
     shared = [channel for channel in CHANNELS if all(channel in channels for channels in found.values())]
     if not shared:
         listed = "; ".join(f"{part}: {', '.join(sorted(channels))}" for part, channels in found.items())
@@ -167,21 +216,6 @@ def _headline(benchmark: str, rows: Mapping[Part, Sequence[Score]]) -> tuple[Cha
     return shared[0], [note] if others else []
 
 
-def _by_item(benchmark: str, part: Part, rows: Sequence[Score]) -> dict[str, Score]:
-    found: dict[str, Score] = {}
-    for row in rows:
-        if row.item_id in found:
-            styles = {row.prompt_style, found[row.item_id].prompt_style}
-            how = f", as {' and as '.join(sorted(styles))} prompt" if len(styles) > 1 else ""
-            raise TouchstoneError(
-                f"{benchmark}: {part} has item {row.item_id} twice{how}",
-                expected="one score for each item and model",
-                remedy="keep one run of the model; give repeated samples of an item as their mean",
-            )
-        found[row.item_id] = row
-    return found
-
-
 def _check_thin(benchmark: str, parts: Sequence[str], matched: int, largest: int, min_matched: float) -> None:
     if largest and (matched == 0 or matched < min_matched * largest):
         raise TouchstoneError(
@@ -191,28 +225,30 @@ def _check_thin(benchmark: str, parts: Sequence[str], matched: int, largest: int
         )
 
 
-def _value(row: Score | None) -> float:
-    return float("nan") if row is None or row.value is None else row.value
-
-
-def _codes(benchmark: str, items: Sequence[str], found: Mapping[Part, Sequence[Score | None]]) -> Codes:
+def _codes(
+    benchmark: str, items: Sequence[str], columns: Mapping[Part, _Column], places: Mapping[Part, Codes]
+) -> Codes:
     """Cluster numbers; an item without a cluster is its own, whatever its id looks like.
 
     Raises:
         TouchstoneError: an item that two models' rows put into different clusters.
     """
-    names: list[str] = [""] * len(items)
-    for part in reversed([part for part in PARTS if part in found]):  # the first model that names a cluster decides
-        given = [name if row is None else row.cluster or name for row, name in zip(found[part], names, strict=True)]
-        for item, name, other in zip(items, given, names, strict=True):
-            if other and name != other:
-                raise TouchstoneError(
-                    f"{benchmark}: item {item} is in cluster {name} for {part} and in {other} for another model",
-                    expected="one cluster for each item",
-                    remedy="correct the cluster, or give it in one model's file only",
-                )
-        names = given
-    numbers: dict[str, int] = {}
-    codes = [numbers.setdefault(name, len(numbers)) if name else -1 for name in names]
-    alone = len(numbers)
-    return np.array([code if code >= 0 else alone + i for i, code in enumerate(codes)], dtype=np.int64)
+    names = np.full(len(items), "", dtype=object)
+    for part in reversed([part for part in PARTS if part in columns]):  # the first model that names a cluster decides
+        if not any(columns[part].clusters):
+            continue
+        mine = np.array([*columns[part].clusters, ""], dtype=object)[places[part]]
+        clash = np.flatnonzero((mine != "") & (names != "") & (mine != names))
+        if len(clash):
+            i = int(clash[0])
+            raise TouchstoneError(
+                f"{benchmark}: item {items[i]} is in cluster {mine[i]} for {part} and in {names[i]} for another model",
+                expected="one cluster for each item",
+                remedy="correct the cluster, or give it in one model's file only",
+            )
+        names = np.where(mine == "", names, mine)
+    named = names.tolist()
+    index = {name: i for i, name in enumerate(dict.fromkeys(filter(None, named)))}
+    alone = len(index)
+    codes = np.array([*map({**index, "": -1}.__getitem__, named)], dtype=np.int64)
+    return np.where(codes < 0, alone + np.arange(len(items)), codes)

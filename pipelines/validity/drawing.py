@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from components.contracts.evidence_rows import PublishedScore, StyleProfile, SupportClaim
@@ -114,10 +115,11 @@ def printed(task: Task, drawn: Answers) -> dict[Part, PublishedScore]:
 
 
 @cache
-def _lines(name: str, part: Part, n: int, clusters: int | None, value: float | None) -> list[Score]:
-    """Every item's row with one value, made once: data sets differ only in which of them they hold."""
+def _lines(name: str, part: Part, n: int, clusters: int | None, value: float | None) -> npt.NDArray[np.object_]:
+    """(n,) every item's row with one value, made once: data sets differ only in which of them they hold."""
     codes = design(name, n, clusters)
-    return [
+    rows = np.empty(n, dtype=object)
+    rows[:] = [
         Score(
             item_id=f"{name}-{i}",
             benchmark=name,
@@ -128,17 +130,17 @@ def _lines(name: str, part: Part, n: int, clusters: int | None, value: float | N
         )
         for i, code in enumerate(codes.tolist())
     ]
+    return rows
 
 
-def score_rows(task: Task, drawn: Answers, part: Part) -> Iterator[Score]:
+def score_rows(task: Task, drawn: Answers, part: Part) -> list[Score]:
     """The rows of one model on one benchmark."""
     values = drawn.values[part]
-    seen = [value for value in np.unique(values).tolist() if value == value]
-    table = {value: _lines(task.name, part, task.n, task.clusters, value) for value in [*seen, None]}
-    absent = drawn.lacks if part == "target" else np.zeros(task.n)
-    for i, (value, gone) in enumerate(zip(values.tolist(), absent.tolist(), strict=True)):
-        if not gone:
-            yield table[value if value == value else None][i]
+    rows = _lines(task.name, part, task.n, task.clusters, None).copy()
+    for value in np.unique(values[~np.isnan(values)]).tolist():
+        rows = np.where(values == value, _lines(task.name, part, task.n, task.clusters, value), rows)
+    found: list[Score] = rows[drawn.lacks == 0].tolist() if part == "target" else rows.tolist()
+    return found
 
 
 def claims(world: World) -> list[SupportClaim]:
