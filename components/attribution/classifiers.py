@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.dummy import DummyClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from components.attribution.features import FrequentWords, surface
+from components.attribution.features import Counted, FrequentWords
 from components.attribution.texts import Floats, Fold, Indices, Material, assigned
 from components.contracts.attribution_rows import Classifier
 from components.contracts.errors import TouchstoneError
@@ -36,53 +36,57 @@ UMAP_DIMENSIONS = 5
 NEED_VECTORS: tuple[Classifier, ...] = ("embedding", "embedding_umap")
 
 
-def attribute_fold(classifier: Classifier, data: Material, fold: Fold, seed: int) -> Labels:
+def attribute_fold(classifier: Classifier, counted: Counted, fold: Fold, seed: int) -> Labels:
     """Whose each text of the fold's test side seems to be, of the authors on its side to learn from."""
-    return _WAYS[classifier](data, fold, seed)
+    return _WAYS[classifier](counted, fold, seed)
 
 
-def _embedding(data: Material, fold: Fold, seed: int) -> Labels:
-    assert data.vectors is not None
-    return _logistic(data, fold, data.vectors[fold.train], data.vectors[fold.test], seed)
+def _embedding(counted: Counted, fold: Fold, seed: int) -> Labels:
+    vectors = counted.data.vectors
+    assert vectors is not None
+    return _logistic(counted.data, fold, vectors[fold.train], vectors[fold.test], seed)
 
 
-def _umap(data: Material, fold: Fold, seed: int) -> Labels:
+def _umap(counted: Counted, fold: Fold, seed: int) -> Labels:
     """k nearest neighbours by vote, nearer ones weighing more, among coordinates learned from the texts to learn from;
     the authors are not told to UMAP."""
-    assert data.vectors is not None
-    before, after = coordinates(
-        data.vectors[fold.train], seed, dimensions=UMAP_DIMENSIONS, then=data.vectors[fold.test]
-    )
+    vectors = counted.data.vectors
+    assert vectors is not None
+    before, after = coordinates(vectors[fold.train], seed, dimensions=UMAP_DIMENSIONS, then=vectors[fold.test])
     voting = KNeighborsClassifier(min(NEIGHBOURS, len(fold.train)), weights="distance")
-    return np.asarray(voting.fit(before, data.authors[fold.train]).predict(after))
+    return np.asarray(voting.fit(before, counted.data.authors[fold.train]).predict(after))
 
 
-def _char_ngrams(data: Material, fold: Fold, seed: int) -> Labels:
-    """TF-IDF of character trigrams and a linear SVM, a usual yardstick of authorship attribution (Stamatatos 2009)."""
-    rated = TfidfVectorizer(analyzer="char", ngram_range=(3, 3), max_features=NUM_CHAR_NGRAMS, sublinear_tf=True)
-    made = make_pipeline(rated, LinearSVC(random_state=seed))
-    made.fit(_texts(data, fold.train), data.authors[fold.train])
-    return np.asarray(made.predict(_texts(data, fold.test)))
+def _char_ngrams(counted: Counted, fold: Fold, seed: int) -> Labels:
+    """TF-IDF of the character trigrams that are most frequent in the texts to learn from, and a linear SVM: a usual
+    yardstick of authorship attribution (Stamatatos 2009)."""
+    before = counted.trigrams[fold.train]
+    totals = np.asarray(before.sum(axis=0)).ravel()
+    order = np.argsort(-totals, kind="stable")[:NUM_CHAR_NGRAMS]
+    chosen = np.sort(order[totals[order] > 0])
+    made = make_pipeline(TfidfTransformer(sublinear_tf=True), LinearSVC(random_state=seed))
+    made.fit(before[:, chosen], counted.data.authors[fold.train])
+    return np.asarray(made.predict(counted.trigrams[fold.test][:, chosen]))
 
 
-def _frequent_words(data: Material, fold: Fold, seed: int) -> Labels:
-    before = _texts(data, fold.train)
+def _frequent_words(counted: Counted, fold: Fold, seed: int) -> Labels:
+    before, after = counted.of(fold.train), counted.of(fold.test)
     rates = FrequentWords(NUM_FREQUENT_WORDS).fit(before)
-    return _logistic(data, fold, rates.transform(before), rates.transform(_texts(data, fold.test)), seed)
+    return _logistic(counted.data, fold, rates.transform(before), rates.transform(after), seed)
 
 
-def _surface(data: Material, fold: Fold, seed: int) -> Labels:
-    return _logistic(data, fold, surface(_texts(data, fold.train)), surface(_texts(data, fold.test)), seed)
+def _surface(counted: Counted, fold: Fold, seed: int) -> Labels:
+    return _logistic(counted.data, fold, counted.surface[fold.train], counted.surface[fold.test], seed)
 
 
-def _majority(data: Material, fold: Fold, seed: int) -> Labels:
+def _majority(counted: Counted, fold: Fold, seed: int) -> Labels:
     del seed
     blank = np.zeros((len(fold.train), 1))
-    guess = DummyClassifier(strategy="most_frequent").fit(blank, data.authors[fold.train])
+    guess = DummyClassifier(strategy="most_frequent").fit(blank, counted.data.authors[fold.train])
     return np.asarray(guess.predict(np.zeros((len(fold.test), 1))))
 
 
-_WAYS: Mapping[Classifier, Callable[[Material, Fold, int], Labels]] = {
+_WAYS: Mapping[Classifier, Callable[[Counted, Fold, int], Labels]] = {
     "embedding": _embedding,
     "embedding_umap": _umap,
     "char_ngrams": _char_ngrams,
@@ -90,10 +94,6 @@ _WAYS: Mapping[Classifier, Callable[[Material, Fold, int], Labels]] = {
     "surface": _surface,
     "majority": _majority,
 }
-
-
-def _texts(data: Material, which: Indices) -> list[str]:
-    return [data.rows[i].text for i in which]
 
 
 def _logistic(data: Material, fold: Fold, before: Floats, after: Floats, seed: int) -> Labels:

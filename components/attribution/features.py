@@ -1,14 +1,18 @@
-"""What can be counted in a text without a model: rates of frequent words, and the surface of the page."""
+"""What can be counted in a text without a model: trigrams, rates of frequent words, the surface of the page."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
 
-from components.attribution.texts import Floats
+from components.attribution.texts import Floats, Indices, Material
 
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"[.!?]+(?:\s|$)")
@@ -32,6 +36,33 @@ SURFACE = (
 """Names of the columns of `surface`."""
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Counts of every text, made once for all tests; what is chosen by them is chosen anew from each test's texts."""
+
+    data: Material
+    """The texts."""
+
+    @cached_property
+    def trigrams(self) -> Any:
+        """Occurrences of character trigrams, lower-cased: a sparse matrix of texts x trigrams in alphabetic order."""
+        return CountVectorizer(analyzer="char", ngram_range=(3, 3)).fit_transform([row.text for row in self.data.rows])
+
+    @cached_property
+    def words(self) -> Sequence[Counter[str]]:
+        """Occurrences of the words of each text."""
+        return [Counter(words(row.text)) for row in self.data.rows]
+
+    @cached_property
+    def surface(self) -> Floats:
+        """As the function of that name."""
+        return surface([row.text for row in self.data.rows])
+
+    def of(self, which: Indices) -> list[Counter[str]]:
+        """Words of some texts."""
+        return [self.words[i] for i in which]
+
+
 def words(text: str) -> list[str]:
     """Every `\\w+` run, lower-cased: the word rule of the style metrics."""
     return _WORD.findall(text.lower())
@@ -49,23 +80,22 @@ class FrequentWords:
         self.vocabulary: tuple[str, ...] = ()
         """The words, the most frequent first; known after `fit`."""
 
-    def fit(self, texts: Sequence[str]) -> FrequentWords:
+    def fit(self, texts: Sequence[Counter[str]]) -> FrequentWords:
         """Choose the words: by their mean rate, so that long texts do not choose alone; ties by spelling."""
         totals: Counter[str] = Counter()
-        for text in texts:
-            found = words(text)
-            for word, times in Counter(found).items():
-                totals[word] += times / len(found)  # type: ignore[assignment]  # a Counter adds up fractions as well
+        for counts in texts:
+            total = counts.total()
+            for word, times in counts.items():
+                totals[word] += times / total  # type: ignore[assignment]  # a Counter adds up fractions as well
         self.vocabulary = tuple(sorted(totals, key=lambda word: (-totals[word], word))[: self._count])
         return self
 
-    def transform(self, texts: Sequence[str]) -> Floats:
+    def transform(self, texts: Sequence[Counter[str]]) -> Floats:
         """Occurrences per word of the text: texts x words, in [0, 1]. A text without words has zeros."""
         made = np.zeros((len(texts), len(self.vocabulary)))
-        for row, text in enumerate(texts):
-            found = words(text)
-            counts = Counter(found)
-            made[row] = [counts[word] / max(1, len(found)) for word in self.vocabulary]
+        for row, counts in enumerate(texts):
+            total = max(1, counts.total())
+            made[row] = [counts[word] / total for word in self.vocabulary]
         return made
 
 
@@ -82,8 +112,8 @@ def _surface(text: str) -> list[float]:
         len(_LIST_ITEM.findall(text)),
         len(_HEADER.findall(text)),
         len(_BOLD.findall(text)),
-        sum(char.isupper() for char in text),
-        sum(char.isdigit() for char in text),
+        sum(map(str.isupper, text)),
+        sum(map(str.isdigit, text)),
         *(text.count(mark) for mark in _MARKS),
     ]
     return [

@@ -21,7 +21,7 @@ from components.contracts.ports import Input, Nothing, Output
 from components.contracts.rows import Completion, Role
 
 if TYPE_CHECKING:
-    from components.attribution import shares
+    from components.attribution import features, shares
     from components.attribution import texts as materials
 
 
@@ -113,7 +113,7 @@ def attribute(
         TouchstoneError: fewer than two authors, an author with too few texts, or a split that breaks a group.
     """
     # scikit-learn costs a second to import.
-    from components.attribution import classifiers, shares
+    from components.attribution import classifiers, features, shares
     from components.attribution import texts as materials
 
     with_vectors = not isinstance(embeddings, Nothing)
@@ -125,8 +125,9 @@ def attribute(
     how = shares.Uncertainty(params.alpha, params.resamples, params.seed)
     made: list[Attribution] = []
     said: list[AttributedText] = []
+    counted = features.Counted(data)
     for name in params.classifiers:
-        found = _asked(name, data, folds, params.seed)
+        found = _asked(name, counted, folds, params.seed)
         made += shares.rows_of(found, data, candidates, how, given=given, folds=len(folds))
         said += found.texts
     attribution.write(made, notes={"candidates": list(candidates), "embeddings": embeddings.digest[:12]})
@@ -148,14 +149,15 @@ def _check_asked(params: Params, *, with_vectors: bool, needing: Sequence[Classi
         )
 
 
-def _asked(name: Classifier, data: materials.Material, folds: Sequence[materials.Fold], seed: int) -> shares.Said:
+def _asked(name: Classifier, counted: features.Counted, folds: Sequence[materials.Fold], seed: int) -> shares.Said:
     from components.attribution import classifiers, shares
 
+    data = counted.data
     texts: list[AttributedText] = []
     usual: list[bool] = []
     for number, fold in enumerate(folds):
         most = classifiers.most_texts(data.authors[fold.train])
-        for index, label in zip(fold.test, classifiers.attribute_fold(name, data, fold, seed), strict=True):
+        for index, label in zip(fold.test, classifiers.attribute_fold(name, counted, fold, seed), strict=True):
             row = data.rows[index]
             texts.append(
                 AttributedText(id=row.id, author=row.author, classifier=name, attributed_to=str(label), fold=number)

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from statsmodels.stats.proportion import proportion_confint
 
-from components.attribution import classifiers, shares, texts
+from components.attribution import classifiers, features, shares, texts
 from components.contracts.attribution_rows import AuthoredText, Embedding
 from components.contracts.errors import TouchstoneError, UsageError
 from tests.unit.attribution.writers import clouds, tell, written
@@ -115,7 +117,7 @@ def test_the_logistic_regression_is_scikit_learns(tmp_path: Path) -> None:
     data = texts.material(given, vectors)
     (fold, *_) = texts.folds_of(data, ROLES, 4, seed=0)
     assert data.vectors is not None
-    found = classifiers.attribute_fold("embedding", data, fold, 0)
+    found = classifiers.attribute_fold("embedding", features.Counted(data), fold, 0)
     best = [
         make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=5000))
         .fit(data.vectors[fold.train], data.authors[fold.train])
@@ -123,6 +125,24 @@ def test_the_logistic_regression_is_scikit_learns(tmp_path: Path) -> None:
         for strength in classifiers.STRENGTHS
     ]
     assert any((found == each).all() for each in best)
+
+
+def test_trigrams_that_are_counted_once_say_what_scikit_learns_vectorizer_says_of_each_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(classifiers, "NUM_CHAR_NGRAMS", 400)  # fewer than there are: the choice is the test's own
+    given = answers(30, base="nobody", target="nobody")  # nothing tells them apart: every weight counts
+    data = texts.material(given, [])
+    counted = features.Counted(data)
+    for fold in texts.folds_of(data, ROLES, 3, seed=0):
+        usual = make_pipeline(
+            TfidfVectorizer(analyzer="char", ngram_range=(3, 3), max_features=400, sublinear_tf=True),
+            LinearSVC(random_state=0),
+        )
+        written_by = {side: [data.rows[i].text for i in getattr(fold, side)] for side in ("train", "test")}
+        usual.fit(written_by["train"], data.authors[fold.train])
+        found = classifiers.attribute_fold("char_ngrams", counted, fold, 0)
+        assert (found == usual.predict(written_by["test"])).all()
 
 
 def test_an_interval_is_wilsons_where_nothing_varies_or_clusters_are_few() -> None:
