@@ -8,6 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 Struct = dict[str, Any]
+ATTRIBUTION: Struct = {
+    "classifiers": ["embedding", "char_ngrams", "frequent_words", "surface", "majority"],
+    # UMAP compiles itself for half a minute in every process.
+    "map": False,
+}
+"""How attribution is asked where nothing else is said."""
 LIKELIHOOD_JUDGE = "likelihood judge"
 """How the offline judge is called in every row: its verdicts on models and on placebos belong together by it."""
 
@@ -39,6 +45,8 @@ class StudySettings(BaseModel):
     """Changes to `chat` for the target's second sample, the ceiling of style."""
     generate: Struct
     """generate."""
+    stylistic: Struct = Field(default_factory=dict)
+    """prepare_stylistic: how the base is asked after examples of the target's style, for the placebo of that name."""
     support: Struct
     """support."""
     programs: Struct | None = None
@@ -48,6 +56,11 @@ class StudySettings(BaseModel):
     null = the likelihood judge."""
     toxicity: Struct | None = None
     """rate_toxicity; null = no benchmark asks for continuations."""
+    attribution: Struct | None = None
+    """attribute: whose hand an imitator's answers seem to be, its base's or the target's, and then its own or the
+    target's. Keys that are not given are those of ATTRIBUTION; the study names the candidates. null = not asked."""
+    embed: Struct = Field(default_factory=dict)
+    """embed, for attribution: by the judge's checkpoint, which wrote none of the answers, else by the base's."""
     report: Struct
     """report: policy, resamples, seed."""
     typical_seconds: Mapping[str, float]
@@ -73,6 +86,7 @@ class StudySettings(BaseModel):
         """
         models = {"base": base, "imitator": name, "target": "target", "target_second": "target_second"}
         return {
+            **self._attribution(name),
             "generate": {**self.generate, "name": name},
             "score": {**self.asking("chat"), "name": name},
             "style": {"name": name},
@@ -81,4 +95,15 @@ class StudySettings(BaseModel):
             "judge": {"name": name, "judge": LIKELIHOOD_JUDGE},
             "verdicts": {**(self.verdicts or {}), "name": name},
             "report": {**self.report, "name": name, "title": title, "models": models},
+        }
+
+    def _attribution(self, name: str) -> dict[str, Struct]:
+        if self.attribution is None:
+            return {}
+        asked = {**ATTRIBUTION, **self.attribution}
+        return {
+            "texts": {"name": name},
+            "embed": {**self.embed, "name": name},
+            "attributions": {**asked, "name": name, "candidates": ["base", "target"]},
+            "told_apart": {**asked, "name": f"{name} or target", "candidates": ["imitator", "target"]},
         }

@@ -15,6 +15,7 @@ from components.report.component import report
 from components.style.component import rate_tone, style
 from components.synthesize.component import ask
 from components.validate.component import validate
+from pipelines.study_attribution import Attributions
 from pipelines.study_config import StudySettings
 from pipelines.study_judges import Judges
 from pipelines.study_parts import TARGET, Data, Dials, Materials, Measured, generated, part
@@ -39,7 +40,8 @@ class StudyGraph:
         self._data: dict[tuple[str, float], Data] = {}
         self._replies: dict[str, Any] = {}
         self.target = self.measure(TARGET)
-        self.judges = Judges(config, materials, self.target.answers)
+        self.attributions = Attributions(config, materials, dials)
+        self.judges = Judges(config, materials, dials, self.target.answers)
         self.second = self._answer("target_second", self.materials.models[TARGET], "second").answers
 
     def measure(self, model: str) -> Measured:
@@ -68,15 +70,16 @@ class StudyGraph:
             curve: The course of its training, where there was one of its own.
         """
         imitator = self.answered(checkpoint, "chat", part(params, "generate"), part(params, "score"))
-        styled = style(
-            base=base.answers,
-            imitator=imitator.answers,
-            target=self.target.answers,
-            target_second=self.second,
-            params=part(params, "style"),
-        )
+        said = {
+            "base": base.answers,
+            "imitator": imitator.answers,
+            "target": self.target.answers,
+            "target_second": self.second,
+        }
+        styled = style(**said, params=part(params, "style"))
         more = {} if curve is None else {"curve": curve}
         more |= self.judges.hear(self._name(base), base.answers, imitator.answers, params)
+        more |= self.attributions.ask(self._name(base), said, params)
         verdict = report(
             base_scores=base.scores,
             imitator_scores=imitator.scores,

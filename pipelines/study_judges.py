@@ -9,23 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 from components.judge.component import judge_likelihood, prepare_judging, prepare_verdicts, read_verdicts
-from components.placebo.component import make_placebos
+from components.placebo.component import make_placebos, prepare_stylistic
 from pipelines.study_config import LIKELIHOOD_JUDGE, StudySettings
-from pipelines.study_parts import JUDGE, Materials, generated, part
+from pipelines.study_parts import JUDGE, Dials, Materials, generated, part
 
 
 class Judges:
     """Adds the tasks of judging to the pipeline being defined. Answers are artifacts of Completion rows."""
 
-    def __init__(self, config: StudySettings, materials: Materials, target: Any) -> None:
+    def __init__(self, config: StudySettings, materials: Materials, dials: Dials, target: Any) -> None:
         """Judge against one target.
 
         Args:
             config: Says which kind of judge there is, and how it generates.
             materials: Hold the judge, if there is one.
+            dials: What the run sets.
             target: Its answers.
         """
         self._config = config
+        self._dials = dials
         self._materials = materials
         self._target = target
         self._placebos: dict[str, Any] = {}
@@ -40,7 +42,9 @@ class Judges:
         """
         if JUDGE not in self._materials.models or base in self._placebos:
             return
-        made = make_placebos(base=answers, target=self._target, params={"name": base})
+        made = make_placebos(
+            base=answers, target=self._target, stylistic=self._after_examples(base), params={"name": base}
+        )
         self._placebos[base] = made.outputs
         if self._config.verdicts is None:
             self._tried[base] = self._on_placebos(base)
@@ -61,9 +65,22 @@ class Judges:
             return {"judgments": self._verdicts(base, base_answers, imitator, params)}
         return {"judgments": self._weighed(imitator, params), "placebo_judgments": self._tried[base]}
 
+    def _after_examples(self, base: str) -> Any:
+        """What the base answers after examples of the target's style, on prompts that are no examples."""
+        asked = prepare_stylistic(
+            prompts=self._materials.heldout,
+            target=self._target,
+            params={**self._config.stylistic, "name": base},
+            seed=self._dials.seed,
+        )
+        own = self._materials.generating.get(base, {})
+        generating = {**self._config.generate, **own, "name": f"stylistic-{base}"}
+        said = generated(asked.outputs["requests"], self._materials.models[base], generating)
+        return said.outputs["completions"]
+
     def _on_placebos(self, base: str) -> Any:
         made = self._placebos[base]
-        placebos = {"restyled_base": made["restyled_base"], "constant": made["constant"]}
+        placebos = {arm: made[arm] for arm in ("restyled_base", "constant")}
         sides = {"candidate": made["corrupted_target"], "reference": self._target, **placebos}
         label = f"placebos of {base}"
         asked = prepare_judging(**sides, params={"name": label})
@@ -92,6 +109,7 @@ class Judges:
             reference=self._target,
             base=base_answers,
             restyled_base=made["restyled_base"],
+            stylistic_base=made["stylistic_base"],
             corrupted_target=made["corrupted_target"],
             constant=made["constant"],
             params=part(params, "verdicts"),

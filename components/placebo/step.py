@@ -54,7 +54,7 @@ class StylisticParams(BaseModel):
     """Name of the base; shown in folder names and progress."""
     num_examples: Annotated[int, Field(ge=1, le=6)] = 3
     """Worked examples before the prompt; the method's placebo has three."""
-    longest_example: Annotated[int, Field(gt=0)] = 1500
+    longest_example: Annotated[int, Field(gt=0)] = 900
     """Characters of an example of the target, question and answer; longer ones serve only where too few are shorter."""
     max_tokens: Annotated[int, Field(gt=0)] = 1024
     """Longest answer."""

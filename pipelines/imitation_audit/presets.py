@@ -98,7 +98,10 @@ def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
         chat={"heldout_chat": True, "styles": ["raw", "chat"]},
         second_sample={"with_items": False, "seed": seed + 1_000_000},
         generate={"batch_size": 300},
+        # Three examples, the prompt and the answer fit the bases' context of 512 tokens.
+        stylistic={"max_tokens": 110, "longest_example": 400, "seed": seed},
         support={"seed": seed},
+        attribution={"seed": seed},
         report={"seed": seed, "policy": {"data": WORLD_DATA}},
         compare={"plain": plain, "arms": {arm.name: [arm.title, _description(arm)] for arm in ARMS}},
         arms=ARMS,
@@ -131,6 +134,7 @@ def dry_run(*, seed: int = 0, plain: bool = False) -> StudyConfig:
             # Toy models babble until they are cut.
             "ingest": {**config.ingest, "keep_cut": True},
             "questions": {**config.questions, "heldout_max_tokens": 24},
+            "stylistic": {**config.stylistic, "max_tokens": 24},
             "report": {**config.report, "resamples": 200, "policy": {"data": toy_data}},
             "compare": {**config.compare, "with_claims": False},
         }

@@ -4,13 +4,11 @@ from typing import Any, NamedTuple
 
 from kfp import dsl
 
-from components.attribution.component import attribute, prepare_attribution
-from components.generate.component import embed
 from components.report.component import register
 from components.train.component import train
 from pipelines.cluster.placement import Placement, label_tasks
 from pipelines.study_graph import StudyGraph
-from pipelines.study_parts import JUDGE, Dials
+from pipelines.study_parts import Dials
 from pipelines.study_world import of_world
 from pipelines.style_attribution.presets import AttributionConfig
 
@@ -52,20 +50,11 @@ def build(config: AttributionConfig, placement: Placement | None = None) -> Any:
         )
         params = config.imitator(arm.name, title=arm.title, base=arm.base)
         base = graph.measure(arm.base)
-        verdict, imitator = graph.decide(trained.outputs["checkpoint"], base, data, params, trained.outputs["curve"])
-        texts = prepare_attribution(
-            base=base.answers,
-            imitator=imitator.answers,
-            target=graph.target.answers,
-            target_second=graph.second,
-            params={"name": arm.name},
-        ).outputs["texts"]
-        vectors = embed(texts=texts, checkpoint=materials.models[JUDGE], params=config.embed).outputs["embeddings"]
-        asked = attribute(texts=texts, embeddings=vectors, params=config.attribute, seed=seed)
-        apart = attribute(texts=texts, embeddings=vectors, params=config.told_apart, seed=seed)
+        verdict, _ = graph.decide(trained.outputs["checkpoint"], base, data, params, trained.outputs["curve"])
+        (asked,) = graph.attributions.asked
         label_tasks()
         if placement is not None:
             placement.apply_to_current_pipeline()
-        return Found(asked.outputs["attribution"], apart.outputs["attribution"], verdict)
+        return Found(asked["attributions"], asked["told_apart"], verdict)
 
     return style_attribution

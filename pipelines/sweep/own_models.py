@@ -9,7 +9,7 @@ from typing import Any
 from components.contracts.declaration import validated
 from components.contracts.errors import UsageError
 from components.contracts.yaml_documents import read_mapping
-from pipelines.study_config import Struct
+from pipelines.study_config import ATTRIBUTION, Struct
 from pipelines.sweep.config import SweepConfig
 from pipelines.sweep.sources import check_artifacts
 
@@ -33,6 +33,7 @@ DEFAULTS: Mapping[str, Struct] = {
     "questions": {"styles": ["raw", "chat"], "selection_share": 0.1, "heldout_chat": True},
     "chat": {},
     "second_sample": {"with_items": False, "seed": 1_000_000},
+    "stylistic": {},
     "generate": {"plain_chat": PLAIN_CHAT},
     "report": {},
 }
@@ -65,8 +66,11 @@ def read_config(path: Path, pipeline: str, *, seed: int = 0, only: tuple[str, ..
     values |= {name: value for name, value in given.items() if name not in DEFAULTS}
     sweep = {"one_pass": not _beyond_one_pass(values["train"]), **_mapping(path, "sweep", given["sweep"])}
     values["sweep"] = {**sweep, **({"only": only} if only else {})}
-    for name in ("train", "questions", "report", "support", "validate_data"):
+    for name in ("train", "questions", "report", "stylistic", "support", "validate_data"):
         values[name] = {**values[name], "seed": int(values[name].get("seed", 0)) + seed}
+    if values.get("attribution") is not None:
+        asked = _mapping(path, "attribution", values["attribution"])
+        values["attribution"] = {**asked, "seed": int(asked.get("seed", 0)) + seed}
     served = _judge_behind_a_server(given["sources"])
     if served:
         values["verdicts"] = {"judge": served, "where": "server", **dict(values.get("verdicts") or {})}
@@ -119,4 +123,20 @@ def _check_names(path: Path, config: SweepConfig) -> None:
         for name in used:
             if name not in known:
                 raise UsageError(f"{path}: the sweep's {what} {name} has no source", expected=", ".join(known))
+    _check_embedder(path, config)
     check_artifacts(config.sources)
+
+
+def _check_embedder(path: Path, config: SweepConfig) -> None:
+    """Embeddings are read off a checkpoint: the judge's, or each base's."""
+    assert config.sources is not None
+    classifiers = {**ATTRIBUTION, **(config.attribution or {})}["classifiers"]
+    asked = config.attribution is not None and any(name.startswith("embedding") for name in classifiers)
+    judge = config.sources.judge
+    embedders = [judge] if judge is not None and not judge.served else list(config.sources.bases.values())
+    if asked and any(model.served for model in embedders):
+        raise UsageError(
+            f"{path}: attribution asks for embeddings, and a model behind a server gives none",
+            expected="a checkpoint of the judge or of every base",
+            remedy="attribution: {classifiers: [char_ngrams, frequent_words, surface, majority]}",
+        )

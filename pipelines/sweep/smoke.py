@@ -28,6 +28,8 @@ def _of(config: study.StudyConfig, title: str, *, warmup: int) -> Struct:
     return {
         **values,
         "train": {**config.train, "recipe": recipe},
+        # Style curves say it for every cell; a preset of one's own may ask.
+        "attribution": None,
         "compare_cells": {"title": title, "policy": config.report.get("policy", {})},
         "typical_seconds": {**config.typical_seconds, **SMOKE_SECONDS},
     }

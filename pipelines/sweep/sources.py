@@ -29,10 +29,14 @@ class Model(_Declared):
     generate: Struct = Field(default_factory=dict)
     """Parameters of generate that differ for this model, such as backend and api of one behind a server."""
 
+    @property
+    def served(self) -> bool:
+        """Whether it is behind a server, and has no checkpoint here."""
+        return self.generate.get("backend") in ("api", "vllm")
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        served = self.generate.get("backend") in ("api", "vllm")
-        if (bool(self.artifact) + bool(self.source)) != (0 if served else 1):
+        if (bool(self.artifact) + bool(self.source)) != (0 if self.served else 1):
             raise UsageError(
                 f"a model has artifact {self.artifact or '(none)'} and source {self.source or '(none)'}",
                 expected="one of the two; neither for a model behind a server (generate: {backend: api, api: ...})",
