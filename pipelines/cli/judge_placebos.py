@@ -23,6 +23,17 @@ PLACE = click.Path(path_type=Path)
 @click.option("--prompts", type=PLACE, help="Ids and texts of the prompts, where answers do not hold both.")
 @click.option("--stylistic", default="", metavar="ANSWERS", help="The base's answers to OUT/requests.")
 @click.option(
+    "--examples",
+    type=click.Choice(["shipped", "target"]),
+    default="shipped",
+    show_default=True,
+    help="What OUT/requests show the base: household matters, or answers of the target, whose prompts it is not asked.",
+)
+@click.option("--num-examples", type=click.IntRange(1, 6), default=3, show_default=True, help="Before each prompt.")
+@click.option(
+    "--max-tokens", type=click.IntRange(1), default=1024, show_default=True, help="Longest answer to OUT/requests."
+)
+@click.option(
     "--dress",
     type=click.Choice(["target", "full"]),
     default="target",
@@ -43,6 +54,9 @@ def placebos(
     target: str,
     prompts: Path | None,
     stylistic: str,
+    examples: str,
+    num_examples: int,
+    max_tokens: int,
     dress: str,
     constant: Path | None,
     seed: int,
@@ -54,12 +68,14 @@ def placebos(
 
     OUT is given to `touchstone judge answers` among the candidates. OUT/alterations says what was changed, character by
     character. OUT/requests asks the base for answers in an assistant's style; have them answered by
-    `touchstone step generate` and give them back with --stylistic.
+    `touchstone step generate` and give them back with --stylistic. Examples and answer must fit the base's context.
     """
     from pipelines.placebos.making import Request, changed_answers, make
 
     params = {"dress": dress, "seed": seed, "constant": _text_of(constant) if constant else ""}
-    made = make(Request(base, target, out, prompts, stylistic, params))
+    asking = {"num_examples": num_examples, "max_tokens": max_tokens, "seed": seed}
+    request = Request(base, target, out, prompts, stylistic, params, asking, examples_of_target=examples == "target")
+    made = make(request)
     click.echo(json.dumps({**asdict(made), "folder": str(made.folder)}, indent=1) if as_json else _as_text(made))
     for text in changed_answers(out, show):
         click.echo(f"\n{'-' * 72}\n{text}")

@@ -37,6 +37,10 @@ class Request:
     """The base's answers to the requests of an earlier call; empty = that arm is left out."""
     params: Mapping[str, object] | None = None
     """Parameters of make_placebos."""
+    asking: Mapping[str, object] | None = None
+    """Parameters of prepare_stylistic."""
+    examples_of_target: bool = False
+    """Whether the base is shown answers of the target; False = the examples that ship."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,14 @@ def make(request: Request) -> Made:
     write_rows(sources / "base", Completion, base)
     asked = [Prompt(id=row.prompt_id, text=row.prompt) for row in target if row.prompt]
     write_rows(sources / "prompts", Prompt, asked)
-    bind.call(prepare_stylistic, prompts=sources / "prompts", requests=request.out / REQUESTS)
+    shown = {"target": sources / "target"} if request.examples_of_target else {}
+    bind.call(
+        prepare_stylistic,
+        params=request.asking,
+        prompts=sources / "prompts",
+        requests=request.out / REQUESTS,
+        **shown,
+    )
     ports = {"base": sources / "base", "target": sources / "target"}
     if request.stylistic:
         write_rows(sources / "stylistic", Completion, _answers(request.stylistic, "base", prompts))

@@ -84,7 +84,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(undisturbed: Path, killed
     log = (killed_and_resumed / "log.txt").read_text()
     assert "reused pretrain" in log
     assert log.count("] started pretrain") == 2
-    assert log.count("finished in") < 2 * 71
+    assert log.count("finished in") < 2 * (undisturbed / "log.txt").read_text().count("finished in")
     assert result(killed_and_resumed) == result(undisturbed)
 
 

@@ -52,6 +52,15 @@ def test_answers_to_its_requests_become_the_stylistic_arm(tmp_path: Path) -> Non
     assert [(row.prompt, row.text) for row in rows] == [(prompt, "Certainly!") for prompt in TARGET]
 
 
+def test_the_base_can_be_shown_the_targets_own_answers(tmp_path: Path) -> None:
+    _run(tmp_path, "--examples", "target", "--num-examples", "1", "--max-tokens", "50", "--seed", "2")
+    requests = Input(tmp_path / "out" / "requests", Request).rows()
+    # One of three answers is shown, and its prompt is not asked.
+    assert len(requests) == 2
+    assert all(row.prompt.startswith("Question: Hi\nAnswer: Hello!\n\nQuestion: ") for row in requests)
+    assert {row.max_tokens for row in requests} == {50}
+
+
 def test_changes_are_shown_where_they_were_made(tmp_path: Path) -> None:
     assert "[-" not in _run(tmp_path).output
     output = _run(tmp_path, "--show", "5").output
