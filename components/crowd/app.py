@@ -16,11 +16,13 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
 from components.contracts.errors import TouchstoneError
+from components.crowd.counts import Answers, Studies
 from components.crowd.database import Store
 from components.crowd.pages.admin import Admin, admin_routes
+from components.crowd.pages.entrance import MTURK_SITES
 from components.crowd.pages.guard import REQUESTS, SECONDS, Guarded, Measured, metrics_page
 from components.crowd.pages.paper import VERSION, message, static_file
-from components.crowd.pages.rating import MTURK_SITES, Rating, rating_routes
+from components.crowd.pages.rating import Rating, rating_routes
 from components.crowd.settings import Settings, read_settings
 
 __all__ = ["REQUESTS", "SECONDS", "create_app"]
@@ -41,10 +43,11 @@ def create_app(engine: Engine, settings: Settings | None = None, clock: Callable
     registry = CollectorRegistry()
     app = FastAPI(title="Touchstone crowd", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guarded, frames=settings.frames, hand_in=tuple(MTURK_SITES.values()))
-    app.add_middleware(Measured, site=app, registry=registry)
+    app.add_middleware(Measured, registry=registry)
     _failures(app)
     _probes(app, store, registry)
-    app.include_router(rating_routes(Rating(store, settings, clock)))
+    registry.register(Studies(store, clock))
+    app.include_router(rating_routes(Rating(store, settings, Answers(registry), clock)))
     app.include_router(admin_routes(Admin(store, settings, clock)))
     return app
 

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 
 from components.contracts.metrics import DESCRIPTIONS
-from components.crowd import app
+from components.crowd import app, counts
+from components.train.watching.gauges import GAUGES as TRAINING
 from tests.chart import value_sets
 from tests.chart.helm import CHART, Object, find, needs_helm, of_kind, render
 
 METRIC = re.compile(r"\b(?:touchstone|minio)_[a-z0-9_]+")
 # What a histogram or a counter is called when it is read.
 CROWD = {app.REQUESTS, f"{app.SECONDS}_bucket", f"{app.SECONDS}_count", f"{app.SECONDS}_sum"}
+RATINGS = {counts.VOTES: {"study", "kind"}, counts.REFUSED: {"reason"}, **{key: {"study"} for key in counts.GAUGES}}
+ROUTES = {"/readyz", "/healthz", "/metrics", "/r/{token}", "/r/{token}/vote", "/r/{token}/problem"}
+"""Paths as requests are counted by; tests/unit/crowd/test_app.py holds them to the service."""
 MINIO = {"minio_cluster_capacity_usable_free_bytes", "minio_cluster_capacity_usable_total_bytes"}
-KNOWN = {*DESCRIPTIONS, *CROWD, *MINIO}
+KNOWN = {*DESCRIPTIONS, *TRAINING, *CROWD, *RATINGS, *MINIO}
 SHOWN = {
     "touchstone_step_seconds",
     "touchstone_steps_total",
@@ -27,7 +31,17 @@ SHOWN = {
     "touchstone_gate_passed",
     app.REQUESTS,
     f"{app.SECONDS}_bucket",
+    *RATINGS,
 }
+
+
+def alerts(objects: list[Object]) -> dict[str, Any]:
+    """Name -> rule, each name once."""
+    (rule,) = of_kind(objects, "PrometheusRule")
+    rules = [alert for group in rule["spec"]["groups"] for alert in group["rules"]]
+    found = {alert["alert"]: alert for alert in rules}
+    assert len(found) == len(rules)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +68,8 @@ def test_the_dashboards_selectors_use_labels_that_the_metrics_have(dashboard: di
     pushed = {"step", "task", "run", "part", "job"}
     for expression in expressions(dashboard):
         for name, selector in re.findall(r"(touchstone_[a-z_]+)\{([^}]*)\}", expression):
-            own = set(DESCRIPTIONS[name][1]) | pushed if name in DESCRIPTIONS else {"path", "status", "le"}
+            requests = {"path", "status", "le"}
+            own = set(DESCRIPTIONS[name][1]) | pushed if name in DESCRIPTIONS else RATINGS.get(name, requests)
             assert set(re.findall(r"(\w+)[=!]", selector)) <= own, expression
 
 
@@ -86,14 +101,36 @@ def test_the_dashboard_arrives_whole(dashboard: dict[str, Any]) -> None:
 
 @needs_helm
 def test_alerts_speak_of_metrics_that_exist() -> None:
-    (rule,) = of_kind(render(value_sets.EVERYTHING), "PrometheusRule")
-    alerts = [alert for group in rule["spec"]["groups"] for alert in group["rules"]]
-    assert len({alert["alert"] for alert in alerts}) == len(alerts) >= 8
-    for alert in alerts:
+    found = alerts(render(value_sets.EVERYTHING))
+    assert len(found) >= 10
+    for alert in found.values():
         assert set(METRIC.findall(alert["expr"])) <= KNOWN, alert["alert"]
         assert alert["expr"].count("(") == alert["expr"].count(")")
         assert set(alert["annotations"]) == {"summary", "description"}
         assert alert["labels"]["severity"] in {"info", "warning", "critical"}
+
+
+@needs_helm
+def test_alerts_and_panels_look_at_routes_that_there_are(dashboard: dict[str, Any]) -> None:
+    told = alerts(render(value_sets.EVERYTHING))
+    seen = [*expressions(dashboard), *(alert["expr"] for alert in told.values())]
+    for pattern in {found for expression in seen for found in re.findall(r'path!?=~?"([^"]*)"', expression)}:
+        for one in pattern.split("|"):
+            assert any(re.fullmatch(one, route) for route in ROUTES), pattern
+    assert re.findall(r'path=~"([^"]*)"', told["TouchstoneCrowdSlow"]["expr"]) == ["/r/.*"]
+
+
+@needs_helm
+def test_a_training_and_a_study_that_stand_still_are_told() -> None:
+    told = alerts(render(value_sets.EVERYTHING))
+    assert set(METRIC.findall(told["TouchstoneTrainingSilent"]["expr"])) == {
+        "touchstone_training_step",
+        "touchstone_training_steps",
+        "touchstone_steps_total",
+    }
+    silent = told["TouchstoneCrowdSilent"]
+    assert set(METRIC.findall(silent["expr"])) <= set(RATINGS)
+    assert "{{ $labels.study }}" in silent["annotations"]["summary"], "left to Prometheus by Helm"
 
 
 @needs_helm

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
 from threading import Lock
-from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUESTS = "touchstone_crowd_requests_total"
@@ -28,9 +24,9 @@ BODY_BYTES = 64 << 10
 class Measured:
     """Counts and times every request by its route."""
 
-    def __init__(self, app: ASGIApp, *, site: Starlette, registry: CollectorRegistry) -> None:
-        """Around `app`; routes are those of `site`."""
-        self.app, self.site = app, site
+    def __init__(self, app: ASGIApp, *, registry: CollectorRegistry) -> None:
+        """Around `app`, counting in `registry`."""
+        self.app = app
         self.requests = Counter(REQUESTS, "Requests answered.", ("path", "status"), registry=registry)
         self.seconds = Histogram(SECONDS, "From a request's arrival to its answer.", ("path",), registry=registry)
 
@@ -49,7 +45,8 @@ class Measured:
         try:
             await self.app(scope, receive, noting)
         finally:
-            path = next(_matching(self.site, scope), OTHER)
+            # The router leaves the route that it chose in the scope, those of included routers too.
+            path = str(getattr(scope.get("route"), "path", OTHER))
             self.requests.labels(path, str(status)).inc()
             self.seconds.labels(path).observe(time.perf_counter() - began)
 
@@ -156,9 +153,3 @@ def _limited(receive: Receive) -> Receive:
         return message
 
     return counted
-
-
-def _matching(site: Any, scope: Scope) -> Iterator[str]:
-    for route in site.routes:
-        if route.matches(scope)[0] is not Match.NONE:
-            yield str(getattr(route, "path", OTHER))

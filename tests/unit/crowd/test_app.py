@@ -90,6 +90,14 @@ def test_unknown_addresses_share_one_series(client: TestClient) -> None:
     assert paths == {"other": 20}
 
 
+def test_raters_and_admins_requests_are_counted_by_their_own_routes(client: TestClient) -> None:
+    for path in ("/r/abc", "/mturk/abc", "/admin", "/admin/studies/7"):
+        client.get(path, follow_redirects=False)
+    client.post("/r/abc/vote", data={"choice": "left"})
+    counts = {path for path, _ in counted(client)}
+    assert counts == {"/r/{token}", "/mturk/{token}", "/admin", "/admin/studies/{study_id}", "/r/{token}/vote"}
+
+
 def test_latency_is_a_histogram_by_route(client: TestClient) -> None:
     client.get("/")
     families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
