@@ -13,6 +13,7 @@ from components.contracts.ports import write_rows
 from components.contracts.rows import Completion, Row, TaskItem
 from components.contracts.verdict import Verdict
 from components.report.policy import Policy, load_policy, policy_from
+from pipelines.audit.attribution import attribute_outputs, with_attribution
 from pipelines.audit.decide import Settings, decide_from, write_settings
 from pipelines.audit.evaluations import COMPLETIONS, is_finished
 from pipelines.audit.gather import Gathered, gather
@@ -59,7 +60,7 @@ def run_audit(request: AuditRequest) -> Audit:
             remarks=tuple(remarks),
             provenance=_provenance(found),
         )
-        verdict = decide_from(rows, settings)
+        verdict = with_attribution(decide_from(rows, settings), rows)
         write_pages(stage, verdict, page_extras(verdict, found, request, rows))
         write_settings(rows, settings)
     joins = [f"{join.name}: {join.matched} of {join.union} matched" for join in found.joins]
@@ -106,7 +107,7 @@ def _items(found: Gathered) -> list[TaskItem]:
 
 
 def _measure(rows: Path, found: Gathered, policy: Policy) -> list[str]:
-    """Style profiles, and what is known of the imitation data, by the steps that a pipeline runs."""
+    """Style profiles, what is known of the imitation data, and whose hand, by the steps that a pipeline runs."""
     if found.outputs:
         from components.style import step as style_step
 
@@ -116,7 +117,8 @@ def _measure(rows: Path, found: Gathered, policy: Policy) -> list[str]:
             write_rows(paths["target_second"], Completion, [])
         made = {name: rows / name for name in ("profiles", "features")}
         bind.call(style_step.style, params={}, **paths, **made)
-    return measure_data(rows, found, _items(found), policy) if found.dialogues else []
+    remarks = measure_data(rows, found, _items(found), policy) if found.dialogues else []
+    return [*remarks, *attribute_outputs(rows, policy)] if found.outputs else remarks
 
 
 def _rate_tones(rows: Path, request: AuditRequest) -> None:

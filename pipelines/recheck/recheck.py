@@ -13,6 +13,7 @@ from components.contracts.verdict import Verdict
 from components.report.policy import Policy, load_policy
 from components.report.policy_diff import changed_conclusions, changed_rules
 from components.report.sequential import error_unspent, spending_levels, spent
+from pipelines.audit.attribution import with_attribution
 from pipelines.audit.decide import decide_from, read_settings, recompute
 from pipelines.audit.place import ROWS
 
@@ -49,6 +50,8 @@ def recheck(
     level, notes = _looks(folder, earlier, planned, rules.alpha)
     judged = rules if level is None else rules.model_copy(update={"alpha": level})
     verdict = decide_from(folder / ROWS, settings.model_copy(update={"policy": judged}))
+    asked_at = settings.policy.alpha
+    verdict = with_attribution(verdict, folder / ROWS, made_at=asked_at if judged.alpha != asked_at else None)
     record: dict[str, object] = {}
     if notes:
         record["looks"] = {
