@@ -71,6 +71,8 @@ class Judgment(Row):
     """The judge's grade of `model`, in its own unit."""
     opponent_score: float | None = None
     """The judge's grade of `opponent`."""
+    seconds: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] | None = None
+    """From showing the pair to the answer, where it was measured."""
 
     @model_validator(mode="after")
     def _outcome_or_reason(self) -> Self:
