@@ -1,4 +1,8 @@
-"""Mechanical Turk on loopback: the requester protocol (JSON 1.1 with X-Amz-Target), honest or in a bad mood."""
+"""Mechanical Turk on loopback: the requester protocol (JSON 1.1 with X-Amz-Target), honest or in a bad mood.
+
+Every request that comes and every reply that leaves is held against botocore's model of the protocol; what strays from
+it fails the test in which it happened.
+"""
 
 import json
 import threading
@@ -9,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
+
+from tests.unit.crowd.mturk_protocol import reply_problems, request_problems
 
 Mood = Literal["throttle", "turk_throttle", "fail", "fail_after", "drop", "drop_after", "refuse"]
 """fail_after and drop_after do the work first; the client cannot tell."""
@@ -32,6 +38,8 @@ class Account:
     moods: dict[str, deque[Mood]] = field(default_factory=lambda: defaultdict(deque))
     calls: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    """What was said or answered that the protocol does not have."""
     before_answer: Callable[[str, int], None] = lambda operation, number: None
     """Called after the work is done and before the answer leaves, with the operation and how often it was called."""
     page_size: int = 3
@@ -153,18 +161,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        service, _, operation = self.headers["X-Amz-Target"].partition(".")
-        assert service == "MTurkRequesterServiceV20170117"
+        operation = self.headers["X-Amz-Target"].partition(".")[2]
         asked = json.loads(body)
         with self.lock:
             account = self.account
+            account.strays += request_problems(self.headers["X-Amz-Target"], asked)
             account.calls[operation] += 1
             account.requests.append((operation, asked))
             mood = account.moods[operation].popleft() if account.moods[operation] else None
             if mood == "drop":
                 return self._drop()
             if mood in {"throttle", "turk_throttle", "fail", "refuse"}:
-                return self._answer(*self._refusal(mood))
+                return self._answer(operation, *self._refusal(mood))
             try:
                 status, answer = 200, getattr(account, operation)(asked)
             except Refusal as refusal:
@@ -172,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             account.before_answer(operation, account.calls[operation])
         if mood == "drop_after":
             return self._drop()
-        return self._answer(*(self._refusal("fail") if mood == "fail_after" else (status, answer)))
+        return self._answer(operation, *(self._refusal("fail") if mood == "fail_after" else (status, answer)))
 
     def _refusal(self, mood: str | None) -> tuple[int, dict[str, Any]]:
         if mood == "throttle":
@@ -187,7 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(2)
 
-    def _answer(self, status: int, answer: dict[str, Any]) -> None:
+    def _answer(self, operation: str, status: int, answer: dict[str, Any]) -> None:
+        self.account.strays += reply_problems(operation, status, answer)
         body = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/x-amz-json-1.1")

@@ -177,6 +177,7 @@ def client(place: Path) -> Iterator[TestClient]:
 def turk() -> Iterator[tuple[str, Account]]:
     with stand_in() as (url, account):
         yield url, account
+    assert account.strays == []
 
 
 def work_on(client: TestClient, account: Account, hit_id: str, worker: str, prefers: str, limit: int = 99) -> str:
@@ -207,7 +208,7 @@ def test_a_study_goes_out_to_mechanical_turk_and_comes_back_as_judgments_and_pay
     # Nobody yet: collected early, it says so and is not kept as finished.
     early, rows, _ = collect(place, endpoint=url)
     assert (rows, early.metrics["closed"], early.metrics["missing_votes"]) == ([], 0.0, 12.0)
-    last = work_on(client, account, hits[0].hit_id, "W1", "nice")
+    last = work_on(client, account, hits[0].hit_id, "AW1", "nice")
     assert "Hand in the task" in last
     assert "https://workersandbox.mturk.com/mturk/externalSubmit" in last
     half, rows, pay = collect(place, endpoint=url)
@@ -215,7 +216,7 @@ def test_a_study_goes_out_to_mechanical_turk_and_comes_back_as_judgments_and_pay
     assert (len(rows), half.metrics["complete_pairs"], half.metrics["missing_votes"]) == (6, 0.0, 6.0)
     assert half.metrics["approved"] == 1.0
     assert [line.reward_usd for line in pay] == [0.5]
-    work_on(client, account, hits[0].hit_id, "W2", "true")
+    work_on(client, account, hits[0].hit_id, "AW2", "true")
     whole, rows, pay = collect(place, endpoint=url, pay={"reading_seconds": 480.0}, max_bonuses_usd=10.0)
     assert (whole.metrics["closed"], whole.metrics["deadline_passed"], whole.metrics["missing_votes"]) == (1, 0, 0)
     by_rater: dict[str, set[str | None]] = {}
@@ -225,7 +226,7 @@ def test_a_study_goes_out_to_mechanical_turk_and_comes_back_as_judgments_and_pay
     assert {row.source for row in rows} == {"helpful"}
     # Eight minutes at 15 an hour are 2.00 or little more; the reward was 0.50.
     assert [round(line.bonus_usd, 1) for line in pay] == [1.5, 1.5]
-    assert sorted(bonus["WorkerId"] for bonus in account.bonuses) == ["W1", "W2"]
+    assert sorted(bonus["WorkerId"] for bonus in account.bonuses) == ["AW1", "AW2"]
     assert account.hits[hits[0].hit_id]["Expiration"] == 0
     again, rows_again, _ = collect(place, endpoint=url, pay={"reading_seconds": 480.0}, max_bonuses_usd=10.0)
     assert again.reused
@@ -233,7 +234,7 @@ def test_a_study_goes_out_to_mechanical_turk_and_comes_back_as_judgments_and_pay
     assert len(account.bonuses) == 2
     for port in ("judgments", "pay", "hits", "study"):
         words = "".join(path.read_text() for path in (place / port).iterdir())
-        assert "W1" not in words
+        assert "AW1" not in words
 
 
 def test_a_study_past_its_deadline_is_closed_with_what_there_is_and_says_so(
@@ -242,7 +243,7 @@ def test_a_study_past_its_deadline_is_closed_with_what_there_is_and_says_so(
     url, account = turk
     built(place)
     _, hits = publish(place, days_open=1.0, **offer(turk))
-    work_on(client, account, hits[0].hit_id, "W1", "nice", limit=4)
+    work_on(client, account, hits[0].hit_id, "AW1", "nice", limit=4)
     store = Store(open_database(make_url(os.environ["DATABASE_URL"])))
     store.run(lambda session: session.execute(update(Study).values(closes_at=time.time() - 1.0)))
     store.engine.dispose()
@@ -262,7 +263,7 @@ def test_bonuses_that_are_owed_keep_the_study_open_for_the_next_call(
     url, account = turk
     built(place)
     _, hits = publish(place, **offer(turk))
-    for worker in ("W1", "W2"):
+    for worker in ("AW1", "AW2"):
         work_on(client, account, hits[0].hit_id, worker, "true")
     pay = {"reading_seconds": 480.0}
     with pytest.raises(TouchstoneError, match="bonuses of 2 raters with fees") as refused:
@@ -287,12 +288,12 @@ def test_only_the_stated_reason_rejects_who_rated_nothing(
     url, account = turk
     built(place)
     _, hits = publish(place, **offer(turk))
-    work_on(client, account, hits[0].hit_id, "W9", "nice", limit=0)
+    work_on(client, account, hits[0].hit_id, "AW9", "nice", limit=0)
     # Nobody knows this one: perhaps somebody who worked and was forgotten on request.
-    account.submit(hits[0].hit_id, "W7")
+    account.submit(hits[0].hit_id, "AW7")
     stated, _, _ = collect(place, endpoint=url, reject_reason="No pair was rated.")
     assert (stated.metrics["approved"], stated.metrics["rejected"]) == (1.0, 1.0)
-    work_on(client, account, hits[0].hit_id, "W8", "nice", limit=0)
+    work_on(client, account, hits[0].hit_id, "AW8", "nice", limit=0)
     plain, _, _ = collect(place, endpoint=url)
     assert (plain.metrics["approved"], plain.metrics["rejected"]) == (2.0, 1.0)
 

@@ -53,9 +53,10 @@ def requester(server: tuple[str, Account], credentials: None) -> Requester:
 
 
 @pytest.fixture
-def turk(server: tuple[str, Account], requester: Requester) -> tuple[Requester, Account]:
+def turk(server: tuple[str, Account], requester: Requester) -> Iterator[tuple[Requester, Account]]:
     server[1].__init__()  # type: ignore[misc]
-    return requester, server[1]
+    yield requester, server[1]
+    assert server[1].strays == []
 
 
 @pytest.fixture
@@ -245,28 +246,28 @@ def test_everything_submitted_is_approved_once(
     requester, account = turk
     hits = create_hits(requester, plan(12), journal)
     # Seven people in one HIT: their list has pages that overlap; one of them works on the other HIT too.
-    given = [account.submit(hits[0].hit_id, f"W{n}") for n in range(7)] + [account.submit(hits[1].hit_id, "W0")]
+    given = [account.submit(hits[0].hit_id, f"AW{n}") for n in range(7)] + [account.submit(hits[1].hit_id, "AW0")]
     account.in_mood("ApproveAssignment", "fail_after", "drop_after", "throttle")
     for _ in range(2):
         found = review_submissions(requester, hits, str.lower, book)
         assert (found.num_approved, found.num_rejected) == (8, 0)
     assert {account.assignments[a]["AssignmentStatus"] for a in given} == {"Approved"}
-    assert found.workers["w0"].reward_cents == 500
-    assert found.workers["w1"].reward_cents == 250
+    assert found.workers["aw0"].reward_cents == 500
+    assert found.workers["aw1"].reward_cents == 250
     assert book.sent_cents() == 8 * 250
 
 
 def test_only_the_stated_rule_rejects(turk: tuple[Requester, Account], journal: Journal, book: PayBook) -> None:
     requester, account = turk
     hits = create_hits(requester, plan(2), journal)
-    good, empty = account.submit(hits[0].hit_id, "W1"), account.submit(hits[0].hit_id, "W2")
+    good, empty = account.submit(hits[0].hit_id, "AW1"), account.submit(hits[0].hit_id, "AW2")
     found = review_submissions(
-        requester, hits, str.lower, book, lambda rater: "No pair was rated." if rater == "w2" else None
+        requester, hits, str.lower, book, lambda rater: "No pair was rated." if rater == "aw2" else None
     )
     assert account.assignments[good]["AssignmentStatus"] == "Approved"
     assert account.assignments[empty]["AssignmentStatus"] == "Rejected"
     assert ("RejectAssignment", {"AssignmentId": empty, "RequesterFeedback": "No pair was rated."}) in account.requests
-    assert (found.num_approved, found.num_rejected, found.workers["w2"].assignment_id) == (1, 1, "")
+    assert (found.num_approved, found.num_rejected, found.workers["aw2"].assignment_id) == (1, 1, "")
 
 
 @pytest.mark.parametrize("mood", ["throttle", "fail", "fail_after", "drop", "drop_after"])
@@ -276,9 +277,9 @@ def test_a_bonus_is_paid_once_whatever_the_service_does(
     requester, account = turk
     hits = create_hits(requester, plan(12), journal)
     for number in range(4):
-        account.submit(hits[0].hit_id, f"W{number}")
+        account.submit(hits[0].hit_id, f"AW{number}")
     submissions = review_submissions(requester, hits, str.lower, book)
-    lines = [line("w0", 1.0), line("w1", 0.5), line("w2", 0.0), line("stranger", 3.0)]
+    lines = [line("aw0", 1.0), line("aw1", 0.5), line("aw2", 0.0), line("stranger", 3.0)]
     account.in_mood("SendBonus", mood, mood, mood)
 
     def pay(lines: list[PayLine], book: PayBook) -> Any:
@@ -287,12 +288,12 @@ def test_a_bonus_is_paid_once_whatever_the_service_does(
     pay(lines, book)
     # Later, with other amounts computed and the tokens forgotten: what was paid stands.
     account.a_day_passes()
-    again = pay([line("w0", 1.25), line("w1", 0.5)], book)
+    again = pay([line("aw0", 1.25), line("aw1", 0.5)], book)
     assert (again.num_sent, again.num_sent_before, again.cents) == (0, 2, 150)
     # And with a ledger that was lost: Mechanical Turk's own list tells.
     store.run(lambda session: session.execute(delete(tables.Payment)))
     assert pay(lines, book).num_sent == 0
-    assert [(b["WorkerId"], b["BonusAmount"]) for b in account.bonuses] == [("W0", "1.00"), ("W1", "0.50")]
+    assert [(b["WorkerId"], b["BonusAmount"]) for b in account.bonuses] == [("AW0", "1.00"), ("AW1", "0.50")]
 
 
 def test_bonuses_above_their_limit_are_not_begun(
@@ -300,12 +301,12 @@ def test_bonuses_above_their_limit_are_not_begun(
 ) -> None:
     requester, account = turk
     hits = create_hits(requester, plan(2), journal)
-    account.submit(hits[0].hit_id, "W1")
+    account.submit(hits[0].hit_id, "AW1")
     submissions = review_submissions(requester, hits, str.lower, book)
     with pytest.raises(TouchstoneError, match=r"come to 1\.20 USD"):
-        pay_bonuses(requester, hits, [line("w1", 1.0)], submissions, book, study="s", max_usd=1.19)
+        pay_bonuses(requester, hits, [line("aw1", 1.0)], submissions, book, study="s", max_usd=1.19)
     assert not account.bonuses
-    assert pay_bonuses(requester, hits, [line("w1", 0.9)], submissions, book, study="s", max_usd=1.19).cents == 90
+    assert pay_bonuses(requester, hits, [line("aw1", 0.9)], submissions, book, study="s", max_usd=1.19).cents == 90
 
 
 def test_a_bonus_that_is_refused_does_not_hold_up_the_others(
@@ -313,13 +314,13 @@ def test_a_bonus_that_is_refused_does_not_hold_up_the_others(
 ) -> None:
     requester, account = turk
     hits = create_hits(requester, plan(2), journal)
-    for worker in ("W1", "W2"):
+    for worker in ("AW1", "AW2"):
         account.submit(hits[0].hit_id, worker)
     submissions = review_submissions(requester, hits, str.lower, book)
     account.in_mood("SendBonus", "refuse")
-    lines = [line("w1", 1.0), line("w2", 1.0)]
+    lines = [line("aw1", 1.0), line("aw2", 1.0)]
     paid = pay_bonuses(requester, hits, lines, submissions, book, study="s", max_usd=9.0)
-    assert (paid.num_sent, dict(paid.refused)) == (1, {"w1": "This worker can no longer be paid."})
+    assert (paid.num_sent, dict(paid.refused)) == (1, {"aw1": "This worker can no longer be paid."})
     assert pay_bonuses(requester, hits, lines, submissions, book, study="s", max_usd=9.0).num_sent == 1
 
 
@@ -399,7 +400,7 @@ def test_a_killed_payer_goes_on_without_a_second_bonus(
     requester, account = turk
     (hit,) = create_hits(requester, plan(4), journal)
     for number in range(4):
-        account.submit(hit.hit_id, f"W{number}")
+        account.submit(hit.hit_id, f"AW{number}")
     running: list[subprocess.Popen[bytes]] = []
 
     def kill(operation: str, number: int) -> None:
@@ -416,6 +417,6 @@ def test_a_killed_payer_goes_on_without_a_second_bonus(
         running.append(subprocess.Popen([sys.executable, "-c", textwrap.dedent(PAY), server[0], address, hit.hit_id]))
         codes.append(running[-1].wait(timeout=60))
     assert codes == [-signal.SIGKILL] * 3 + [0]
-    assert sorted(bonus["WorkerId"] for bonus in account.bonuses) == ["W0", "W1", "W2", "W3"]
+    assert sorted(bonus["WorkerId"] for bonus in account.bonuses) == ["AW0", "AW1", "AW2", "AW3"]
     assert {assignment["AssignmentStatus"] for assignment in account.assignments.values()} == {"Approved"}
     assert PayBook(store, 1).sent_cents() == 4 * (250 + 100)
