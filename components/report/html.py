@@ -30,6 +30,7 @@ from components.report.figures.raw_scores import scores_figure
 from components.report.figures.style_closeness import closeness_by_arm, style_figure
 from components.report.figures.support import support_figure
 from components.report.not_measured import not_measured
+from components.report.number_links import Links
 from components.report.page_inputs import (
     ExampleOutput,
     PolicyLimits,
@@ -79,6 +80,8 @@ class KeyFigure:
     label: str
     value: str
     detail: str
+    address: str = ""
+    """Of the number, for `touchstone verdict --show`."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
     extras = extras or ReportExtras()
     limits = extras.limits or PolicyLimits.from_provenance(verdict.provenance)
     names = model_names(verdict, extras.models)
+    sources = tuple(s.model_copy(update={"href": safe_href(s.href) or ""}) for s in extras.sources)
+    links = Links(verdict, sources, extras.command)
     return page_template("report.html.j2").render(
         verdict=verdict,
         extras=extras,
@@ -120,13 +125,14 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
             "loss": Markup(loss_figure(extras.course)),
             "data": Markup(flow_figure(verdict.data.figures if verdict.data else ())),
         },
-        sheets=all_sheets(verdict),
-        data_sheets=data_sheets(verdict),
+        link=links.to,
+        sheets=[*map(links.sheet, all_sheets(verdict))],
+        data_sheets=[*map(links.sheet, data_sheets(verdict))],
         whose=attribution_sentences(verdict.attribution, verdict.pooled.all) if verdict.attribution else (),
         examples=[shortened(example) for example in extras.examples[:MAX_EXAMPLES]],
         wrong=[shortened(example) for example in extras.sure_and_wrong[:MAX_EXAMPLES]],
         unmeasured=[(gap.what, in_code(gap.remedy)) for gap in not_measured(verdict)],
-        sources=[(source, safe_href(source.href)) for source in extras.sources],
+        sources=sources,
         costs=cost_sheet(extras.costs),
         from_rows=lambda key: sources_of(key, extras.sources),
         siblings=[(link, safe_href(link.href)) for link in extras.siblings],
@@ -220,12 +226,14 @@ def key_figures(verdict: Verdict, names: Mapping[str, str]) -> tuple[KeyFigure, 
         "Gap to the target closed",
         ratio(pooled.gap_closed),
         _detail(interval(pooled.ci, ratio), many if pooled.benchmarks else "", pooled.reason),
+        "pooled.all.gap_closed",
     )
     measured = finite(style.closeness) is not None
     close = KeyFigure(
         "Style closeness to the target",
         f"at least {ratio(style.closeness)}" if style.lower_bound and measured else ratio(style.closeness),
         _detail(interval(style.ci, ratio), f"{style.n:,} prompts" if style.n else "", style.reason),
+        "style.closeness",
     )
     if not verdict.preference:
         return gap, close, KeyFigure("Preferred to the target", MISSING, "no judgments were given")
@@ -234,6 +242,7 @@ def key_figures(verdict: Verdict, names: Mapping[str, str]) -> tuple[KeyFigure, 
         f"At least as good as {first.opponent}",
         percent(first.at_least_target),
         _detail(interval(first.ci, percent), f"{first.n:,} prompts, {first.source}", first.note),
+        "preference.1.at_least_target",
     )
     return gap, close, liked
 

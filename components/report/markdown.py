@@ -141,5 +141,7 @@ def _again(extras: ReportExtras) -> list[str]:
     if not extras.sources:
         return []
     lines = [f"- `{s.name}`: {count(s.rows)} rows, sha256 {s.digest}" for s in extras.sources]
-    typed = [f"The same verdict from these rows: `{extras.command}`"] if extras.command else []
-    return ["## Rows behind the numbers", *typed, "\n".join(lines)]
+    typed = [
+        f"The same verdict from these rows: `{extras.command}`; one number: `{extras.command} --show ADDRESS`, and `all` for a list"
+    ]
+    return ["## Rows behind the numbers", *(typed if extras.command else []), "\n".join(lines)]

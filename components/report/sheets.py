@@ -35,6 +35,8 @@ class Cell:
     """CSS class of a label that carries a judgement."""
     href: str = ""
     """Where the text leads; a relative address."""
+    title: str = ""
+    """What a pointer or a screen reader is told of that."""
 
 
 @dataclass(frozen=True)

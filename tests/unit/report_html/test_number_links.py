@@ -1,0 +1,98 @@
+"""Every number of the page leads to its rows, and its address gives that very number."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from pages import Checker
+from verdicts import ALL, style_only, verdict
+
+from components.contracts.errors import UsageError
+from components.contracts.verdict import Verdict
+from components.report.data_sheets import data_sheets
+from components.report.html import all_sheets, render_html
+from components.report.number_links import COLUMNS, addresses
+from components.report.numbers import find, numbers
+from components.report.page_inputs import ReportExtras, RowSource
+from components.report.row_sources import PORTS
+
+PORT_NAMES = sorted({port for ports in PORTS.values() for port in ports})
+COMMAND = "touchstone verdict runs/mine"
+
+
+def given(*, beside: bool = True) -> ReportExtras:
+    sources = tuple(
+        RowSource(name=name, rows=7, digest="ab" * 32, href=f"rows/{name}/rows.jsonl" if beside else "")
+        for name in PORT_NAMES
+    )
+    return ReportExtras(sources=sources, command=COMMAND if beside else "")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_number_of_an_address_is_the_one_that_is_printed_in_its_cell(name: str) -> None:
+    made = ALL[name]()
+    known = numbers(made)
+    for sheet in all_sheets(made):
+        starts, columns = addresses(made, sheet.key), COLUMNS.get(sheet.key, ())
+        assert len(starts) in (0, len(sheet.rows)), sheet.key
+        for start, cells in zip(starts, sheet.rows, strict=False):
+            for cell, end in zip(cells, columns, strict=False):
+                if end and cell.text and f"{start}.{end}" in known:
+                    number = known[f"{start}.{end}"]
+                    assert number.text == cell.text, number.address
+                elif end:
+                    assert not any(map(str.isdigit, cell.text)), f"{sheet.key}: {start}.{end} has no address"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_number_of_every_table_is_a_link(name: str) -> None:
+    made = ALL[name]()
+    page = render_html(made, extras=given())
+    for sheet in (*all_sheets(made), *data_sheets(made)):
+        part = page[page.index(f'<table id="{sheet.key}"') :]
+        cells = re.findall(r'<td class="num">(.*?)</td>', part[: part.index("</table>")])
+        bare = [cell for cell in cells if re.search(r'<span class="main">[^<]*\d', cell)]
+        assert bare == [], sheet.key
+
+
+def test_a_link_names_the_file_which_rows_of_it_and_the_command() -> None:
+    page = render_html(style_only(), extras=given())
+    found = re.findall(r'<a class="n main" href="([^"]+)" title="([^"]+)">', page)
+    links = {unescape(title): unescape(href) for href, title in found}
+    name = style_only().benchmarks[1].name
+    assert links[f"{COMMAND} --show {name}.base"] == f"rows/base_scores/rows.jsonl#benchmark={name}"
+    assert links[f"{COMMAND} --show {name}.delta"].startswith("rows/imitator_scores/")
+    assert links[f"{COMMAND} --show style.unigram_f1.imitator"] == "rows/profiles/rows.jsonl"
+    big = re.findall(r'<dd class="big"><a class="n" href="[^"]+" title="([^"]+)">', page)
+    assert f"{COMMAND} --show pooled.all.gap_closed" in big
+
+
+def test_rows_that_do_not_lie_beside_the_page_are_named_on_it() -> None:
+    found = Checker(render_html(style_only(), extras=given(beside=False)))
+    inner = [ref for ref in found.references if ref.startswith("#rows-")]
+    assert "#rows-base_scores" in inner
+    assert not any(ref.startswith("rows/") for ref in found.references)
+
+
+def test_a_role_without_item_scores_leads_to_the_number_that_was_published() -> None:
+    joins = {"joins": {"nq": {"given": {"base": 100, "imitator": 100}}}}
+    made = style_only()
+    made = made.model_copy(update={"provenance": {**made.provenance, **joins}})
+    nq = next(b.name for b in made.benchmarks if b.name == "nq")
+    assert find(made, f"{nq}.target").rows == (("published", (("benchmark", "nq"), ("role", "target"))),)
+    assert find(made, f"{nq}.base").rows == (("base_scores", (("benchmark", "nq"),)),)
+
+
+def test_an_address_that_is_none_is_told_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"there is no number nq\.dleta") as caught:
+        find(style_only(), "nq.dleta")
+    assert "nq.delta" in caught.value.expected
+
+
+def test_a_number_that_cannot_be_had_keeps_its_reason_and_is_no_link() -> None:
+    made: Verdict = verdict()
+    missing = [n for n in numbers(made).values() if n.value is None and n.reason]
+    for number in missing:
+        assert number.text == "—"
