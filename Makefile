@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 WHEELS ?= ../shared/wheels
 FIND_LINKS := $(if $(wildcard $(WHEELS)),--find-links $(abspath $(WHEELS)))
 SEEDS ?= 0-9
+# An environment that keeps no bytecode would compile every module and test again in each process of every command.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo study test proofs check lint types layers cluster-test images bench validity clean
 

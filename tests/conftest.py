@@ -1,5 +1,6 @@
 """Settings every test runs under."""
 
+import gc
 import os
 
 import pytest
@@ -19,3 +20,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         weight = 50 if "pipeline" in item.path.parts else item.get_closest_marker("slow") is not None
         weights[path] = weights.get(path, 0) + weight
     items.sort(key=lambda item: -weights[str(item.path)])
+
+
+def pytest_configure() -> None:
+    """No garbage is looked for while the modules are imported: there is none, and each look walks all that is there."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: looking through it again during the tests would cost them seconds."""
+    gc.freeze()
+    gc.enable()
