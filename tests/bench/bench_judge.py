@@ -1,97 +1,148 @@
 """Judging without the judge: what making questions, keeping replies and reading verdicts costs a pair.
 
-The judge is the backend `echo`, which repeats the last line of its prompt: of our template that is a verdict, so every
-reply is read. What is left is all ours: two questions a pair from the template, the rows, their digests, the reading,
-the judgments. Beside it a server on loopback that answers at once, for what the wire, the journal and the ledger add
-where the judge is behind an API; there the client's own processor time counts, since waiting is the server's.
+The judge is a server of its own process on loopback that answers at once with the last line of its prompt: of our
+template that is a verdict, so every reply is read. What is left is ours: two questions a pair from the template, the
+wire, the journal and its ledger, the rows and their digests, the reading, the judgments. What counts is the processor's
+time in this process; what passes on the clock, the server's share in it and the same work without a server are in the
+note, and nothing is subtracted. Beside it the official client sends the same requests by as many threads, and keeps
+nothing but the texts.
 """
 
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import openai
 
 from components.contracts import bind
 from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, Output
-from components.contracts.rows import Completion
+from components.contracts.rows import Completion, Request
 from components.generate.step import generate
 from components.judge.step import prepare_verdicts, read_verdicts
 
 PAIRS = 2000
-SERVED_PAIRS = 300
+THREADS = 16
 MOST_SECONDS = 0.002
 WHO = {"judge": "target-2024-05-13"}
-SERVER = """
-import sys
-from tests.unit.contracts.chat_server import ChatServer
-server = ChatServer()
-server.reply_text = lambda asked: asked.text.strip().splitlines()[-1]
-print(server.url, flush=True)
-sys.stdin.read()
-"""
+PORTS = ("candidate", "reference", "requests", "pairs", "completions", "judgments", "replies")
+
+
+class Spent(NamedTuple):
+    """Seconds of this process's processor, of all its threads, and seconds that passed."""
+
+    busy: float
+    passed: float
+
+
+class Judged(NamedTuple):
+    spent: Spent
+    metrics: dict[str, float]
 
 
 def run() -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as name:
-        began = time.perf_counter()
-        ours = _judged(Path(name), PAIRS, {"backend": "echo"})
-        wall = time.perf_counter() - began - ours.pop("written")
-    server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    try:
-        api = {"base_url": server.stdout.readline().strip(), "model": WHO["judge"], "concurrency": 16}
-        with tempfile.TemporaryDirectory() as name:
-            _judged(Path(name), 5, {"backend": "api", "api": api})
-            busy, began = time.process_time(), time.perf_counter()
-            served = _judged(Path(name) / "more", SERVED_PAIRS, {"backend": "api", "api": api})
-            busy, passed = time.process_time() - busy, time.perf_counter() - began
-    finally:
-        server.communicate("")
-    ties = {"pairs": PAIRS, "ties": PAIRS, "unscored": 0}
-    right = all(ours[key] == value for key, value in ties.items()) and served["ties"] == SERVED_PAIRS
+    with tempfile.TemporaryDirectory() as name, _server() as (url, ended):
+        folder = Path(name)
+        api = {"base_url": url, "model": WHO["judge"], "concurrency": THREADS}
+        for part in ("warm", "plain", "served"):
+            _write_answers(folder / part, 5 if part == "warm" else PAIRS)
+        _judged(folder / "warm", {"backend": "api", "api": api})
+        plain = _judged(folder / "plain", {"backend": "echo"})
+        ours = _judged(folder / "served", {"backend": "api", "api": api})
+        requests = Input(folder / "served/requests", Request).rows()
+        said = {row.prompt_id: row.text for row in Input(folder / "served/completions", Completion).iter_rows()}
+        their_texts, theirs = _official(url, requests)
+        server_seconds = ended()
+    same = their_texts == said and all(
+        judged.metrics[key] == value
+        for judged in (plain, ours)
+        for key, value in {"pairs": PAIRS, "ties": PAIRS, "unscored": 0}.items()
+    )
+    a_pair = {name: 1e3 * seconds / PAIRS for name, seconds in (("ours", ours.spent.busy), ("theirs", theirs.busy))}
     return {
-        "work": f"{PAIRS:,} pairs of answers of 250 words on average, both orders",
-        "ours_s": round(wall, 3),
-        "reference": f"{1e3 * MOST_SECONDS:g} ms a pair",
-        "reference_s": PAIRS * MOST_SECONDS,
-        "equal": right and wall < PAIRS * MOST_SECONDS,
-        "note": f"{1e3 * wall / PAIRS:.2f} ms a pair; behind a server on loopback the client's processor is busy for"
-        f" {1e3 * busy / SERVED_PAIRS:.2f} ms a pair of two requests, {1e3 * passed / SERVED_PAIRS:.2f} ms pass",
+        "work": f"{PAIRS:,} pairs of answers of 250 words on average, both orders, behind a server",
+        "ours_s": round(ours.spent.busy, 3),
+        "reference": f"openai {openai.__version__}, {THREADS} threads, the requests alone",
+        "reference_s": round(theirs.busy, 3),
+        "equal": same and ours.spent.busy < PAIRS * MOST_SECONDS,
+        "note": f"processor time: {a_pair['ours']:.2f} ms a pair of two requests (at most {1e3 * MOST_SECONDS:g}),"
+        f" {a_pair['theirs']:.2f} by the official client, {1e3 * plain.spent.busy / PAIRS:.2f} without a server;"
+        f" passed: {1e3 * ours.spent.passed / PAIRS:.2f} ms a pair beside {1e3 * theirs.passed / PAIRS:.2f};"
+        f" the server itself {1e3 * server_seconds / 2 / PAIRS:.2f}",
     }
 
 
-def _judged(folder: Path, num_pairs: int, generation: dict[str, Any]) -> dict[str, float]:
-    """Metrics of reading, and the seconds it took to write the answers, which are there before a judge is asked."""
-    began = time.perf_counter()
-    for port, model in (("candidate", "imitator"), ("reference", "target")):
-        Output(folder / port, Completion).write(_answers(model, num_pairs))
-    written = time.perf_counter() - began
-    at = {
-        name: folder / name
-        for name in ("candidate", "reference", "requests", "pairs", "completions", "judgments", "replies")
-    }
-    bind.call(prepare_verdicts, params=WHO, **{k: at[k] for k in ("candidate", "reference", "requests", "pairs")})
+@contextmanager
+def _server() -> Iterator[tuple[str, Any]]:
+    """A server's address, and what ends it and gives its processor time in seconds."""
+    command = [sys.executable, "-m", "tests.bench.echo_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip(), lambda: float(server.communicate("")[0])
+        finally:
+            server.kill()
+
+
+@contextmanager
+def _timed(spent: list[Spent]) -> Iterator[None]:
+    busy, began = time.process_time(), time.perf_counter()
+    yield
+    spent.append(Spent(time.process_time() - busy, time.perf_counter() - began))
+
+
+def _judged(folder: Path, generation: dict[str, Any]) -> Judged:
+    at = {name: folder / name for name in PORTS}
     others = {name: folder / name for name in ("choice_scores", "text_scores")}
-    bind.call(generate, params=generation, requests=at["requests"], completions=at["completions"], **others)
-    read = bind.call(read_verdicts, params=WHO, **{k: at[k] for k in ("pairs", "completions", "judgments", "replies")})
+    spent: list[Spent] = []
+    with _timed(spent):
+        bind.call(prepare_verdicts, params=WHO, **{k: at[k] for k in PORTS[:4]})
+        bind.call(generate, params=generation, requests=at["requests"], completions=at["completions"], **others)
+        read = bind.call(read_verdicts, params=WHO, **{k: at[k] for k in PORTS[3:]})
+    num_pairs = len(Input(folder / "candidate", Completion).rows())
     assert len(Input(folder / "judgments", Judgment).rows()) == 2 * num_pairs
-    return {**read.metrics, "written": written}
+    return Judged(spent[0], read.metrics)
 
 
-def _answers(model: str, num_pairs: int) -> list[Completion]:
-    draw = np.random.default_rng(len(model))
-    words = np.array(["the", "answer", "holds", "a", "fact", "and", "its", "reason", "in", "plain", "words"])
-    return [
-        Completion(
-            prompt_id=str(number),
-            model=model,
-            prompt=f"question {number}",
-            text=" ".join(draw.choice(words, size=draw.integers(100, 400))),
+def _official(url: str, requests: list[Request]) -> tuple[dict[str, str | None], Spent]:
+    client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+
+    def ask(request: Request) -> str | None:
+        said = client.chat.completions.create(
+            model=WHO["judge"],
+            messages=[{"role": "user", "content": request.prompt}],
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            seed=request.seed % 2**31,
         )
-        for number in range(num_pairs)
-    ]
+        return said.choices[0].message.content
+
+    spent: list[Spent] = []
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(ask, requests[:THREADS]))
+        with _timed(spent):
+            texts = list(threads.map(ask, requests))
+    client.close()
+    return {request.id: text for request, text in zip(requests, texts, strict=True)}, spent[0]
+
+
+def _write_answers(folder: Path, num_pairs: int) -> None:
+    words = np.array(["the", "answer", "holds", "a", "fact", "and", "its", "reason", "in", "plain", "words"])
+    for port, model in (("candidate", "imitator"), ("reference", "target")):
+        draw = np.random.default_rng(len(model))
+        Output(folder / port, Completion).write(
+            Completion(
+                prompt_id=str(number),
+                model=model,
+                prompt=f"question {number}",
+                text=" ".join(draw.choice(words, size=draw.integers(100, 400))),
+            )
+            for number in range(num_pairs)
+        )

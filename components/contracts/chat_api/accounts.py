@@ -56,11 +56,11 @@ class Accounts:
         self._journal.append(f"sent {wording.key} {attempt}", {"attempt": attempt, **cost._asdict()})
         return attempt
 
-    def keep(self, wording: Wording, attempt: str, cost: Cost, raw: Mapping[str, Any]) -> None:
-        """Write a reply down; what was set aside becomes what the server counted."""
-        usage = read_reply(raw, wording.ask.n).usage or cost
-        self._journal.append(f"reply {wording.key}", {"raw": dict(raw), "attempt": attempt, **usage._asdict()})
-        self.ledger.settle(cost, usage)
+    def keep(self, wording: Wording, attempt: str, cost: Cost, raw: Mapping[str, Any], usage: Cost | None) -> None:
+        """Write a reply down; what was set aside becomes what the server counted, where it counted."""
+        spent = usage or cost
+        self._journal.append(f"reply {wording.key}", {"raw": dict(raw), "attempt": attempt, **spent._asdict()})
+        self.ledger.settle(cost, spent)
 
     def free(self, attempt: str, cost: Cost) -> None:
         """Nothing is owed; an empty `attempt` = none was begun."""

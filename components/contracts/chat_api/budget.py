@@ -20,6 +20,12 @@ class Ledger:
     def __init__(self, target: ApiTarget) -> None:
         """Keep to the limits of `target`."""
         self._target = target
+        # Fractions of the decimal that the user typed: 0.1 + 0.2 must not pass 0.3.
+        self._prices = tuple(
+            Fraction(str(price or 0.0)) / 1_000_000
+            for price in (target.usd_per_million_prompt, target.usd_per_million_completion)
+        )
+        self._most = None if target.max_usd is None else Fraction(str(target.max_usd))
         self._change = threading.Condition()
         self.spent = NOTHING
         """Replies by the server's own count, and attempts whose reply was lost by the most they can have cost."""
@@ -72,12 +78,8 @@ class Ledger:
         after, target = self.spent + self._reserved + cost, self._target
         if target.max_tokens_total is not None and after.total > target.max_tokens_total:
             return False
-        # Fractions of the decimal that the user typed: 0.1 + 0.2 must not pass 0.3.
-        return target.max_usd is None or self._price(after) <= Fraction(str(target.max_usd))
+        return self._most is None or self._price(after) <= self._most
 
     def _price(self, cost: Cost) -> Fraction:
-        prompt, completion = (
-            Fraction(str(price or 0.0))
-            for price in (self._target.usd_per_million_prompt, self._target.usd_per_million_completion)
-        )
-        return (cost.prompt * prompt + cost.completion * completion) / 1_000_000
+        of_prompt, of_completion = self._prices
+        return cost.prompt * of_prompt + cost.completion * of_completion

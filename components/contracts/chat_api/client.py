@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from components.contracts.chat_api.accounts import Accounts
 from components.contracts.chat_api.ask import Ask, Cost, Wording
@@ -21,7 +22,7 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.journal import Journal
 
 if TYPE_CHECKING:
-    from components.contracts.chat_api.wire import Wire
+    from components.contracts.chat_api.wire import Answer, Wire
 
 Ending = Literal["complete", "budget"]
 
@@ -60,7 +61,13 @@ class _Task:
     cost: Cost
     attempt: str = ""
     failures: int = 0
-    draw: random.Random = field(default_factory=random.Random)
+    seed: int = 0
+    """Of the jitter of its pauses."""
+
+    @cached_property
+    def draw(self) -> random.Random:
+        """For the pauses; most requests make none."""
+        return random.Random(f"{self.seed}:{self.wording.key}")
 
 
 class ChatClient:
@@ -81,7 +88,7 @@ class ChatClient:
 
         Raises:
             UsageError: no server, no model, or an impossible key.
-            TouchstoneError: the journal cannot be used, or the official client is not installed.
+            TouchstoneError: the journal cannot be used, or the extra `api` is not installed.
         """
         target.check()
         self.target = target
@@ -124,29 +131,14 @@ class ChatClient:
                 cannot be written.
         """
         self._out_of_budget = False
-        hands: Hands[_Task] = Hands(self.target.concurrency, lambda task: self._work(task, hands.stopped, told))
+        tasks = self._tasks(asks, lambda: hands.stopped())
+        hands: Hands[_Task] = Hands(self.target.concurrency, tasks, lambda task: self._work(task, hands.stopped, told))
         try:
-            for ask in asks:
-                wording = Wording(ask, self.target)
-                if self.accounts.has_reply(wording):
-                    continue
-                self._failures.pop(wording.key, None)
-                task = _Task(wording, wording.worst_case, draw=random.Random(f"{self._seed}:{wording.key}"))
-                # First the thread, then the money: money set aside for a request that cannot leave would keep threads
-                # that wait for money waiting for ever.
-                hands.wait_for_one()
-                if self._out_of_budget or not self._reserve(task, hands.stopped):
-                    break
-                hands.give(task)
-            hands.finish()
+            hands.run()
         except KeyboardInterrupt:
             hands.stop()
             sys.stderr.write("waiting for the replies that are on their way; interrupt again to do without them\n")
-            hands.finish()
-            raise
-        except BaseException:
-            hands.stop()
-            hands.finish()
+            hands.run()
             raise
         return "budget" if self._out_of_budget else "complete"
 
@@ -163,6 +155,22 @@ class ChatClient:
         """What was spent, and how often an attempt was repeated, for a step's metrics."""
         return {**self.accounts.costs(), "retries": float(self.counts.retries)}
 
+    def _tasks(self, asks: Iterable[Ask], stopped: Callable[[], bool]) -> Iterator[_Task]:
+        """What has no reply yet, each with its money set aside; asked for by a thread that is free.
+
+        First the thread, then the money: money set aside for a request that cannot leave would keep threads that wait
+        for money waiting for ever.
+        """
+        for ask in asks:
+            wording = Wording(ask, self.target)
+            if self.accounts.has_reply(wording):
+                continue
+            self._failures.pop(wording.key, None)
+            task = _Task(wording, wording.worst_case, seed=self._seed)
+            if self._out_of_budget or not self._reserve(task, stopped):
+                return
+            yield task
+
     def _reserve(self, task: _Task, stopped: Callable[[], bool]) -> bool:
         if self.accounts.ledger.reserve(task.cost, stopped=stopped):
             return True
@@ -178,7 +186,7 @@ class ChatClient:
                 self.accounts.free(task.attempt, task.cost)
                 return
             try:
-                raw = self._attempt(task)
+                answer = self._attempt(task)
             except TryAgain as problem:
                 if not self._again(task, problem, sent_at, stopped):
                     return
@@ -190,19 +198,19 @@ class ChatClient:
                 self.accounts.free(task.attempt, task.cost)
                 raise
             else:
-                self._keep(task, raw)
+                self._keep(task, answer)
                 told()
                 return
 
-    def _attempt(self, task: _Task) -> dict[str, Any]:
+    def _attempt(self, task: _Task) -> Answer:
         if not task.attempt:
             task.attempt = self.accounts.begin(task.wording, task.cost)
         with self._lock:
             self.counts.requests += 1
         return self._wire.send(task.wording)
 
-    def _keep(self, task: _Task, raw: Mapping[str, Any]) -> None:
-        self.accounts.keep(task.wording, task.attempt, task.cost, raw)
+    def _keep(self, task: _Task, answer: Answer) -> None:
+        self.accounts.keep(task.wording, task.attempt, task.cost, answer.kept, answer.usage)
         self._pace.answered()
         with self._lock:
             self.num_kept += 1
@@ -254,7 +262,7 @@ class ChatClient:
 
 
 def _wire(target: ApiTarget, clock: Clock) -> Wire:
-    # The official client costs most of a second to import, and the core install does not have it.
+    # The core install does not have what it needs.
     try:
         from components.contracts.chat_api.wire import Wire
     except ModuleNotFoundError as error:

@@ -1,27 +1,30 @@
-"""A bounded number of threads, and items handed to whichever is free."""
+"""A bounded number of threads that take items in their order, each when it is free."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
+_NOTHING = object()
 
 
 class Hands(Generic[T]):
-    """Threads start as they are needed. The first exception stops the handing out and is raised to the giver."""
+    """Threads start as they are needed, and take for themselves: handing over costs more than most requests do."""
 
-    def __init__(self, num_threads: int, work: Callable[[T], None]) -> None:
-        """Have up to `num_threads` threads do `work`."""
+    def __init__(self, num_threads: int, items: Iterable[T], work: Callable[[T], None]) -> None:
+        """Have up to `num_threads` threads do `work` on each of `items`, which one thread at a time asks for the next.
+
+        The first exception, of the items or of the work, stops the taking.
+        """
         self._num_threads = num_threads
+        self._items = iter(items)
         self._work = work
+        self._turn = threading.Lock()
         self._change = threading.Condition()
-        self._given: deque[T] = deque()
         self._threads: list[threading.Thread] = []
-        self._busy = 0
-        self._closed = False
+        self._num_running = 0
         self._error: BaseException | None = None
         self._stopped = False
 
@@ -30,70 +33,50 @@ class Hands(Generic[T]):
         return self._stopped
 
     def stop(self) -> None:
-        """Begin nothing new."""
-        with self._change:
-            self._stopped = True
-            self._change.notify_all()
+        """Begin nothing new; what is under way is finished."""
+        self._stopped = True
 
-    def wait_for_one(self) -> None:
-        """Wait until a thread is free; only the giver can take it.
+    def run(self) -> None:
+        """Wait until everything is done, or nothing is under way after a stop; called again, it goes on waiting.
 
         Raises:
-            BaseException: the first that the work raised.
+            BaseException: the first that the items or the work raised.
         """
+        if not self._threads:
+            self._start()
         with self._change:
-            self._change.wait_for(lambda: self._stopped or self._busy + len(self._given) < self._num_threads)
-            self._raise()
-
-    def give(self, item: T) -> None:
-        """Hand `item` to a free thread; waits for one.
-
-        Raises:
-            BaseException: the first that the work raised.
-        """
-        self.wait_for_one()
-        with self._change:
-            self._given.append(item)
-            if len(self._threads) < self._busy + len(self._given):
-                self._start()
-            self._change.notify_all()
-
-    def finish(self) -> None:
-        """Wait until everything handed out is done, and send the threads home.
-
-        Raises:
-            BaseException: the first that the work raised.
-        """
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
+            self._change.wait_for(lambda: self._num_running == 0)
         for thread in self._threads:
             thread.join()
-        self._raise()
-
-    def _start(self) -> None:
-        thread = threading.Thread(target=self._serve, name=f"hand-{len(self._threads)}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _raise(self) -> None:
         if self._error is not None:
             raise self._error
 
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._serve, name=f"hand-{len(self._threads)}", daemon=True)
+        with self._change:
+            self._threads.append(thread)
+            self._num_running += 1
+        thread.start()
+
     def _serve(self) -> None:
-        while True:
+        try:
+            self._take_and_work()
+        except BaseException as error:
             with self._change:
-                self._change.wait_for(lambda: self._given or self._closed)
-                if not self._given:
-                    return
-                item = self._given.popleft()
-                self._busy += 1
-            try:
-                self._work(item)
-            except BaseException as error:
-                with self._change:
-                    self._error = self._error or error
-                    self._stopped = True
+                self._error = self._error or error
+                self._stopped = True
+        finally:
             with self._change:
-                self._busy -= 1
+                self._num_running -= 1
                 self._change.notify_all()
+
+    def _take_and_work(self) -> None:
+        while (item := self._next()) is not _NOTHING:
+            self._work(cast("T", item))
+
+    def _next(self) -> T | object:
+        with self._turn:
+            item = _NOTHING if self._stopped else next(self._items, _NOTHING)
+            if item is not _NOTHING and len(self._threads) < self._num_threads:
+                self._start()
+            return item

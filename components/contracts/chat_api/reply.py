@@ -67,6 +67,9 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON")
 
 
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def parsed(body: bytes, content_type: str) -> dict[str, Any]:
     """The JSON object in a body.
 
@@ -74,7 +77,7 @@ def parsed(body: bytes, content_type: str) -> dict[str, Any]:
         NotAReply: it is none; an HTML page is called by its title.
     """
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        value = _STRICT.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise NotAReply(f"{described(body, content_type)} instead of JSON") from error
     if not isinstance(value, dict):

@@ -1,26 +1,53 @@
-"""One attempt at one request, by the official client: its retries off, its reading of the body replaced by ours."""
+"""One attempt at one request: what is sent, what is read of the answer, and what its failure is called."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-import httpx2
-import openai
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    HTTPError,
+    LocationValueError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from components.contracts import environment
-from components.contracts.chat_api.ask import Wording
+from components.contracts.chat_api.ask import Cost, Wording
 from components.contracts.chat_api.clock import Clock
-from components.contracts.chat_api.problems import NotAReply, TryAgain, of_status
+from components.contracts.chat_api.connections import CONNECT_SECONDS, Connections
+from components.contracts.chat_api.problems import NotAReply, Refused, TryAgain, of_status
 from components.contracts.chat_api.reply import assembled, described, lines_of, parsed, read_reply
 from components.contracts.chat_api.settings import ApiTarget
+from components.contracts.errors import TouchstoneError
 from components.contracts.files import show
 
-CONNECT_SECONDS = 10.0
 LONGEST_REPLY_BYTES = 64 << 20
-NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+LONGEST_PROBLEM_BYTES = 1 << 16
+PIECE_BYTES = 1 << 16
+NEVER_SENT = (ConnectTimeoutError, NewConnectionError, ProxyError)
+"""What fails before the request has left, a name that is not known among them."""
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    kept: Mapping[str, Any]
+    """What the caller keeps of it, in the form of a reply."""
+    usage: Cost | None
+    """Tokens as billed; None when the server gave no numbers that can be."""
 
 
 class Wire:
@@ -30,20 +57,28 @@ class Wire:
         """Prepare connections; none is opened yet.
 
         Raises:
-            UsageError: the key in the environment cannot be one.
+            UsageError: the key, a proxy or an authority in the environment cannot be one.
         """
         self._target = target
         self._clock = clock
         self._key = environment.api_key(target.base_url)
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": "touchstone",
+        }
         # Without a key none is invented: the header is left out.
-        self._headers: dict[str, Any] = {} if self._key else {"Authorization": openai.Omit()}
-        self._client = openai.OpenAI(api_key=self._key or "none", base_url=target.base_url, max_retries=0)
+        if self._key:
+            self._headers["Authorization"] = f"Bearer {self._key}"
+        silence = min(target.idle_seconds, target.timeout_seconds) if target.stream else target.timeout_seconds
+        self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, target.timeout_seconds), read=silence)
+        self._connections = Connections(target.base_url, target.concurrency)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._connections.close()
 
-    def send(self, wording: Wording) -> dict[str, Any]:
+    def send(self, wording: Wording) -> Answer:
         """Ask once.
 
         Raises:
@@ -54,29 +89,35 @@ class Wire:
         until = self._clock.monotonic() + self._target.timeout_seconds
         try:
             with self._problems(), self._response(wording) as response:
+                if not 200 <= response.status < 300:
+                    raise self._refusal(response, until)
                 raw = self._body(response, until)
-                read_reply(raw, wording.ask.n)
-                return wording.ask.kept(raw)
+                return Answer(wording.ask.kept(raw), read_reply(raw, wording.ask.n).usage)
         except NotAReply as problem:
             raise TryAgain(self._clean(str(problem)), lost=True) from problem
 
-    def _response(self, wording: Wording) -> Any:
-        target, fields = self._target, {**wording.fields, **wording.extra}
-        api: Any = self._client.chat.completions if wording.ask.messages else self._client.completions
-        named: dict[str, Any] = {name: fields.pop(name) for name in ("model", "messages", "prompt") if name in fields}
-        if target.stream:
-            named["stream"] = True
-            fields["stream_options"] = {"include_usage": True}
-        silence = min(target.idle_seconds, target.timeout_seconds) if target.stream else target.timeout_seconds
-        return api.with_streaming_response.create(
-            **named,
-            extra_body=fields,
+    @contextmanager
+    def _response(self, wording: Wording) -> Iterator[urllib3.BaseHTTPResponse]:
+        said = {**wording.fields, **wording.extra}
+        if self._target.stream:
+            said |= {"stream": True, "stream_options": {"include_usage": True}}
+        response = self._connections.post(
+            "/chat/completions" if wording.ask.messages else "/completions",
+            json.dumps(said, separators=(",", ":"), allow_nan=False).encode(),
             # Servers and gateways that know this header answer a repeated request with the reply they have.
-            extra_headers=self._headers | {"Idempotency-Key": hashlib.sha256(wording.key.encode()).hexdigest()[:32]},
-            timeout=httpx2.Timeout(silence, connect=min(CONNECT_SECONDS, target.timeout_seconds)),
+            headers=self._headers | {"Idempotency-Key": hashlib.sha256(wording.key.encode()).hexdigest()[:32]},
+            timeout=self._timeout,
         )
+        try:
+            yield response
+        except BaseException:
+            # What was not read to its end is not wanted: the server may stop sending it.
+            response.close()
+            raise
+        finally:
+            response.release_conn()
 
-    def _body(self, response: Any, until: float) -> dict[str, Any]:
+    def _body(self, response: urllib3.BaseHTTPResponse, until: float) -> dict[str, Any]:
         content_type = response.headers.get("content-type", "")
         chunks = self._chunks(response, until)
         # Told by what was sent, not by what was asked for: some servers do not stream, some always do.
@@ -84,9 +125,10 @@ class Wire:
             return assembled(lines_of(chunks))
         return parsed(b"".join(chunks), content_type)
 
-    def _chunks(self, response: Any, until: float) -> Iterator[bytes]:
+    def _chunks(self, response: urllib3.BaseHTTPResponse, until: float) -> Iterator[bytes]:
         total = 0
-        for chunk in response.iter_bytes():
+        # Whatever has come, at once: waiting for more would pass by the limit on time.
+        while chunk := response.read1(PIECE_BYTES):
             total += len(chunk)
             if self._clock.monotonic() > until:
                 raise TryAgain(f"no whole reply within {self._target.timeout_seconds:g} s", lost=True)
@@ -94,37 +136,91 @@ class Wire:
                 raise NotAReply(f"more than {LONGEST_REPLY_BYTES >> 20} MiB")
             yield chunk
 
+    def _refusal(self, response: urllib3.BaseHTTPResponse, until: float) -> TryAgain | Refused | TouchstoneError:
+        """What a status other than 2xx means."""
+        body = b""
+        for chunk in self._chunks(response, until):
+            body += chunk
+            if len(body) > LONGEST_PROBLEM_BYTES:
+                break
+        message, code = _said(body, response.headers.get("content-type", ""))
+        led = [step.redirect_location for step in (response.retries.history if response.retries else ())]
+        if led and led[-1]:
+            message += f" (asked at {led[-1]}, to which {self._target.base_url} leads)"
+        return of_status(
+            response.status,
+            self._clean(message),
+            code=code,
+            headers=response.headers,
+            now=self._clock.time(),
+            where=self._target.base_url,
+        )
+
     @contextmanager
     def _problems(self) -> Iterator[None]:
-        """What the client and the transport below it raise, in our terms."""
+        """What the transport raises, in our terms."""
         try:
             yield
-        except openai.APIStatusError as error:
-            raise of_status(
-                error.status_code,
-                self._clean(_words(error)),
-                code=error.code,
-                headers=error.response.headers,
-                now=self._clock.time(),
-                where=self._target.base_url,
-            ) from None
-        except (openai.APIConnectionError, httpx2.HTTPError) as error:
-            cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__
-            told = str(cause) or type(cause).__name__
-            if isinstance(cause, httpx2.TimeoutException):
-                told = f"no answer in time ({type(cause).__name__})"
-            raise TryAgain(self._clean(told), lost=not isinstance(cause, NEVER_SENT)) from error
+        except HTTPError as error:
+            cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+            if isinstance(cause, LocationValueError):
+                raise Refused(self._clean(f"no address that can be asked: {cause}")) from error
+            if isinstance(cause, SSLError) and (told := _of_encryption(str(cause), self._target.base_url)):
+                raise told from error
+            raise TryAgain(self._clean(_in_words(cause)), lost=not isinstance(cause, NEVER_SENT)) from error
 
     def _clean(self, text: str) -> str:
         # Some servers repeat the key they were shown.
         return text.replace(self._key, "***") if self._key else text
 
 
-def _words(error: openai.APIStatusError) -> str:
-    """The server's own message."""
-    body = error.body
-    if isinstance(body, dict):
-        message = body.get("message") or body.get("detail") or body
-        return message if isinstance(message, str) else show(message)
-    response = error.response
-    return described(response.content, response.headers.get("content-type", ""))
+def _said(body: bytes, content_type: str) -> tuple[str, str | None]:
+    """The server's own message, and its code of the error where it has one."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return described(body, content_type), None
+    error = (found.get("error") or found) if isinstance(found, dict) else found
+    if not isinstance(error, dict):
+        return error if isinstance(error, str) else show(error), None
+    message, code = error.get("message") or error.get("detail") or error, error.get("code")
+    return message if isinstance(message, str) else show(message), code if isinstance(code, str) else None
+
+
+def _of_encryption(problem: str, where: str) -> TouchstoneError | None:
+    """What of a failed encryption no repetition mends."""
+    if "CERTIFICATE_VERIFY_FAILED" in problem:
+        return TouchstoneError(
+            f"the certificate of {where} is not trusted: {problem}",
+            expected="a certificate signed by a known authority",
+            remedy="export SSL_CERT_FILE=/path/to/the/authority.pem",
+        )
+    # OpenSSL's names for an answer that is not encrypted at all, older and newer.
+    if "WRONG_VERSION_NUMBER" in problem or "RECORD_LAYER_FAILURE" in problem:
+        return TouchstoneError(
+            f"{where} does not speak TLS: {problem}",
+            expected="a server behind https",
+            remedy=f"set base_url to http{where.removeprefix('https')} if it is meant to be asked without encryption",
+        )
+    return None
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ProxyError):
+        return f"no way through the proxy: {error.original_error.__cause__ or error.original_error}"
+    if isinstance(error, NameResolutionError):
+        return f"its name is not known: {error.__cause__}"
+    # A kind of ConnectTimeoutError, so it comes first.
+    if isinstance(error, NewConnectionError):
+        return f"no connection: {error.__cause__ or error}"
+    if isinstance(error, ConnectTimeoutError):
+        return "no connection in time"
+    if isinstance(error, ReadTimeoutError):
+        return "no answer in time"
+    if isinstance(error, DecodeError):
+        return "a body that is not compressed as it says"
+    if isinstance(error, SSLError | ssl.SSLError):
+        return f"the encrypted connection broke off: {error}"
+    if isinstance(error, ProtocolError):
+        return f"the connection broke off: {error.args[-1]}"
+    return str(error) or type(error).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -62,6 +63,10 @@ class Answer:
     """Send these as a stream, chunk by chunk."""
     between_seconds: float = 0.0
     """Wait so long before each piece."""
+    chunked: bool = False
+    """Send the pieces in chunks, with an end that can be told; of an empty piece the connection breaks off."""
+    hang_up: bool = False
+    """Close the connection after the answer, without having said so."""
 
 
 Script = Callable[[Asked], Answer]
@@ -70,8 +75,9 @@ Script = Callable[[Asked], Answer]
 class ChatServer:
     """Answers every request with `reply_text`, except where the script says otherwise."""
 
-    def __init__(self, script: Script = lambda asked: Answer()) -> None:
+    def __init__(self, script: Script = lambda asked: Answer(), tls: ssl.SSLContext | None = None) -> None:
         self.script = script
+        self._tls = tls
         self.reply_text: Callable[[Asked], str] = lambda asked: f"said {asked.text}"
         self.asked: list[Asked] = []
         self.answered: Counter[str] = Counter()
@@ -79,20 +85,29 @@ class ChatServer:
         self.billed_tokens = 0
         """Prompt and reply, over all whole replies."""
         self.most_at_once = 0
+        self.num_connections = 0
+        self.hung_up = threading.Event()
+        """A connection was closed as `hang_up` says."""
         self._at_once = 0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def connected(self) -> None:
+        with self._lock:
+            self.num_connections += 1
 
     @contextmanager
     def request(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Iterator[Asked]:
@@ -156,6 +171,14 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
+        def setup(self) -> None:
+            super().setup()
+            server.connected()
+
+        def finish(self) -> None:
+            with contextlib.suppress(OSError):
+                super().finish()
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -189,19 +212,28 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
             self.close_connection = answer.missing_bytes > 0
+            if answer.hang_up:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                server.hung_up.set()
 
         def _stream(self, answer: Answer) -> None:
             assert answer.pieces is not None
             self.send_response(answer.status)
             for name, value in {"content-type": "text/event-stream", **answer.headers}.items():
                 self.send_header(name, value)
-            self.send_header("connection", "close")
+            self.send_header(*(("transfer-encoding", "chunked") if answer.chunked else ("connection", "close")))
             self.end_headers()
-            self.close_connection = True
+            self.close_connection = not answer.chunked
             for piece in answer.pieces:
                 time.sleep(answer.between_seconds)
-                self.wfile.write(piece)
+                if answer.chunked and not piece:
+                    self.close_connection = True
+                    return
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked else piece)
                 self.wfile.flush()
+            if answer.chunked:
+                self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -454,9 +454,10 @@ def test_what_would_pass_by_the_budget_cannot_be_slipped_in() -> None:
         ApiTarget(extra={"best_of": 5, "max_tokens": 10_000, "min_p": 0.1})
 
 
-def test_without_the_official_client_the_install_line_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_install_line_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "components.contracts.chat_api.wire", raising=False)
-    monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(TouchstoneError, match="not installed: openai") as failed:
+    monkeypatch.setitem(sys.modules, "urllib3", None)
+    monkeypatch.delitem(sys.modules, "components.contracts.chat_api.connections", raising=False)
+    with pytest.raises(TouchstoneError, match="not installed: urllib3") as failed:
         make()
     assert "touchstone-audit[api]" in failed.value.remedy

@@ -1,0 +1,118 @@
+"""Connections to one server: kept alive, by way of the proxy and with the authorities that the environment names.
+
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read as the standard library reads them. SSL_CERT_FILE or
+SSL_CERT_DIR names the only authorities; without them the system's and certifi's count.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+import urllib3
+from urllib3.exceptions import LocationValueError
+
+from components.contracts.errors import UsageError
+
+CONNECT_SECONDS = 10.0
+MOST_REDIRECTS = 5
+ONLY_REDIRECTS = urllib3.Retry(
+    total=None,
+    connect=False,
+    read=False,
+    other=0,
+    status=0,
+    redirect=MOST_REDIRECTS,
+    raise_on_redirect=False,
+    respect_retry_after_header=False,
+)
+"""Failures are repeated by the client, which counts what they cost; redirections are followed here. The key is not
+shown to another server than the one it is meant for."""
+
+
+class Connections:
+    """Up to a number of connections to one server, kept for further requests; any thread may use them."""
+
+    def __init__(self, base_url: str, number: int) -> None:
+        """Prepare; none is opened yet.
+
+        Raises:
+            UsageError: the environment names a proxy or an authority that cannot be used.
+        """
+        self._base_url = base_url
+        trusted, proxy = _trusted(), _proxy(base_url)
+        if proxy is None:
+            self._manager = urllib3.PoolManager(maxsize=number, ssl_context=trusted)
+        else:
+            self._manager = _through(proxy, base_url, number, trusted)
+        # Straight to its pool: a manager reads the address anew for each request. A proxy is sent the address whole.
+        self._pool = None if proxy else self._manager.connection_from_url(base_url)
+        self._path = urlsplit(base_url).path
+
+    def post(
+        self, path: str, body: bytes, *, headers: Mapping[str, str], timeout: urllib3.Timeout
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request once and read the head of the answer; the caller reads its body and releases it.
+
+        Raises:
+            urllib3.exceptions.HTTPError: no connection, no answer, or one that is no HTTP.
+        """
+        given: dict[str, Any] = {"body": body, "headers": headers, "timeout": timeout, "preload_content": False}
+        if self._pool is not None:
+            response = self._pool.urlopen("POST", self._path + path, redirect=False, retries=ONLY_REDIRECTS, **given)
+            if not response.get_redirect_location():
+                return response
+            # Whoever redirects has done nothing for it: asked again, and followed.
+            response.close()
+            response.release_conn()
+        return self._manager.urlopen("POST", self._base_url + path, retries=ONLY_REDIRECTS, **given)
+
+    def close(self) -> None:
+        """Close all that is not in use."""
+        self._manager.clear()
+
+
+def _through(proxy: str, base_url: str, number: int, trusted: ssl.SSLContext) -> urllib3.ProxyManager:
+    parts = urlsplit(proxy)
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    headers = urllib3.make_headers(proxy_basic_auth=user)
+    try:
+        return urllib3.ProxyManager(
+            address, maxsize=number, proxy_headers=headers, ssl_context=trusted, proxy_ssl_context=trusted
+        )
+    except LocationValueError as error:
+        raise UsageError(
+            f"the environment names the proxy {address}",
+            expected="http://HOST:PORT or https://HOST:PORT",
+            remedy=f"set HTTPS_PROXY and HTTP_PROXY so, or NO_PROXY={urlsplit(base_url).hostname} to go without",
+        ) from error
+
+
+def _proxy(base_url: str) -> str | None:
+    parts = urlsplit(base_url)
+    named = getproxies()
+    proxy = named.get(parts.scheme) or named.get("all")
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _trusted() -> ssl.SSLContext:
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    try:
+        context = ssl.create_default_context(cafile=file or None, capath=folder or None)
+    except OSError as error:
+        raise UsageError(
+            f"SSL_CERT_FILE={file or ''} SSL_CERT_DIR={folder or ''} cannot be read: {error}",
+            expected="certificates of authorities, as PEM",
+            remedy="correct the variable, or unset it to trust the system's authorities",
+        ) from error
+    if not file and not folder:
+        context.load_verify_locations(certifi.where())
+    return context
