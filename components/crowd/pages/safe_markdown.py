@@ -26,16 +26,22 @@ LOWER = 2
 """Levels by which headings sink: above them stand the page's own title and the answer's."""
 UNSEEN = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 """Characters that reorder the text around them; a paragraph's direction is found by the browser instead."""
+BLANK = re.compile(r"[\s\u00ad\u034f\u115f\u1160\u200b-\u200f\u2060-\u2064\u3164\ufeff]*")
+"""What a reader does not see, alone."""
+SEEN = re.compile(r"<hr|>[^<]*[^<\s]")
+"""That there is something to see in HTML."""
 
 
 def to_html(text: str) -> str:
     """HTML of one output; of an empty one, words that say so."""
     text = UNSEEN.sub("", text)
-    if not text.strip():
+    if BLANK.fullmatch(text):
         return '<p><span class="nothing">(This answer is empty.)</span></p>'
     if len(text) > PLAIN_ABOVE:
         return plain(text)
-    return nh3.clean(READER.render(text), tags=ELEMENTS, attributes=ATTRIBUTES, link_rel=None)
+    made = nh3.clean(READER.render(text), tags=ELEMENTS, attributes=ATTRIBUTES, link_rel=None)
+    # A text of nothing but definitions of links is Markdown for nothing.
+    return made if SEEN.search(made) else plain(text)
 
 
 def plain(text: str) -> str:

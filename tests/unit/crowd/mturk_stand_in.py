@@ -53,7 +53,7 @@ class Account:
             told = f" HITId {self.tokens[token]}" if self.tells_hit_id else ""
             raise Refusal(
                 f"The HIT with this request token already exists.{told} (1700000000000)",
-                "AWS.MechanicalTurk.HITAlreadyExists",
+                "AWS.MechanicalTurk.HitAlreadyExists",
             )
         hit_id = f"3HIT{len(self.hits):026d}"
         now = time.time()

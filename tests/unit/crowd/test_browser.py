@@ -157,6 +157,45 @@ def test_keys_press_the_buttons_once_and_can_be_switched_off(sqlite: Store, brow
     assert [vote.outcome for vote in votes_of(sqlite)] == expected
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_double_clicks_two_tabs_the_back_button_and_reloads_store_one_vote_an_item(
+    sqlite: Store, browser: Browser, scripts: bool
+) -> None:
+    study = make(sqlite, pairs=[headline(n) for n in range(4)])
+    with Site(sqlite) as address:
+        context = browser.new_context(java_script_enabled=scripts)
+        (token,) = links(sqlite, study, "one")
+        first, second = context.new_page(), context.new_page()
+        first.goto(f"{address}/r/{token}")
+        first.get_by_role("button", name="Begin").click()
+        first.get_by_role("button", name="About equal").dblclick()
+        first.get_by_role("heading", name="Item 2 of").wait_for()
+        assert len(votes_of(sqlite)) == 1
+        second.goto(f"{address}/r/{token}")
+        first.get_by_role("button", name="A is better").click()
+        first.get_by_role("heading", name="Item 3 of").wait_for()
+        second.get_by_role("button", name="B is better").click()
+        second.get_by_role("heading", name="Item 3 of").wait_for()
+        first.reload()
+        first.go_back()
+        first.get_by_role("heading", name="Item 3 of").wait_for()
+        context.close()
+    votes = votes_of(sqlite)
+    assert len(votes) == 2
+    assert votes[1].outcome == ("win" if votes[1].model_left else "loss"), "the first tab's answer stands"
+
+
+def test_each_text_has_the_direction_of_its_own_words(sqlite: Store, browser: Browser) -> None:
+    study = make(sqlite, pairs=[headline(0, prompt="שאלה בעברית", output="مرحبا", opponent_output="Hello, שלום")])
+    with Site(sqlite) as address:
+        page = browser.new_page()
+        begin(page, f"{address}/r/{links(sqlite, study, 'one')[0]}")
+        found = page.evaluate("[...document.querySelectorAll('.text')].map(one => getComputedStyle(one).direction)")
+        page.close()
+    assert found[0] == "rtl"
+    assert sorted(found[1:]) == ["ltr", "rtl"]
+
+
 def test_it_works_without_scripts_by_tab_and_enter(sqlite: Store, browser: Browser) -> None:
     study = make(sqlite, pairs=[headline(0), headline(1)])
     with Site(sqlite) as address:

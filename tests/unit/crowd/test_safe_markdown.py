@@ -32,6 +32,10 @@ def words(made: str) -> str:
         ("<b>bold?</b>", "&lt;b&gt;bold?&lt;/b&gt;"),
         ("", "(This answer is empty.)"),
         (" \n\t\n", "(This answer is empty.)"),
+        ("\u200b\ufeff \u3000\u202e", "(This answer is empty.)"),
+        ("[1]: https://e.example", "https:&#47;&#47;e.example"),
+        ("***", "<hr>"),
+        ("\u200bx", "x"),
     ],
 )
 def test_what_a_reader_needs_is_there(given: str, made: str) -> None:
