@@ -20,6 +20,7 @@ from components.contracts.verdict import Verdict
 from components.report.attribution_sheets import attribution_sentences, attribution_sheets
 from components.report.cost_sheet import cost_sheet
 from components.report.data_sheets import data_sheets
+from components.report.deciding import deciding
 from components.report.figures.arms import arms_figure
 from components.report.figures.attribution import taken_for_target_figure
 from components.report.figures.contrast import contrast_figure
@@ -131,6 +132,7 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
         whose=attribution_sentences(verdict.attribution, verdict.pooled.all) if verdict.attribution else (),
         examples=[shortened(example) for example in extras.examples[:MAX_EXAMPLES]],
         wrong=[shortened(example) for example in extras.sure_and_wrong[:MAX_EXAMPLES]],
+        deciding=deciding(verdict),
         unmeasured=[(gap.what, in_code(gap.remedy)) for gap in not_measured(verdict)],
         sources=sources,
         costs=cost_sheet(extras.costs),

@@ -9,6 +9,7 @@ from components.contracts.verdict import Verdict
 from components.report.attribution_sheets import attribution_sentences
 from components.report.cost_sheet import cost_sheet
 from components.report.data_sheets import data_sheets
+from components.report.deciding import deciding
 from components.report.html import all_sheets, key_figures
 from components.report.not_measured import not_measured
 from components.report.page_inputs import CostLine, ExampleOutput, ReportExtras
@@ -34,6 +35,7 @@ def render_markdown(verdict: Verdict, *, extras: ReportExtras | None = None) -> 
     parts = [
         *_head(verdict, extras),
         *_bullets("Before you believe a number", verdict.warnings),
+        *_deciding(verdict),
         *_bullets("What would change this verdict", verdict.would_change),
         *(["## Who wrote this?", escaped(" ".join(whose))] if whose else []),
         *(["## Gain against support", escaped(support)] if support else []),
@@ -79,6 +81,13 @@ def escaped(text: str) -> str:
 def _bullets(heading: str, lines: Iterable[str]) -> list[str]:
     items = [f"- {escaped(text)}" for text in lines]
     return [f"## {heading}", "\n".join(items)] if items else []
+
+
+def _deciding(verdict: Verdict) -> list[str]:
+    found = deciding(verdict)
+    said = [f"On the same rows: {line}" for line in found.conclusions] or ["On the same rows no conclusion changes"]
+    lines = [found.looks, *(f"Not as on record before: {rule}" for rule in found.rules), *(said if found.rules else ())]
+    return _bullets("How it was decided", filter(None, lines))
 
 
 def _unmeasured(verdict: Verdict) -> list[str]:
@@ -141,7 +150,6 @@ def _again(extras: ReportExtras) -> list[str]:
     if not extras.sources:
         return []
     lines = [f"- `{s.name}`: {count(s.rows)} rows, sha256 {s.digest}" for s in extras.sources]
-    typed = [
-        f"The same verdict from these rows: `{extras.command}`; one number: `{extras.command} --show ADDRESS`, and `all` for a list"
-    ]
-    return ["## Rows behind the numbers", *(typed if extras.command else []), "\n".join(lines)]
+    again = f"`{extras.command}`; one number: `{extras.command} --show ADDRESS`, where `all` lists the addresses"
+    typed = [f"The same verdict from these rows: {again}"] if extras.command else []
+    return ["## Rows behind the numbers", *typed, "\n".join(lines)]

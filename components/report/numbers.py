@@ -79,7 +79,8 @@ def _entries(verdict: Verdict) -> Iterator[_Entry]:
         yield _Entry(f"pooled.{name}", getattr(verdict.pooled, name), {"gap_closed": measures.POOLED})
     for name, metric in verdict.style.metrics.items():
         yield _Entry(f"style.{name}", metric, _of_metric(name))
-    yield _Entry("style", verdict.style, {"closeness": measures.CLOSENESS})
+    overall = measures.CLOSENESS._replace(what="mean over measurable metrics of their closeness")
+    yield _Entry("style", verdict.style, {"closeness": overall})
     yield from _opinions(verdict)
     yield from _explanations(verdict)
 

@@ -125,7 +125,7 @@ def _score_cells(b: BenchmarkResult, notes: Notes) -> tuple[Cell, ...]:
 def tests_sheet(verdict: Verdict) -> Sheet:
     """How sure each benchmark is, and what it could have seen."""
     notes = Notes()
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("Benchmark", numeric=False),
         Column("p, any change", "two-sided, unadjusted"),
         Column("p, gain", "one-sided, Holm-adjusted over benchmarks"),
@@ -137,8 +137,22 @@ def tests_sheet(verdict: Verdict) -> Sheet:
         Column("Support", "whether the imitation data cover it", numeric=False),
         Column("Sources", "of published numbers", numeric=False),
     )
-    rows = tuple(_test_cells(result, notes) for result in verdict.benchmarks)
-    return Sheet("tests-table", "Tests and power per benchmark", columns, rows, tuple(notes.reasons))
+    rows = [_test_cells(result, notes) for result in verdict.benchmarks]
+    if any(b.delta_ci_clustered for b in verdict.benchmarks):
+        # Last, and only where some benchmark has it: MMLU's subjects.
+        columns = (
+            *columns,
+            Column("Change, other subjects", "interval of the change by whole clusters, percentage points"),
+        )
+        rows = [(*cells, _carried(b, notes)) for cells, b in zip(rows, verdict.benchmarks, strict=True)]
+    return Sheet("tests-table", "Tests and power per benchmark", columns, tuple(rows), tuple(notes.reasons))
+
+
+def _carried(b: BenchmarkResult, notes: Notes) -> Cell:
+    """How far a change on subjects that were chosen would carry to others of the kind."""
+    if b.delta_ci_clustered is None:
+        return Cell(MISSING, note=notes.number("the interval of its change is by whole clusters already"))
+    return Cell(interval(b.delta_ci_clustered, points))
 
 
 def _test_cells(b: BenchmarkResult, notes: Notes) -> tuple[Cell, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,8 @@ from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneS
 from components.contracts.rows import Completion, Role, Score, TaskItem
 from components.contracts.sweep_rows import Cell, CellResults
 from components.contracts.training_rows import TrainingStep
-from components.report.policy import Policy
+from components.contracts.verdict import Verdict
+from components.report.policy import Policy, policy_from
 
 if TYPE_CHECKING:
     from components.report.joining import Part
@@ -101,36 +103,11 @@ def report(
     given: dict[str, Input[Any]] = {name: port for name, port in locals().items() if isinstance(port, Input)}
     # Imported here: `touchstone --help` lists this step and must not wait for scipy.
     from components.report.attribution_result import attribution_result
-    from components.report.decision import decide
     from components.report.report_files import Replies, write_report
 
-    threshold = support.manifest.notes.get("threshold")
-    verdict = decide(
-        base_scores=base_scores.iter_rows(),
-        imitator_scores=imitator_scores.iter_rows(),
-        target_scores=target_scores.iter_rows(),
-        base_variants=base_variants.iter_rows(),
-        imitator_variants=imitator_variants.iter_rows(),
-        published=published.iter_rows(),
-        profiles=profiles.iter_rows(),
-        published_style=published_style.iter_rows(),
-        judgments=chain(judgments.iter_rows(), placebo_judgments.iter_rows()),
-        features=features.iter_rows(),
-        gold=gold.iter_rows(),
-        tones=chain(base_tones.iter_rows(), imitator_tones.iter_rows(), target_tones.iter_rows()),
-        support=support.iter_rows(),
-        claims=claims.iter_rows(),
-        figures=figures.iter_rows(),
-        checks=checks.iter_rows(),
-        overlap=overlap.iter_rows(),
-        policy=params.policy,
-        support_threshold=float(threshold) if isinstance(threshold, int | float) else None,
-        models=params.models,
-        resamples=params.resamples,
-        seed=params.seed,
-        min_matched=params.min_matched,
-        provenance={**params.provenance, **_kept_to(registered, params.policy)},
-    )
+    verdict = _decided(given, params, params.policy)
+    for row in registered.iter_rows():
+        verdict = _beside_registered(verdict, row, given, params)
     whose = attribution_result(attributions.rows(), told_apart.rows())
     verdict = verdict.model_copy(update={"attribution": whose})
     said: dict[Part, Replies] = {
@@ -143,11 +120,45 @@ def report(
     return _metrics(verdict.pooled.all.gap_closed, verdict.style.closeness, passed=verdict.gate == "pass")
 
 
-def _kept_to(registered: Input[Registration], policy: Policy) -> dict[str, object]:
-    """What to say of the rules that were on record before the run; nothing when none were."""
-    for row in registered.iter_rows():
-        return {"registered_policy": row.policy_digest, "policy_changed": row.policy_digest != policy.digest}
-    return {}
+def _decided(given: Mapping[str, Input[Any]], params: Params, policy: Policy) -> Verdict:
+    """The verdict on what was given, by one policy."""
+    from components.report.decision import decide
+
+    rows = {name: port.iter_rows for name, port in given.items()}
+    threshold = given["support"].manifest.notes.get("threshold")
+    return decide(
+        **{name: rows[name]() for name in _ALONE},
+        judgments=chain(rows["judgments"](), rows["placebo_judgments"]()),
+        tones=chain(rows["base_tones"](), rows["imitator_tones"](), rows["target_tones"]()),
+        policy=policy,
+        support_threshold=float(threshold) if isinstance(threshold, int | float) else None,
+        models=params.models,
+        resamples=params.resamples,
+        seed=params.seed,
+        min_matched=params.min_matched,
+        provenance=params.provenance,
+    )
+
+
+_ALONE = (
+    *("base_scores", "imitator_scores", "target_scores", "base_variants", "imitator_variants", "published"),
+    *("profiles", "published_style", "features", "gold", "support", "claims", "figures", "checks", "overlap"),
+)
+"""Ports that `decide` takes as they are."""
+
+
+def _beside_registered(verdict: Verdict, row: Registration, given: Mapping[str, Input[Any]], params: Params) -> Verdict:
+    """The verdict with what to say of the rules that were on record before the run."""
+    from components.report.policy_diff import changed_conclusions, changed_rules
+
+    changed = row.policy_digest != params.policy.digest
+    record: dict[str, object] = {"registered_policy": row.policy_digest, "policy_changed": changed}
+    if changed:
+        registered = policy_from(row.rules, where="the registered rules")
+        record["changed_rules"] = [str(change) for change in changed_rules(registered, params.policy)]
+        before = _decided(given, params, registered)
+        record["changed_conclusions"] = [str(change) for change in changed_conclusions(before, verdict)]
+    return verdict.model_copy(update={"provenance": {**record, **verdict.provenance}})
 
 
 class RegisterParams(BaseModel):

@@ -16,47 +16,64 @@ from components.report.page_inputs import CostLine, ExampleOutput, ReportExtras,
 from components.report.redaction import redact_extras
 from components.report.wrong_examples import Said, wrong_examples
 from pipelines.audit.evaluations import COMPLETIONS, is_finished
-from pipelines.audit.gather import Gathered
 from pipelines.audit.place import ROWS, SETTINGS
-from pipelines.audit.request import AuditRequest
+from pipelines.audit.request import OUTPUT_ROLES, AuditRequest, ScoreRole
 
 NUM_EXAMPLES = 3
 
 
-def page_extras(verdict: Verdict, found: Gathered, request: AuditRequest, rows: Path) -> ReportExtras:
+def page_extras(verdict: Verdict, request: AuditRequest, rows: Path) -> ReportExtras:
     """Everything the page shows that verdict.json does not hold.
 
     Args:
         verdict: The audit's.
-        found: What was read.
         request: What was asked; its `redact` leaves out texts.
         rows: Folder with the audit's rows.
     """
     assert request.out is not None
-    made = ReportExtras(
-        title=request.title,
-        examples=_examples(found),
-        sure_and_wrong=_wrong(verdict, request, rows),
-        sources=tuple(_sources(rows)),
-        command=f"touchstone verdict {shlex.quote(_shown(request.out))}",
-        costs=tuple(_costs(found, request)),
+    command = f"touchstone verdict {shlex.quote(shown(request.out))}"
+    made = extras_of(rows, title=request.title, command=command).model_copy(
+        update={"sure_and_wrong": _wrong(verdict, request, rows), "costs": tuple(_costs(rows, request.evaluations))}
     )
     return redact_extras(made) if request.redact else made
 
 
-def _shown(out: Path) -> str:
-    # A full path would carry this machine into the report.
+def extras_of(rows: Path, *, title: str | None, command: str, beside: str = ROWS) -> ReportExtras:
+    """What can be shown from an audit's rows alone.
+
+    Args:
+        rows: Their folder.
+        title: Heading of the page.
+        command: What to type for the same verdict.
+        beside: Where the page finds that folder.
+    """
+    return ReportExtras(
+        title=title,
+        examples=_examples(rows),
+        sources=tuple(_sources(rows, beside)),
+        command=command,
+        costs=tuple(_costs(rows, {})),
+    )
+
+
+def shown(out: Path) -> str:
+    """A folder as a page may name it: a full path would carry this machine into it."""
     return out.name if out.is_absolute() else str(out)
 
 
-def _examples(found: Gathered) -> tuple[ExampleOutput, ...]:
+def _outputs(rows: Path, role: Role) -> Input[Completion]:
+    return Input(rows / f"{role}_outputs", Completion)
+
+
+def _examples(rows: Path) -> tuple[ExampleOutput, ...]:
     """A few prompts with all answers, drawn by hash: nobody picked them."""
-    texts: Mapping[Role, dict[str, Completion]] = {
-        role: {row.prompt_id: row for row in entry.completions} for role, entry in found.outputs.items()
-    }
+    roles: tuple[Role, ...] = ("base", "imitator", "target", "target_second")
+    ports = {role: _outputs(rows, role) for role in roles if is_finished(rows / f"{role}_outputs")}
+    texts = {role: {row.prompt_id: row for row in port.iter_rows()} for role, port in ports.items()}
+    texts = {role: found for role, found in texts.items() if found}
     if not texts:
         return ()
-    shared = set.intersection(*(set(rows) for rows in texts.values()))
+    shared = set.intersection(*(set(found) for found in texts.values()))
     drawn = sorted(shared, key=lambda prompt: hashlib.sha256(prompt.encode()).hexdigest())[:NUM_EXAMPLES]
     return tuple(
         ExampleOutput(
@@ -85,22 +102,25 @@ def _wrong(verdict: Verdict, request: AuditRequest, rows: Path) -> tuple[Example
     return wrong_examples(verdict, said, items)
 
 
-def _sources(rows: Path) -> Iterable[RowSource]:
+def _sources(rows: Path, beside: str) -> Iterable[RowSource]:
     from components.contracts import manifest
 
     for folder in sorted(path for path in rows.iterdir() if path.name != SETTINGS and is_finished(path)):
         made = manifest.read(folder)
         if made.files:
-            href = f"{ROWS}/{folder.name}/{made.files[0].name}"
+            href = f"{beside}/{folder.name}/{made.files[0].name}"
             yield RowSource(name=folder.name, rows=made.num_rows, digest=made.digest, href=href)
 
 
-def _costs(found: Gathered, request: AuditRequest) -> Iterable[CostLine]:
+def _costs(rows: Path, evaluations: Mapping[ScoreRole, Path]) -> Iterable[CostLine]:
     """What is known of tokens and money; a role of which nothing is known has no line."""
-    for role, entry in found.outputs.items():
-        lines = [CostLine.of(f"{role.replace('_', ' ')}, answers to prompts", entry.completions)]
-        place = request.evaluations.get(role) if role != "target_second" else None
+    for role in OUTPUT_ROLES:
+        if not is_finished(rows / f"{role}_outputs"):
+            continue
+        what, port = f"{role.replace('_', ' ')}, answers to prompts", _outputs(rows, role)
+        place = evaluations.get(role) if role != "target_second" else None
         if place is not None and is_finished(place / COMPLETIONS):
-            port = Input(place / COMPLETIONS, Completion)
-            lines = [CostLine.of(f"{role}, all replies", port.iter_rows(), port.manifest.notes.get("cost_usd"))]
-        yield from (line for line in lines if line.tokens is not None or line.usd is not None)
+            what, port = f"{role}, all replies", Input(place / COMPLETIONS, Completion)
+        line = CostLine.of(what, port.iter_rows(), port.manifest.notes.get("cost_usd"))
+        if line.tokens is not None or line.usd is not None:
+            yield line

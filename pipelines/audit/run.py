@@ -61,7 +61,7 @@ def run_audit(request: AuditRequest) -> Audit:
             provenance=_provenance(found),
         )
         verdict = with_attribution(decide_from(rows, settings), rows)
-        write_pages(stage, verdict, page_extras(verdict, found, request, rows))
+        write_pages(stage, verdict, page_extras(verdict, request, rows))
         write_settings(rows, settings)
     joins = [f"{join.name}: {join.matched} of {join.union} matched" for join in found.joins]
     return Audit(request.out, verdict, tuple(joins))

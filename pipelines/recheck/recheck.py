@@ -16,6 +16,7 @@ from components.report.sequential import error_unspent, spending_levels, spent
 from pipelines.audit.attribution import with_attribution
 from pipelines.audit.decide import decide_from, read_settings, recompute
 from pipelines.audit.place import ROWS
+from pipelines.recheck.redaction import redacted
 
 PORTS = ("base_scores", "imitator_scores", "target_scores")
 Values = dict[tuple[str, str, str], float | None]
@@ -31,7 +32,12 @@ class Recheck:
 
 
 def recheck(
-    folder: Path, *, policy: str | None = None, earlier: Sequence[Path] = (), planned: int | None = None
+    folder: Path,
+    *,
+    policy: str | None = None,
+    earlier: Sequence[Path] = (),
+    planned: int | None = None,
+    redact: bool = False,
 ) -> Recheck:
     """Recompute an audit from its rows; nothing is written.
 
@@ -40,12 +46,15 @@ def recheck(
         policy: Another policy, by file or preset.
         earlier: Audits of the same run when it had fewer items, in the order in which they were looked at.
         planned: Items that the run was to have in the end. Alpha is then spent over the looks; without, it is not.
+        redact: Leave ids out of the verdict that may be texts, as the audit's own option does.
 
     Raises:
         TouchstoneError: not an audit, rows that were changed, or earlier rows that are no part of these.
         UsageError: a policy that cannot be understood, or looks that do not grow.
     """
     settings = read_settings(folder)
+    if redact:
+        settings = redacted(settings)
     rules = settings.policy if policy is None else load_policy(policy)
     level, notes = _looks(folder, earlier, planned, rules.alpha)
     judged = rules if level is None else rules.model_copy(update={"alpha": level})
@@ -59,6 +68,7 @@ def recheck(
             "planned_items": planned,
             "alpha": rules.alpha,
             "level": judged.alpha,
+            "said": notes[0],
         }
     if policy is not None:
         before = recompute(folder)

@@ -132,3 +132,69 @@ def test_more_items_than_planned_and_looks_that_do_not_grow_are_refused(
     again = touchstone("verdict", result, "--earlier", result, "--planned-items", 1000)
     assert again.code == 2
     assert "shares that grow from look to look" in again.err
+
+
+def test_one_number_is_told_with_all_that_is_needed_to_check_it(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    result = _audit(tmp_path / "a", touchstone, ITEMS)
+    ran = touchstone("verdict", result, "--show", "quiz.delta")
+    assert ran.code == 0
+    assert "400 items" in ran.out
+    assert f"{result}/rows/imitator_scores/rows.jsonl where benchmark = quiz" in ran.out
+    found = json.loads(touchstone("verdict", result, "--show", "quiz.delta", "--json").out)
+    scores = {role: [] for role in ("base", "imitator")}
+    for role, values in scores.items():
+        for line in (result / "rows" / f"{role}_scores" / "rows.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            values += [row["value"]] if row["benchmark"] == "quiz" else []
+    means = {role: sum(values) / len(values) for role, values in scores.items()}
+    assert found["value"] == pytest.approx(means["imitator"] - means["base"])
+    assert found["ci"][0] < found["value"] < found["ci"][1]
+    listed = touchstone("verdict", result, "--show", "all").out
+    assert {"quiz.delta", "code.gap_closed", "pooled.all.gap_closed"} <= {
+        line.split()[0] for line in listed.splitlines()
+    }
+
+
+def test_an_address_that_is_none_is_a_slip_and_a_failed_gate_does_not_hide_a_number(
+    tmp_path: Path, touchstone: Callable[..., Ran]
+) -> None:
+    result = _audit(tmp_path / "a", touchstone, 100)
+    assert touchstone("verdict", result, "--show", "quiz.dleta").code == 2
+    assert touchstone("verdict", result, "--policy", "release_gate", "--show", "quiz.delta").code == 0
+
+
+def test_a_verdict_by_another_policy_has_pages_of_its_own_that_say_so(
+    tmp_path: Path, touchstone: Callable[..., Ran]
+) -> None:
+    result, out = _audit(tmp_path / "a", touchstone, ITEMS), tmp_path / "strict"
+    before = (result / "report.html").read_bytes()
+    ran = touchstone("verdict", result, "--policy", "research", "--planned-items", 1000, "--out", out)
+    assert ran.code == 0
+    page = (out / "report.html").read_text()
+    for text in (page, (out / "report.md").read_text().replace("\\", "")):
+        assert "alpha: 0.05 -&gt; 0.01" in text or "alpha: 0.05 -> 0.01" in text
+        assert "of 1,000 planned items" in text
+    href = next(part for part in page.split('"') if part.endswith("base_scores/rows.jsonl"))
+    assert (out / href).resolve() == (result / "rows" / "base_scores" / "rows.jsonl").resolve()
+    assert "touchstone verdict result --policy research --planned-items 1000" in page
+    assert str(tmp_path) not in page
+    assert (result / "report.html").read_bytes() == before
+    assert touchstone("verdict", result, "--out", result).code == 2
+    (out / "mine.txt").write_text("kept")
+    assert touchstone("verdict", result, "--out", out).code == 2
+
+
+def test_an_audit_is_redacted_afterwards(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    secret = "who keeps the harbour light"
+    for role, prompts in {"base": 40, "imitator": 38, "target": 40}.items():
+        rows = [{"prompt": f"{secret} {i}?", "output": f"{role} says {i} {secret}"} for i in range(prompts)]
+        (tmp_path / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    roles = [part for role in ("base", "imitator", "target") for part in (f"--{role}", tmp_path / f"{role}.jsonl")]
+    assert touchstone("audit", *roles, "--out", tmp_path / "open").code == 0
+    assert touchstone("audit", *roles, "--redact", "--out", tmp_path / "closed").code == 0
+    assert secret in (tmp_path / "open" / "report.html").read_text()
+    ran = touchstone("verdict", tmp_path / "open", "--redact", "--json", "--out", tmp_path / "sent")
+    assert secret not in ran.out
+    for name in ("report.html", "report.md", "verdict.json"):
+        assert secret not in (tmp_path / "sent" / name).read_text()
+    assert json.loads(ran.out) == json.loads((tmp_path / "closed" / "verdict.json").read_text())

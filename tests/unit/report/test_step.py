@@ -15,7 +15,7 @@ from components.contracts.ports import Output, write_rows
 from components.contracts.rows import Row, Score
 from components.contracts.verdict import Verdict
 from components.report.decision import decide
-from components.report.step import report
+from components.report.step import register, report
 from tests.unit.report.rows_for_tests import counted, judgment, profiles, scores
 
 
@@ -80,6 +80,29 @@ def test_nothing_given_is_inconclusive_and_still_makes_a_page(tmp_path: Path) ->
     verdict = Verdict.model_validate_json((tmp_path / "out" / "verdict.json").read_text())
     assert verdict.verdict == "INCONCLUSIVE"
     assert (tmp_path / "out" / "report.html").stat().st_size > 1000
+
+
+def test_rules_that_were_changed_after_registration_are_shown_with_what_they_change(tmp_path: Path) -> None:
+    paths = _paths(tmp_path, **_scores(), profiles=profiles(0.85))
+    bind.call(register, params={"pipeline": "mine"}, registered=tmp_path / "registered")
+    for name, policy in (("kept", {}), ("changed", {"style_captured": 0.95})):
+        bind.call(
+            report,
+            params={"policy": policy},
+            result=tmp_path / name,
+            registered=tmp_path / "registered",
+            **paths,
+        )
+    kept, changed = (
+        Verdict.model_validate_json((tmp_path / name / "verdict.json").read_text()) for name in ("kept", "changed")
+    )
+    assert kept.provenance["policy_changed"] is False
+    assert "changed_rules" not in kept.provenance
+    assert changed.provenance["changed_rules"] == ["style_captured: 0.5 -> 0.95"]
+    assert f"verdict: STYLE_ONLY -> {changed.verdict}" in changed.provenance["changed_conclusions"]  # type: ignore[operator]
+    page = (tmp_path / "changed" / "report.html").read_text()
+    assert "style_captured: 0.5 -&gt; 0.95" in page
+    assert "How it was decided" not in (tmp_path / "kept" / "report.html").read_text()
 
 
 @pytest.mark.slow

@@ -58,7 +58,9 @@ def test_every_number_of_every_table_is_a_link(name: str) -> None:
 
 
 def test_a_link_names_the_file_which_rows_of_it_and_the_command() -> None:
-    page = render_html(style_only(), extras=given())
+    made = style_only()
+    scored = {b.name: {"given": {"base": b.n, "imitator": b.n, "target": b.n}} for b in made.benchmarks}
+    page = render_html(made.model_copy(update={"provenance": {"joins": scored}}), extras=given())
     found = re.findall(r'<a class="n main" href="([^"]+)" title="([^"]+)">', page)
     links = {unescape(title): unescape(href) for href, title in found}
     name = style_only().benchmarks[1].name

@@ -106,6 +106,15 @@ def test_labels_are_moved_apart_and_stay_inside() -> None:
     assert placed[-1] <= 90
 
 
+def test_how_far_a_change_would_carry_stands_where_subjects_were_chosen() -> None:
+    assert "Change, other subjects" not in Checker(render_html(style_only())).visible
+    first, *rest = style_only().benchmarks
+    carried = first.model_copy(update={"delta_ci_clustered": (-0.031, 0.042)})
+    page = Checker(render_html(style_only().model_copy(update={"benchmarks": (carried, *rest)}))).visible
+    assert "−3.1 to +4.2" in page
+    assert "the interval of its change is by whole clusters already" in page
+
+
 def test_ten_benchmarks_with_long_names_all_appear() -> None:
     visible = Checker(render_html(many())).visible
     assert all(result.name in visible for result in many().benchmarks)
