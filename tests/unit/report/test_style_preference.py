@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pytest
 import statsmodels.api as sm
 from scipy import optimize, stats
+from scipy.special import expit, logit
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
@@ -19,7 +21,8 @@ from components.report.preferring.preference import preferences
 from components.report.preferring.resampling import drawn_weights
 from components.report.preferring.style_design import Design
 from components.report.preferring.style_fit import Solver
-from components.report.preferring.style_preference import adjust
+from components.report.preferring.style_intervals import ShareLimits
+from components.report.preferring.style_preference import RIDGE, SENSITIVITY, adjust
 from components.report.preferring.style_rows import FEATURES, style_rows, surface
 from components.report.preferring.voices import turned
 from tests.unit.report.voting_for_tests import PAIR, outputs, votes
@@ -141,7 +144,7 @@ def test_effects_are_the_change_of_the_share_when_models_are_exchanged() -> None
     result = _adjusted(rows, features)
     found = style_rows(rows, surface(features), PAIR)
     assert found is not None
-    design, point = found.design, Solver(found.penalised(1.0)).whole().point
+    design, point = found.design, Solver(found.penalised(RIDGE)).whole().point
     raw, adjusted = [], []
     for i in range(len(design.y)):
         liking = point.terms[0, 0] + point.leanings[design.rater[i], 0]
@@ -167,18 +170,48 @@ def test_raw_is_the_observed_share_as_a_model_without_style_gives_it() -> None:
     assert _adjusted(rows, bare).raw == pytest.approx(observed, abs=1e-7)
 
 
-@pytest.mark.slow
-def test_the_interval_is_the_expanded_percentile_of_a_bootstrap_of_prompts() -> None:
+def test_the_interval_of_a_share_is_students_around_its_log_odds() -> None:
     features = outputs(60)
     rows = votes(features, strength=0.6, length=2, both_places=True)
-    scores = np.array([SCORE[row.outcome or ""] for row in rows]).reshape(60, 2).mean(axis=1) - 0.5
-    terms = 7  # strength, five features, place
-    level = 1 - 2 * stats.norm.sf(np.sqrt(60 / (60 - terms)) * stats.t.ppf(0.975, 60 - terms))
-    expected = stats.bootstrap(
-        (scores,), np.mean, confidence_level=level, n_resamples=20_000, method="percentile", rng=1
-    ).confidence_interval
-    found = adjust(rows, features, PAIR, alpha=0.05, resamples=20_000, seed=0).raw_ci
-    assert found == pytest.approx((expected.low, expected.high), abs=0.0035)
+    # Each prompt in both places: raw is the mean of the prompts' scores, whatever the style terms are.
+    scores = np.array([SCORE[row.outcome or ""] for row in rows]).reshape(60, 2).mean(axis=1)
+    share = scores.mean()
+    half = stats.t.ppf(0.975, 59) * scores.std(ddof=1) / np.sqrt(60) / (share * (1 - share))
+    expected = expit(logit(share) + np.array([-half, half])) - 0.5
+    found = adjust(rows, features, PAIR, alpha=0.05, resamples=4000, seed=0).raw_ci
+    assert found == pytest.approx(expected, abs=0.004)
+
+
+@pytest.mark.parametrize(("won", "exchanged"), [(56, 48), (10, 3), (70, 2)])
+def test_limits_of_a_difference_are_newcombes_where_shares_are_independent(won: int, exchanged: int) -> None:
+    limits = ShareLimits(
+        won=won / 70,
+        exchanged=exchanged / 80,
+        won_ci=proportion_confint(won, 70, method="wilson"),
+        exchanged_ci=proportion_confint(exchanged, 80, method="wilson"),
+        correlation=0.0,
+    )
+    expected = confint_proportions_2indep(won, 70, exchanged, 80, method="newcomb")
+    assert np.array(limits.adjusted) * 2 == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("correlation", [-0.9, -0.3, 0.6])
+@pytest.mark.parametrize(("won", "exchanged"), [(0.7, 0.4), (0.7, 0.75), (0.3, 0.2)])
+def test_limits_of_the_explained_share_are_fiellers_where_all_are_symmetric(
+    won: float, exchanged: float, correlation: float
+) -> None:
+    limits = ShareLimits(won, exchanged, (won - 0.1, won + 0.1), (exchanged - 0.15, exchanged + 0.15), correlation)
+    # Roots of the quadratic for D / G with D = p - m, G = 2p - 1, and half-widths in place of t times standard errors.
+    both = correlation * 0.1 * 0.15
+    d, g, dd, gg, dg = won - exchanged, 2 * won - 1, 0.01 + 0.0225 - 2 * both, 0.04, 2 * (0.01 - both)
+    roots = 1 - np.sort(np.roots([g * g - gg, -2 * (d * g - dg), d * d - dd]).real)[::-1]
+    assert limits.explained == pytest.approx(tuple(roots), abs=1e-9)
+
+
+def test_where_the_raw_preference_may_be_nothing_no_share_of_it_is_explained() -> None:
+    assert ShareLimits(0.55, 0.5, (0.49, 0.6), (0.4, 0.6), 0.0).explained is None
+    low, high = ShareLimits(0.55, 0.5, (0.501, 0.6), (0.4, 0.6), 0.0).explained or (0.0, 0.0)
+    assert low < 1 - 0.05 / 0.1 < high
 
 
 def test_style_that_favours_nobody_explains_nothing() -> None:
@@ -215,7 +248,7 @@ def test_raters_who_reward_the_model_alone_keep_it() -> None:
     assert result.adjusted_ci[0] > 0
     assert result.style_share_ci is not None
     assert result.style_share_ci[0] < 0 < result.style_share_ci[1]
-    assert [ridge for ridge, _ in result.sensitivity] == [0.1, 10.0, 100.0]
+    assert [ridge for ridge, _ in result.sensitivity] == list(SENSITIVITY)
     assert all(share is not None and abs(share) < 0.2 for _, share in result.sensitivity)
 
 

@@ -1,0 +1,251 @@
+"""Raters who reward style, truth or both: how often intervals of style-adjusted preference hold what is so.
+
+Every data set goes through rows: votes and surface in, `adjust` out. Truth comes from the raters' own probabilities on
+the prompts they might have been shown, for the raters who voted: intervals are conditional on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from scipy.special import expit
+
+from components.contracts.evidence_rows import Judgment
+from components.contracts.preference_results import AdjustedPreference, Interval
+from components.contracts.preference_rows import StyleFeatures
+from components.report.clustered import Floats
+from components.report.preferring.style_preference import adjust
+
+PAIR = ("imitator", "target")
+ALPHA = 0.05
+RESAMPLES = 200
+"""Of prompts: only their spread is used, which 200 give to 5%."""
+LEAST = 0.93
+"""Promised of the intervals of raw and adjusted effects."""
+POPULATION = 2000
+"""Points that stand for all prompts there might be."""
+Bond = Literal["loose", "tight"]
+"""loose: the imitator's answers are longer by half on average, with wide scatter. tight: three times as long nearly
+everywhere, so that length and model say almost the same (a variance inflation of 14)."""
+
+
+@dataclass(frozen=True)
+class StyleWorld:
+    """Raters and what they reward, in log-odds."""
+
+    name: str
+    prompts: int
+    raters: int
+    bond: Bond
+    strength: float = 0.0
+    """The model, whatever its surface: truth."""
+    length: float = 0.0
+    """A normalised difference in words of 1: style."""
+    place: float = 0.3
+    """Being shown first."""
+    tie: float = 0.4
+    """Within which a rater does not care."""
+    lean: float = 0.0
+    """Spread between raters of their own liking for the model."""
+    taste: float = 0.0
+    """Spread between raters of what length is worth to them."""
+
+
+def _worlds() -> tuple[StyleWorld, ...]:
+    style, truth = {"length": 3.0}, {"strength": 0.8}
+    with_it, against = {"strength": 0.6, "length": 2.0}, {"strength": -0.6, "length": 2.0}
+    loud = {"place": 1.0, "tie": 1.5}
+    differ = {"lean": 1.0, "taste": 1.5}
+    return (
+        StyleWorld("only style", 80, 1, "loose", **style),
+        StyleWorld("only style", 80, 1, "tight", **style),
+        StyleWorld("only truth", 80, 1, "loose", **truth),
+        StyleWorld("only truth", 80, 1, "tight", **truth),
+        StyleWorld("style and truth", 80, 1, "loose", **with_it),
+        StyleWorld("style against truth", 80, 1, "tight", **against),
+        StyleWorld("only style, many ties, strong place", 80, 1, "loose", **style, **loud),
+        StyleWorld("only truth, many ties, strong place", 80, 1, "tight", **truth, **loud),
+        StyleWorld("only style, raters lean", 80, 3, "tight", **style, lean=1.0),
+        StyleWorld("only truth, raters lean", 80, 3, "loose", **truth, lean=1.0),
+        StyleWorld("only style, raters lean and differ in taste", 80, 10, "loose", **style, **differ),
+        StyleWorld("only style", 200, 1, "tight", **style),
+        StyleWorld("only truth, many ties, strong place", 200, 1, "loose", **truth, **loud),
+        StyleWorld("style against truth", 200, 1, "loose", **against),
+        StyleWorld("style and truth", 200, 3, "loose", **with_it),
+        StyleWorld("only style, raters lean", 200, 3, "tight", **style, lean=1.0),
+        StyleWorld("only truth, raters lean and differ in taste", 200, 10, "tight", **truth, **differ),
+        StyleWorld("only style", 800, 1, "tight", **style),
+        StyleWorld("only truth", 800, 1, "tight", **truth),
+        StyleWorld("style and truth, raters lean", 800, 3, "loose", **with_it, lean=1.0),
+    )
+
+
+WORLDS = _worlds()
+
+
+@dataclass(frozen=True)
+class StyleCoverage:
+    """What came out of one world's data sets, as shares of them."""
+
+    world: StyleWorld
+    data_sets: int
+    raw: float
+    """Intervals of the raw preference that hold the truth."""
+    adjusted: float
+    """Intervals with style held equal that do."""
+    width: float
+    """Mean width of those."""
+    finds: float
+    """Data sets whose adjusted interval leaves 0 out: false alarms where raters reward style alone, power elsewhere."""
+    printed: float
+    """Data sets in which a share explained by style is printed: those whose raw interval leaves 0 out."""
+    explained: float | None
+    """Intervals of that share that hold the truth, of those printed; null = none was."""
+    misled: float
+    """Data sets in which such an interval is printed and wrong."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise holds."""
+        return min(self.raw, self.adjusted) >= LEAST
+
+
+def style_raters(
+    worlds: Iterable[StyleWorld] = WORLDS,
+    *,
+    num_worlds: int,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> tuple[StyleCoverage, ...]:
+    """Simulate every world.
+
+    Args:
+        worlds: Raters.
+        num_worlds: Data sets of each.
+        seed: Of every data set's own generator.
+        progress: Told each world as it begins.
+    """
+    found = []
+    for number, world in enumerate(worlds):
+        progress(f"{world.name}: {world.prompts} prompts, {world.raters} raters, {world.bond}")
+        drawn = [_data_set(world, np.random.default_rng([seed, number, k])) for k in range(num_worlds)]
+        found.append(_coverage(world, drawn))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _DataSet:
+    found: AdjustedPreference
+    raw: float
+    """The truth."""
+    adjusted: float
+    """The truth."""
+
+
+def _data_set(world: StyleWorld, rng: np.random.Generator) -> _DataSet:
+    features = _surface(world, rng)
+    lean = world.lean * rng.standard_normal(world.raters)
+    taste = world.length + world.taste * rng.standard_normal(world.raters)
+    found = adjust(
+        _votes(world, features, lean, taste, rng), features, PAIR, ALPHA, RESAMPLES, int(rng.integers(2**31))
+    )
+    as_is = np.mean([_won(world, world.strength + lean[r], taste[r]) for r in range(world.raters)])
+    exchanged = np.mean([_won(world, -world.strength - lean[r], taste[r]) for r in range(world.raters)])
+    return _DataSet(found, float(as_is) - 0.5, float(as_is - exchanged) / 2)
+
+
+def _lengths(bond: Bond, n: int, rng: np.random.Generator) -> Floats:
+    """(n, 2) words of imitator and target."""
+    target = np.floor(rng.gamma(3, 60.0, n)) + 1
+    longer = rng.gamma(3, 90.0, n) if bond == "loose" else target * np.exp(rng.normal(1.1, 0.35, n))
+    return np.stack([np.floor(longer) + 1, target], axis=1).astype(np.float64)
+
+
+def _surface(world: StyleWorld, rng: np.random.Generator) -> list[StyleFeatures]:
+    """Words pull, or nothing does; the other features only make noise."""
+    n = world.prompts
+    words = _lengths(world.bond, n, rng)
+    lists, headers, bold = rng.poisson([4.0, 3.0], (n, 2)), rng.poisson(0.5, (n, 2)), rng.poisson(1, (n, 2))
+    summary = rng.random((n, 2)) < 0.3
+    return [
+        StyleFeatures(
+            prompt_id=f"p{i}",
+            model=model,
+            words=int(words[i, k]),
+            list_items=int(lists[i, k]),
+            headers=int(headers[i, k]),
+            bold_runs=int(bold[i, k]),
+            has_summary=bool(summary[i, k]),
+        )
+        for i in range(n)
+        for k, model in enumerate(PAIR)
+    ]
+
+
+def _votes(
+    world: StyleWorld, features: list[StyleFeatures], lean: Floats, taste: Floats, rng: np.random.Generator
+) -> list[Judgment]:
+    """Every rater's vote on every prompt, in a place drawn at random."""
+    words = np.array([row.words for row in features], dtype=np.float64).reshape(-1, 2)
+    pull = (words[:, 0] - words[:, 1]) / words.sum(axis=1)
+    shape = (world.prompts, world.raters)
+    sign = rng.choice([-1, 1], shape)
+    felt = world.strength + lean + taste * pull[:, None] + world.place * sign + rng.logistic(size=shape)
+    return [
+        Judgment(
+            prompt_id=f"p{i}",
+            source="simulated",
+            rater=f"r{r}",
+            model=PAIR[0],
+            opponent=PAIR[1],
+            outcome="win" if felt[i, r] > world.tie else "loss" if felt[i, r] < -world.tie else "tie",
+            order="model_first" if sign[i, r] > 0 else "opponent_first",
+        )
+        for i in range(world.prompts)
+        for r in range(world.raters)
+    ]
+
+
+@cache
+def _population(bond: Bond) -> Floats:
+    """Normalised differences in words of all prompts, as evenly spaced quantiles of many draws."""
+    words = _lengths(bond, 100 * POPULATION, np.random.default_rng(1))
+    pull = np.sort((words[:, 0] - words[:, 1]) / words.sum(axis=1))
+    found: Floats = pull.reshape(POPULATION, -1).mean(axis=1)
+    return found
+
+
+def _won(world: StyleWorld, strength: float, taste: float) -> float:
+    """Share of votes that a model of this strength wins with the imitator's surface, ties half, both places alike."""
+    felt = strength + taste * _population(world.bond)
+    edges = [place + tie for place in (world.place, -world.place) for tie in (world.tie, -world.tie)]
+    return float(np.mean([expit(felt + edge).mean() for edge in edges]))
+
+
+def _coverage(world: StyleWorld, drawn: list[_DataSet]) -> StyleCoverage:
+    raw = [_holds(one.found.raw_ci, one.raw) for one in drawn]
+    adjusted = [_holds(one.found.adjusted_ci, one.adjusted) for one in drawn]
+    widths = [one.found.adjusted_ci[1] - one.found.adjusted_ci[0] for one in drawn if one.found.adjusted_ci]
+    finds = [not _holds(one.found.adjusted_ci, 0.0) for one in drawn]
+    printed = [one for one in drawn if one.found.style_share_ci]
+    explained = [_holds(one.found.style_share_ci, 1 - one.adjusted / one.raw) for one in printed]
+    return StyleCoverage(
+        world=world,
+        data_sets=len(drawn),
+        raw=float(np.mean(raw)),
+        adjusted=float(np.mean(adjusted)),
+        width=float(np.mean(widths)),
+        finds=float(np.mean(finds)),
+        printed=len(printed) / len(drawn),
+        explained=float(np.mean(explained)) if explained else None,
+        misled=explained.count(False) / len(drawn),
+    )
+
+
+def _holds(interval: Interval | None, truth: float) -> bool:
+    """An interval that cannot be had excludes nothing."""
+    return interval is None or interval[0] <= truth <= interval[1]
