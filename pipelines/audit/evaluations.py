@@ -9,6 +9,7 @@ from typing import Literal
 
 from components.collect.score_file import ScoreFile
 from components.contracts import manifest
+from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input
 from components.contracts.rows import Channel, Completion, Score, TaskItem
 
@@ -24,8 +25,15 @@ def is_evaluation(path: Path) -> bool:
 
 
 def is_finished(artifact: Path) -> bool:
-    """Whether an artifact is there and whole."""
-    return (artifact / manifest.FILE_NAME).is_file()
+    """Whether an artifact is there and whole.
+
+    Raises:
+        TouchstoneError: nobody may look.
+    """
+    try:
+        return (artifact / manifest.FILE_NAME).is_file()
+    except PermissionError as error:
+        raise TouchstoneError(f"{artifact.parent} cannot be read: {error.strerror}") from error
 
 
 def expanded(values: Mapping[str, object], roles: Mapping[str, bool]) -> dict[str, object]:
