@@ -10,6 +10,7 @@ from pathlib import Path
 from components.collect.outputs import read_outputs
 from components.collect.prompts import PromptIndex, read_prompts
 from components.contracts import bind
+from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Input, write_rows
 from components.contracts.preference_rows import Alteration
@@ -87,6 +88,7 @@ def make(request: Request) -> Made:
     )
     ports = {"base": sources / "base", "target": sources / "target"}
     if request.stylistic:
+        _refuse_cut(Path(request.stylistic))
         write_rows(sources / "stylistic", Completion, _answers(request.stylistic, "base", prompts))
         ports["stylistic"] = sources / "stylistic"
     outputs = {name: request.out / name for name in (*ARMS, ALTERATIONS)}
@@ -114,6 +116,20 @@ def changed_answers(folder: Path, count: int) -> Iterator[str]:
             parts += [row.text[done : change.begin], old, new]
             done = change.begin + len(change.before)
         yield f"{row.prompt or prompt_id}\n\n{''.join([*parts, row.text[done:]])}"
+
+
+def _refuse_cut(folder: Path) -> None:
+    """Refuse what a base wrote without the examples, which its context did not hold; files do not say."""
+    if not (folder / manifests.FILE_NAME).is_file():
+        return
+    rows = Input(folder, Completion).rows()
+    cut = sum(row.cut_tokens > 0 for row in rows)
+    if cut > len(rows) / 2:
+        raise TouchstoneError(
+            f"{folder}: the base's context cut off the examples before {cut} of {len(rows)} prompts",
+            expected="examples, prompt and answer within the base's context",
+            remedy="make OUT/requests again with smaller --num-examples or --max-tokens, and have them answered again",
+        )
 
 
 def _answers(given: str, role: Role, prompts: PromptIndex) -> list[Completion]:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import Input
+from components.contracts.ports import Input, write_rows
 from components.contracts.rows import Completion, Request
 from pipelines.cli.judge_placebos import placebos
 from pipelines.placebos.making import changed_answers
@@ -59,6 +59,15 @@ def test_the_base_can_be_shown_the_targets_own_answers(tmp_path: Path) -> None:
     assert len(requests) == 2
     assert all(row.prompt.startswith("Question: Hi\nAnswer: Hello!\n\nQuestion: ") for row in requests)
     assert {row.max_tokens for row in requests} == {50}
+
+
+def test_answers_of_a_base_that_did_not_see_the_examples_are_refused(tmp_path: Path) -> None:
+    _run(tmp_path)
+    requests = Input(tmp_path / "out" / "requests", Request).rows()
+    cut = [Completion(prompt_id=r.id, model="b", prompt=r.prompt, text="", cut_tokens=9) for r in requests]
+    write_rows(tmp_path / "again", Completion, cut)
+    with pytest.raises(TouchstoneError, match="cut off the examples before 3 of 3 prompts"):
+        _run(tmp_path, "--stylistic", str(tmp_path / "again"))
 
 
 def test_changes_are_shown_where_they_were_made(tmp_path: Path) -> None:
