@@ -160,5 +160,6 @@ def _judgment(rater: str, rating: Rating, shown: Shown, source: str, excluded: s
             "outcome": None if unscored else _outcome(rating, shown),
             "unscored": unscored,
             "order": "model_first" if shown.model_left else "opponent_first",
+            "seconds": rating.seconds,
         }
     )

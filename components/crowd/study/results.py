@@ -56,6 +56,7 @@ def judgments(session: Session, study: Study, kinds: Iterable[str] = RATED) -> l
             Vote.outcome,
             Vote.uncounted,
             Vote.model_left,
+            Vote.seconds,
         )
         .join(Pair, Pair.id == Vote.pair_id)
         .join(Rater, Rater.id == Vote.rater_id)
@@ -72,8 +73,9 @@ def judgments(session: Session, study: Study, kinds: Iterable[str] = RATED) -> l
             outcome=None if uncounted else cast(Literal["win", "tie", "loss"], outcome),
             unscored=uncounted,
             order="model_first" if left else "opponent_first",
+            seconds=seconds,
         )
-        for prompt_id, model, opponent, key, lane, outcome, uncounted, left in session.execute(asked)
+        for prompt_id, model, opponent, key, lane, outcome, uncounted, left, seconds in session.execute(asked)
     ]
 
 
