@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from components.contracts import canonical, environment, step_store
+from components.contracts import canonical, environment, places, step_store
 from components.contracts import manifest as manifests
 from components.contracts.declaration import Contract as Contract
 from components.contracts.declaration import Declaration as Declaration
@@ -93,6 +93,7 @@ def _call(step: Step, checked: BaseModel | None, paths: Mapping[str, Path], *, b
         return dict(step(**arguments, **outputs) or {})
 
     targets = {name: paths[name] for name in declared.outputs}
+    places.refuse_overwriting(targets, {name: place for name, place in paths.items() if name not in targets})
     named = step_store.opened()
     if named is None and not declared.continues:
         return Outcome(work(targets))

@@ -13,6 +13,8 @@ from components.contracts import canonical
 from components.contracts.errors import TouchstoneError
 
 FILE_NAME = "manifest.json"
+UNFINISHED_NAME = FILE_NAME + ".partial"
+"""Lies in an artifact that is being written, and tells it from a person's own folder when the writer was killed."""
 
 
 class FileEntry(BaseModel):
@@ -69,13 +71,13 @@ def describe_files(folder: Path) -> tuple[FileEntry, ...]:
     return tuple(
         FileEntry(name=name, sha256=canonical.file_digest(folder / name), size_bytes=(folder / name).stat().st_size)
         for name in canonical.tree_files(folder)
-        if name != FILE_NAME
+        if name not in (FILE_NAME, UNFINISHED_NAME)
     )
 
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically; a reader sees all of it or none."""
-    partial = folder / (FILE_NAME + ".partial")
+    partial = folder / UNFINISHED_NAME
     with partial.open("w", encoding="utf-8") as stream:
         # Sorted: a scheduler hands parameters over in any order, and equal work is to give equal bytes.
         stream.write(json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
@@ -114,7 +116,7 @@ def verify(folder: Path, manifest: Manifest) -> None:
         TouchstoneError: a file is missing, was added, or its bytes changed.
     """
     listed = {entry.name: entry for entry in manifest.files}
-    present = {name for name in canonical.tree_files(folder) if name != FILE_NAME}
+    present = {name for name in canonical.tree_files(folder) if name not in (FILE_NAME, UNFINISHED_NAME)}
     for name in sorted(listed.keys() | present):
         if name not in present:
             problem = "is missing"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import io
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import ClassVar, Generic, TypeVar
 import zstandard
 from pydantic import ValidationError
 
-from components.contracts import canonical
+from components.contracts import canonical, places
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FileEntry, Manifest
@@ -191,7 +190,7 @@ class Output(Generic[R]):
             TouchstoneError: the disk is full or the folder cannot be written; nothing half-made stays.
         """
         with disk_errors(self.path):
-            _clear(self.path)
+            places.clear(self.path)
             target = self.path / "rows.jsonl"
             num_rows = 0
             with target.open("w", encoding="utf-8", newline="\n") as stream:
@@ -206,7 +205,8 @@ class Output(Generic[R]):
     @property
     def folder(self) -> Path:
         """An empty directory to put a `Folder` artifact's files into; call `commit` when they are complete."""
-        _clear(self.path)
+        with disk_errors(self.path):
+            places.clear(self.path)
         return self.path
 
     def commit(self, *, notes: Mapping[str, object] | None = None) -> Manifest:
@@ -234,14 +234,6 @@ class Output(Generic[R]):
 def write_rows(path: Path, contract: type[Row], rows: Iterable[Row]) -> Manifest:
     """Write an artifact outside a step (tests, `audit`)."""
     return Output(path, contract).write(rows)
-
-
-def _clear(folder: Path) -> None:
-    # The manifest goes first: a folder being rewritten must never look finished.
-    (folder / manifests.FILE_NAME).unlink(missing_ok=True)
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
 
 
 def _compress(source: Path) -> None:

@@ -18,6 +18,7 @@ from components.contracts import manifest as manifests
 from components.contracts.detached import LOCATION_FILE, address_of, leave_pointer, remote_manifest
 from components.contracts.journal import Journal
 from components.contracts.journal_copy import JournalCopy
+from components.contracts.places import clear
 from components.contracts.ports import disk_errors
 from components.contracts.workplace import Workplace
 
@@ -218,7 +219,7 @@ class ObjectStepStore:
 
 
 def _point(target: Path, made: manifests.Manifest, address: str) -> None:
-    shutil.rmtree(target, ignore_errors=True)
+    clear(target)
     leave_pointer(target, made, address)
 
 
@@ -227,11 +228,17 @@ def _is_large(made: manifests.Manifest) -> bool:
 
 
 def _link_tree(source: Path, target: Path) -> None:
-    if target.exists():
-        shutil.rmtree(target)
+    def all_but_manifest(folder: str, names: list[str]) -> set[str]:
+        return {manifests.FILE_NAME} & set(names) if Path(folder) == source else set()
+
+    clear(target)
     try:
-        shutil.copytree(source, target, copy_function=os.link)
+        shutil.copytree(source, target, copy_function=os.link, ignore=all_but_manifest, dirs_exist_ok=True)
+        os.link(source / manifests.FILE_NAME, target / manifests.FILE_NAME)
     except OSError:
         # Another file system (KFP's root on tmpfs, say): links cannot cross it.
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)
+        clear(target)
+        shutil.copytree(source, target, ignore=all_but_manifest, dirs_exist_ok=True)
+        shutil.copy2(source / manifests.FILE_NAME, target / manifests.UNFINISHED_NAME)
+        (target / manifests.UNFINISHED_NAME).replace(target / manifests.FILE_NAME)
+    (target / manifests.UNFINISHED_NAME).unlink(missing_ok=True)
