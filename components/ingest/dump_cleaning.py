@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
@@ -14,12 +13,10 @@ from components.ingest.cleaning import clean_rows, default_workers
 from components.ingest.cleaning_rules import CleaningRules
 from components.ingest.dumps import open_dump
 from components.ingest.language import check_languages
+from components.ingest.params import DumpParams
 from components.ingest.reading.readers import read_dump
 from components.ingest.reading.tally import Tally
 from components.ingest.spool import Spool
-
-if TYPE_CHECKING:
-    from components.ingest.step import DumpParams
 
 PROCESSES_ABOVE_BYTES = 4 << 20
 """Dumps that are smaller are done before processes have started."""

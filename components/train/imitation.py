@@ -18,7 +18,7 @@ from components.contracts.training_rows import TrainingStep
 from components.contracts.workplace import Workplace
 from components.train import course
 from components.train.chunking import Blocks, encode_dialogue, pack
-from components.train.engines.engine import check_engine, engine_of, loading_device
+from components.train.engines.choice import check_engine, engine_of, loading_device
 from components.train.engines.group import Group
 from components.train.heldout import HeldOut, split
 from components.train.loop import Training

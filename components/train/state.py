@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from components.contracts.ports import Folder
 from components.train.course import Step, as_json, from_json
-from components.train.engines.engine import named_weights
 from components.train.engines.group import current
 from components.train.engines.shards import gathered, local, shared_out
+from components.train.engines.skeleton import named_weights
 from components.train.engines.zero import SharedState
 from components.train.tensors import write as write_tensors
 

@@ -18,8 +18,9 @@ import torch.distributed as dist
 
 from components.contracts.errors import TouchstoneError
 from components.train.chunking import Blocks
-from components.train.engines.engine import Engine, fill, named_weights, skeleton_of
+from components.train.engines.engine import Engine
 from components.train.engines.group import Group, leaves_by
+from components.train.engines.skeleton import fill, named_weights, skeleton_of
 from components.train.optimizers import AdamwParameterScaled
 
 

@@ -14,8 +14,9 @@ from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input, write_rows
 from components.contracts.rows import Completion
+from components.ingest.params import Params
 from components.ingest.queries import normalise_query
-from components.ingest.step import Params, build_dialogues, ingest
+from components.ingest.step import build_dialogues, ingest
 
 
 def _reply(number: int | str, prompt: str, text: str = "a reply", finish: str = "stop") -> Completion:

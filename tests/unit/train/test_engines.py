@@ -33,7 +33,7 @@ from components.contracts.workplace import Workplace
 from components.train import step
 from components.train.chunking import Blocks
 from components.train.engines import replicas
-from components.train.engines.engine import check_engine, engine_of
+from components.train.engines.choice import check_engine, engine_of
 from components.train.engines.group import Group, LostProcesses, joined
 from components.train.loop import Stopped, Training
 from components.train.mitigations.params import Mitigation
