@@ -12,6 +12,7 @@ def prepare_judging(
     requests: dsl.Output[dsl.Dataset],
     params: dict,
     restyled_base: dsl.Input[dsl.Dataset] = None,
+    stylistic_base: dsl.Input[dsl.Dataset] = None,
     constant: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Ask the judge's checkpoint how likely each answer is."""
@@ -30,6 +31,7 @@ def judge_likelihood(
     metrics: dsl.Output[dsl.Metrics],
     params: dict,
     restyled_base: dsl.Input[dsl.Dataset] = None,
+    stylistic_base: dsl.Input[dsl.Dataset] = None,
     constant: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Prefer the answer the judge finds more likely."""

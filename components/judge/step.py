@@ -100,6 +100,7 @@ def prepare_judging(
     candidate: Input[Completion],
     reference: Input[Completion],
     restyled_base: Input[Completion] = Nothing(Completion),  # noqa: B008 - a frozen value that says "nothing given"
+    stylistic_base: Input[Completion] = Nothing(Completion),  # noqa: B008
     constant: Input[Completion] = Nothing(Completion),  # noqa: B008
     requests: Output[Request],
     params: AskParams,
@@ -107,10 +108,11 @@ def prepare_judging(
     """One likelihood request per answer of either side, for `generate` to answer with the judge's checkpoint.
 
     The instruction comes from the reference's row, so both sides are read after the same words. The candidate may be a
-    placebo; two more are read beside it.
+    placebo; three more are read beside it.
     """
     theirs = _by_prompt(reference)
-    sides = [*(row for port in (candidate, restyled_base, constant) for row in _by_prompt(port).values())]
+    ports = (candidate, restyled_base, stylistic_base, constant)
+    sides = [row for port in ports for row in _by_prompt(port).values()]
     asked = [(asked_as(row), row) for row in sides] + [(asked_as(row, reference=True), row) for row in theirs.values()]
     made = [
         Request(
@@ -131,6 +133,7 @@ def judge_likelihood(
     candidate: Input[Completion],
     reference: Input[Completion],
     restyled_base: Input[Completion] = Nothing(Completion),  # noqa: B008
+    stylistic_base: Input[Completion] = Nothing(Completion),  # noqa: B008
     constant: Input[Completion] = Nothing(Completion),  # noqa: B008
     choice_scores: Input[ChoiceScore],
     judgments: Output[Judgment],
@@ -144,7 +147,7 @@ def judge_likelihood(
     theirs = _by_prompt(reference)
     weighed = {row.request_id: row for row in choice_scores.rows()}
     rows: list[Judgment] = []
-    for port in (candidate, restyled_base, constant):
+    for port in (candidate, restyled_base, stylistic_base, constant):
         ours = _by_prompt(port)
         shared = [prompt_id for prompt_id in theirs if prompt_id in ours]
         if not shared and not isinstance(port, Nothing):

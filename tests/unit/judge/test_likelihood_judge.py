@@ -90,3 +90,27 @@ def test_no_prompt_in_common_is_an_error(tmp_path: Path) -> None:
             judgments=Output(tmp_path / "judgments", Judgment),
             params=Params(),
         )
+
+
+def test_placebos_are_weighed_beside_the_candidate(tmp_path: Path) -> None:
+    names = ("placebo:restyled_base", "placebo:stylistic_base", "placebo:constant")
+    placebos = {name.partition(":")[2]: put(tmp_path, name, {"1": f"the {name}"}) for name in names}
+    sides = {"candidate": put(tmp_path, "ours", OURS), "reference": put(tmp_path, "theirs", THEIRS), **placebos}
+    prepare_judging(**sides, requests=Output(tmp_path / "requests", Request), params=AskParams())
+    asked = Input(tmp_path / "requests", Request).rows()
+    # Each answer is as likely as its place in the questions says.
+    Output(tmp_path / "weighed", ChoiceScore).write(
+        ChoiceScore(request_id=row.id, model="judge", logprobs=(-1.0 - place,), num_tokens=(1,))
+        for place, row in enumerate(asked)
+    )
+    judge_likelihood(
+        **sides,
+        choice_scores=Input(tmp_path / "weighed", ChoiceScore),
+        judgments=Output(tmp_path / "judgments", Judgment),
+        params=Params(),
+    )
+    rows = {(row.model, row.prompt_id): row for row in Input(tmp_path / "judgments", Judgment).rows()}
+    answers = {row.choices[0].strip(): -1.0 - place for place, row in enumerate(asked)}
+    for name in names:
+        assert rows[name, "1"].score == answers[f"the {name}"]
+        assert rows[name, "1"].opponent_score == answers[THEIRS["1"]]
