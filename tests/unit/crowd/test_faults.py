@@ -61,6 +61,14 @@ class Crowd:
     lock: threading.Lock = field(default_factory=threading.Lock)
     halfway: threading.Event = field(default_factory=threading.Event)
 
+    def wait_for_servers(self) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        for number in range(len(self.ports)):
+            while self._ask("GET", "/readyz", number)[0] != 200:
+                assert time.monotonic() < deadline, "no server"
+                threading.Event().wait(0.05)
+        self.failed = 0
+
     def rate(self) -> list[threading.Thread]:
         threads = [threading.Thread(target=self._person, args=(n,)) for n in range(len(self.tokens))]
         for thread in threads:
@@ -176,8 +184,10 @@ def test_two_servers_on_one_database(url: URL) -> None:
     store, _, tokens = study_on(url)
     crowd = Crowd([free_port(), free_port()], tokens)
     with server(url, crowd.ports[0]), server(url, crowd.ports[1]):
+        crowd.wait_for_servers()
         for thread in crowd.rate():
             thread.join()
+    assert crowd.failed == 0, "what one server takes, the other does not even try to give out"
     assert_whole(store, crowd)
 
 
