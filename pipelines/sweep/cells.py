@@ -124,3 +124,9 @@ class Sweep(BaseModel):
         name = "-".join(value for value, axis in axes if len(axis) > 1) or base
         # An imitator called like its base could not be told from it in rows.
         return f"{name}-{data}" if name in self.bases else name
+
+
+def training_name(sweep: Sweep, cell: Cell) -> str:
+    """How a training is called that several cells come from: a pass over all amounts, or what mixtures are made of."""
+    seed = (f"seed{cell.seed}",) if len(sweep.seeds) > 1 else ()
+    return "-".join((cell.base, cell.data, cell.mitigation, *seed))

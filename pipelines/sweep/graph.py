@@ -17,7 +17,7 @@ from components.train.component import interpolate, pick_checkpoint, train, trai
 from components.train.mitigations.arms import arm, replays
 from pipelines.study_graph import StudyGraph
 from pipelines.study_parts import JUDGE, Data, Measured
-from pipelines.sweep.cells import PLAIN, Group
+from pipelines.sweep.cells import PLAIN, Group, training_name
 from pipelines.sweep.config import SweepConfig
 
 Item = dict[str, dict[str, Any]]
@@ -84,7 +84,7 @@ class SweepGraph:
                 dialogues=data.checked,
                 base=self._base(first.base),
                 params={
-                    "name": "-".join((first.base, first.data, first.mitigation)),
+                    "name": training_name(self._config.sweep, first),
                     "amounts": list(group.amounts),
                     "recipe": self._recipe(first.mitigation),
                     "seed": self._seed(first),
@@ -118,7 +118,8 @@ class SweepGraph:
         """The plain imitator on all the data, which mixtures are made of; trained once for them and its own cell."""
         key = (cell.base, cell.data, cell.seed)
         if key not in self._plain:
-            plain = cell.model_copy(update={"mitigation": PLAIN, "alpha": None, "name": "-".join((*key[:2], PLAIN))})
+            plain = cell.model_copy(update={"mitigation": PLAIN, "alpha": None})
+            plain = plain.model_copy(update={"name": training_name(self._config.sweep, plain)})
             made = train(
                 dialogues=self._study.imitation_data(cell.data).checked,
                 base=self._base(cell.base),

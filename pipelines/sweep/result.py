@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.contracts.sweep_results import SweepStudy
+from components.report.sweeping.diverged import read_diverged
 from components.report.sweeping.sweep_page import PAGE, RECORD
 from components.report.table import verdict_text
 from components.report.wording import points, ratio
@@ -38,6 +39,8 @@ class SweepResult:
         for cell in study.cells:
             numbers = (points(cell.change), ratio(cell.gap_closed), ratio(cell.closeness))
             table.add_row(Text(cell.cell.name), verdict_text(cell.verdict), *numbers)
+        for lost in read_diverged(self.folder):
+            table.add_row(Text(lost.cell.name), Text("diverged", "dim"), "", "", "")
         console.print(table)
         for finding in study.findings:
             console.print(finding, highlight=False, markup=False)

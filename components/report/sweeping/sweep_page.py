@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from components.report.figures.trade_off import trade_off_figure
 from components.report.html import interval_level, page_template, safe_href
 from components.report.page_inputs import PolicyLimits
 from components.report.sheets import Cell, Column, Notes, Sheet
+from components.report.sweeping.diverged import DivergedCell
 from components.report.sweeping.sweep_cells import PAGE_FILE, VERDICT_FILE, finished
 from components.report.sweeping.sweep_study import study
 from components.report.wording import (
@@ -51,15 +52,15 @@ def write_sweep(cells: Input[CellResults], folder: Path, params: CompareCellsPar
     return made
 
 
-def render_sweep_html(made: SweepStudy, limits: PolicyLimits) -> str:
-    """The sweep as one page."""
+def render_sweep_html(made: SweepStudy, limits: PolicyLimits, diverged: Sequence[DivergedCell] = ()) -> str:
+    """The sweep as one page; cells whose training diverged are rows without numbers."""
     return page_template("sweep.html.j2").render(
         page_title=clean(made.title),
-        findings=made.findings,
+        findings=(*made.findings, *_holes(diverged)),
         cells=[(cell, safe_href(cell.page)) for cell in made.cells],
         curves=made.curves,
         figures={"growth": Markup(growth_figure(made.curves)), "trade_off": Markup(trade_off_figure(made.cells))},
-        cells_sheet=cells_sheet(made.cells),
+        cells_sheet=cells_sheet(made.cells, diverged),
         curves_sheet=curves_sheet(made.curves),
         words=VERDICT_TITLES,
         meanings=VERDICT_MEANINGS,
@@ -68,7 +69,12 @@ def render_sweep_html(made: SweepStudy, limits: PolicyLimits) -> str:
     )
 
 
-def cells_sheet(cells: Sequence[CellSummary]) -> Sheet:
+def _holes(diverged: Sequence[DivergedCell]) -> Iterable[str]:
+    for lost in diverged:
+        yield f"{lost.cell.name} has no model: its training diverged ({lost.reason})."
+
+
+def cells_sheet(cells: Sequence[CellSummary], diverged: Sequence[DivergedCell] = ()) -> Sheet:
     """One row a cell."""
     notes = Notes()
     columns = (
@@ -82,6 +88,7 @@ def cells_sheet(cells: Sequence[CellSummary]) -> Sheet:
         Column("Got worse", numeric=False),
     )
     rows = tuple(_cell_row(cell, notes) for cell in cells)
+    rows += tuple(_hole_row(lost, notes) for lost in diverged)
     return Sheet("cells-table", "Cells side by side", columns, rows, tuple(notes.reasons))
 
 
@@ -100,6 +107,11 @@ def _cell_row(cell: CellSummary, notes: Notes) -> tuple[Cell, ...]:
         notes.cell(cell.preferred, percent, "no judgments"),
         Cell(", ".join(cell.regressed) or "none"),
     )
+
+
+def _hole_row(lost: DivergedCell, notes: Notes) -> tuple[Cell, ...]:
+    missing = notes.cell(None, ratio, "training diverged")
+    return (Cell(lost.cell.name), Cell("diverged"), Cell(count(lost.cell.amount)), *(missing,) * 4, Cell("unknown"))
 
 
 def curves_sheet(curves: Sequence[Curve]) -> Sheet:
