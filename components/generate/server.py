@@ -22,7 +22,7 @@ class Replies(NamedTuple):
     found: Sequence[Reply | Failure]
     """In the order of what was asked."""
     notes: Mapping[str, object]
-    """What the server said of itself."""
+    """What the server said of itself, and the money it took."""
     costs: Mapping[str, float]
 
 
@@ -60,7 +60,7 @@ def ask_all(target: ApiTarget, journal: Journal, asks: Sequence[Ask], *, max_una
         for reply in found:
             if isinstance(reply, Reply):
                 tally.add(reply)
-        return Replies(found, tally.notes(), client.costs())
+        return Replies(found, {**tally.notes(), **accounts.notes()}, client.costs())
 
 
 def check_unanswered(rows: Sequence[Completion | ChoiceScore | TextScore], *, max_unanswered: float) -> None:

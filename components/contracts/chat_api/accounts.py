@@ -73,6 +73,11 @@ class Accounts:
         """Spent, lost replies included; 0 where prices are not known."""
         return self.ledger.usd(self.ledger.spent)
 
+    def notes(self) -> dict[str, object]:
+        """The money spent, for the manifest of what is made of the replies; empty where a price is not known."""
+        prices = (self._target.usd_per_million_prompt, self._target.usd_per_million_completion)
+        return {} if None in prices else {"cost_usd": self.usd}
+
     def costs(self) -> dict[str, float]:
         """What was spent, for a step's metrics."""
         spent, lost = self.ledger.spent, self.ledger.lost

@@ -92,7 +92,8 @@ class Wire:
                 if not 200 <= response.status < 300:
                     raise self._refusal(response, until)
                 raw = self._body(response, until)
-                return Answer(wording.ask.kept(raw), read_reply(raw, wording.ask.n).usage)
+                usage = read_reply(raw, wording.ask.n).usage
+                return Answer(wording.ask.kept(raw), usage)
         except NotAReply as problem:
             raise TryAgain(self._clean(str(problem)), lost=True) from problem
 

@@ -219,6 +219,18 @@ def test_what_is_no_reply_is_asked_again_under_the_same_name(server: ChatServer,
     assert client.counts.retries == 1
 
 
+def test_what_is_kept_is_taken_from_replies_alone(server: ChatServer, make: Make) -> None:
+    server.script = first(MALFORMED["error inside 200"])
+    client = make(concurrency=1)
+    (ask,) = asks(1, kept=lambda raw: {"choices": [{**raw["choices"][0], "text": "short"}]})
+    assert client.answer([ask]) == "complete"
+    assert client.counts.retries == 1
+    reply = client.reply(ask)
+    assert isinstance(reply, Reply)
+    assert reply.raw.keys() == {"choices"}
+    assert client.accounts.ledger.spent.total == server.billed_tokens + client.accounts.ledger.lost.total
+
+
 @pytest.mark.parametrize(("name", "told"), [("gateway page", "an HTML page (Bad Gateway)"), ("half a JSON", "{")])
 def test_a_request_that_always_fails_is_given_up_and_the_others_are_not(
     server: ChatServer, make: Make, name: str, told: str

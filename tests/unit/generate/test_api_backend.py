@@ -80,6 +80,18 @@ def test_a_budget_that_ends_writes_nothing_and_a_raised_one_continues(server: Ch
     assert run(server, tmp_path, asked(40)).reused
 
 
+def test_what_replies_cost_stands_beside_them_where_prices_are_known(server: ChatServer, tmp_path: Path) -> None:
+    server.script = lambda a: Answer(missing_bytes=5) if a.number == 0 else Answer()
+    prices = {"usd_per_million_prompt": 2.0, "usd_per_million_completion": 8.0}
+    costs = run(server, tmp_path / "priced", asked(), **prices, concurrency=1, max_attempts=3).metrics
+    noted = Input(tmp_path / "priced" / "completions", Completion).manifest.notes["cost_usd"]
+    assert noted == pytest.approx((2 * costs["prompt_tokens"] + 8 * costs["completion_tokens"]) / 1e6)
+    assert costs["lost_tokens"] > 0
+    for number, known in enumerate([{}, {"usd_per_million_prompt": 2.0}]):
+        run(server, tmp_path / str(number), asked(), **known)
+        assert "cost_usd" not in Input(tmp_path / str(number) / "completions", Completion).manifest.notes
+
+
 def test_a_request_that_is_refused_is_named(server: ChatServer, tmp_path: Path) -> None:
     policy = Answer(400, {"error": {"message": "content policy"}})
     server.script = lambda a: policy if a.text == "hello 3" else Answer()
