@@ -115,6 +115,7 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
         words=VERDICT_TITLES,
         meanings=VERDICT_MEANINGS,
         level=interval_level(limits),
+        code=in_code,
         key_figures=key_figures(verdict, names),
         figures={
             "gap": Markup(gap_closed_figure(verdict, limits)),
@@ -172,8 +173,8 @@ def render_study_html(
 
 
 def in_code(words: str) -> Markup:
-    """Our own words with what stands between backquotes set as code."""
-    parts = words.split("`")
+    """A sentence with what stands between backquotes set as code."""
+    parts = clean(words).split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
     )

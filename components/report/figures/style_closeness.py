@@ -48,7 +48,8 @@ def _metric_row(name: str, metric: StyleMetric) -> TrackRow:
         name=metric_title(name),
         value=metric.closeness,
         ci=metric.ci,
-        note=raw if metric.measurable else f"{raw} · not counted",
+        # Without a number the reason stands in its place.
+        note=raw if metric.measurable or finite(metric.closeness) is None else f"{raw} · not counted",
         missing=f"not measurable: {metric.reason or 'base and ceiling are too close'}",
         counted=metric.measurable,
     )

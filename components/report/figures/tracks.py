@@ -123,12 +123,7 @@ def _row(row: TrackRow, scale: Scale, layout: Layout, top: float, height: float)
     parts += _labels(row, layout, top, height, strong)
     value = finite(row.value)
     if value is None:
-        words = row.missing or "no number"
-        room = scale.right - scale.left - 16
-        shown = fit(words, room, NOTE_SIZE)
-        back = rect(scale.left, y - 9, text_width(shown, NOTE_SIZE) + 12, 18, "paper")
-        parts += [back, text(scale.left + 6, y + 4, shown, "note italic", full=words)]
-        return group(*parts, class_="row")
+        return group(*parts, *_missing(row, scale, y), class_="row")
     ci = finite_interval(row.ci)
     if ci is not None:
         parts.append(whisker(scale, y, ci))
@@ -137,6 +132,16 @@ def _row(row: TrackRow, scale: Scale, layout: Layout, top: float, height: float)
     else:
         parts.append(off_axis(scale, y, value))
     return group(*parts, class_="row")
+
+
+def _missing(row: TrackRow, scale: Scale, y: float) -> list[Svg]:
+    """Why there is no mark, in its place."""
+    words = row.missing or "no number"
+    lines = wrap(words, scale.right - scale.left - 16, NOTE_SIZE)
+    wide, top = max(text_width(each, NOTE_SIZE) for each in lines), y - 8 * (len(lines) - 1)
+    back = rect(scale.left, top - 9, wide + 12, 2 + 16 * len(lines), "paper")
+    shown = [text(scale.left + 6, top + 4 + 16 * i, each, "note italic", full=words) for i, each in enumerate(lines)]
+    return [back, *shown]
 
 
 def _labels(row: TrackRow, layout: Layout, top: float, height: float, class_: str) -> list[Svg]:
