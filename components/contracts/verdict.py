@@ -215,6 +215,17 @@ class PreferenceResult(_Part):
     """at_least_target of a judge set right by people's labels, where there are any."""
 
 
+class Plan(_Part):
+    """What an INCONCLUSIVE verdict tends to, and the items that should settle it."""
+
+    verdict: VerdictWord
+    """The verdict if the numbers stayed as they are."""
+    growth: float
+    """How many times the items, of the benchmark that needs most."""
+    items: dict[str, int]
+    """Benchmark -> items."""
+
+
 class Verdict(_Part):
     """Everything the report says."""
 
@@ -224,6 +235,8 @@ class Verdict(_Part):
     """One plain sentence."""
     would_change: tuple[str, ...]
     """What would change the verdict: failed conditions, by how much, the n needed."""
+    plan: Plan | None = None
+    """The items that should settle an INCONCLUSIVE verdict; null for others, and where more items would not help."""
     gate: Literal["pass", "fail"]
     """Whether the verdict is among the policy's `require`."""
     policy: PolicyRef

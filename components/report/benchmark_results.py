@@ -9,9 +9,9 @@ from components.contracts.evidence_rows import PublishedScore
 from components.contracts.verdict import BenchmarkLabel, BenchmarkResult, Interval
 from components.report.demands import label_items
 from components.report.estimates import Estimate, estimate
-from components.report.fieller import confidence, fieller, gap_interval, is_measurable
+from components.report.fieller import fieller, gap_interval, is_measurable
 from components.report.joining import ItemTable, Part
-from components.report.paired_tests import detectable, holm, p_greater, p_less, p_two_sided
+from components.report.paired_tests import detectable, holm
 from components.report.policy import Policy
 from components.report.prose import and_list
 from components.report.support_sets import Coverage
@@ -72,10 +72,10 @@ def assess(evidence: Sequence[Evidence], policy: Policy) -> list[Assessed]:
     """Every benchmark's row of the verdict; both one-sided tests are Holm-adjusted over the usable benchmarks."""
     tested = [e for e in evidence if e.is_usable(policy) and e.estimate.change is not None and e.estimate.change.df > 0]
     changes = [e.estimate.change for e in tested if e.estimate.change is not None]
-    gains = holm([p_greater(c.value, c.variance, c.df) for c in changes])
-    losses = holm([p_less(c.value + policy.regression_margin, c.variance, c.df) for c in changes])
+    gains = holm([c.p_greater() for c in changes])
+    losses = holm([c.p_less(-policy.regression_margin) for c in changes])
     tests = {
-        e.estimate.benchmark: _Tests(p_two_sided(c.value, c.variance, c.df), gain, loss)
+        e.estimate.benchmark: _Tests(c.p_two_sided(), gain, loss)
         for e, c, gain, loss in zip(tested, changes, gains, losses, strict=True)
     }
     family = max(1, len(tested))
@@ -100,7 +100,7 @@ def _result(e: Evidence, tests: _Tests, policy: Policy, family: int) -> Benchmar
         imitator=found.means.get("imitator"),
         target=found.means.get("target"),
         delta=change.value if change else None,
-        delta_ci=confidence(change.value, change.variance, change.df, policy.alpha) if change and known else None,
+        delta_ci=change.interval(policy.alpha) if change and known else None,
         delta_ci_clustered=_by_clusters(found, policy),
         p=tests.p,
         p_gain_holm=tests.gain,
@@ -127,7 +127,7 @@ def _by_clusters(found: Estimate, policy: Policy) -> Interval | None:
     change = found.change_clustered
     if change is None or change.df <= 0:
         return None
-    return confidence(change.value, change.variance, change.df, policy.alpha)
+    return change.interval(policy.alpha)
 
 
 def _gap_closed(e: Evidence, policy: Policy) -> tuple[float | None, Interval | None, str | None]:

@@ -22,7 +22,7 @@ from components.contracts.evidence_rows import (
 )
 from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
 from components.contracts.rows import Role, Score
-from components.contracts.verdict import PooledSets, StyleResult, Verdict
+from components.contracts.verdict import Plan, PooledSets, StyleResult, Verdict
 from components.report.benchmark_results import Evidence, assess
 from components.report.closeness import measured_style, no_style, printed_style
 from components.report.imitation_data import data_remarks, data_result, leaked_prompts, leaked_remarks
@@ -34,6 +34,7 @@ from components.report.readings import Pair, format_remarks, other_readings
 from components.report.remarks import CHECKPOINT_NOTE, court_remarks, join_remarks, style_remarks
 from components.report.rules import Court
 from components.report.sentences import reason, would_change
+from components.report.settling import settling
 from components.report.support_map import support_map
 from components.report.support_sets import coverage
 
@@ -190,6 +191,7 @@ def verdict_of(court: Court) -> Verdict:
         verdict=word,
         reason=reason(court),
         would_change=would_change(court),
+        plan=_plan(court),
         gate="pass" if not require or word in require else "fail",
         policy=court.policy.ref,
         support="unknown" if court.support_unknown else "known",
@@ -205,6 +207,11 @@ def verdict_of(court: Court) -> Verdict:
         preference=(),
         provenance={},
     )
+
+
+def _plan(court: Court) -> Plan | None:
+    found = settling(court) if court.verdict == "INCONCLUSIVE" else None
+    return found and Plan(verdict=found.word, growth=found.growth, items=dict(found.items))
 
 
 def _by_benchmark(published: Iterable[PublishedScore]) -> dict[str, dict[Part, PublishedScore]]:

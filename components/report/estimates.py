@@ -10,9 +10,10 @@ import numpy as np
 
 from components.contracts.evidence_rows import PublishedScore
 from components.report.clustered import Codes, Floats, JointMeans, clustered_means, stratified_means
-from components.report.fieller import Contrasts
+from components.report.fieller import Bounds, Contrasts, confidence
 from components.report.joining import PARTS, ItemTable, Part
-from components.report.paired_tests import mcnemar_exact
+from components.report.paired_tests import mcnemar_exact, p_greater, p_less, p_two_sided
+from components.report.score_intervals import Pairs, Triples
 
 DELTA = np.array([-1.0, 1.0, 0.0])
 GAP = np.array([-1.0, 0.0, 1.0])
@@ -28,6 +29,29 @@ class Change:
     """inf when both models are published numbers."""
     n: int
     """Items behind it; the smaller n of published numbers."""
+    pairs: Pairs | None = None
+    """The items themselves, where they are right or wrong and independent: score tests and intervals then go before
+    those by the variance."""
+
+    def interval(self, alpha: float) -> Bounds:
+        """Two-sided interval at 1 - alpha; infinite where the variance is unknown."""
+        if self.pairs is not None and self.df > 0:
+            return self.pairs.interval(alpha)
+        return confidence(self.value, self.variance, self.df, alpha)
+
+    def p_greater(self) -> float:
+        """One-sided p against no gain."""
+        return self.pairs.p_greater(0.0) if self.pairs else p_greater(self.value, self.variance, self.df)
+
+    def p_less(self, than: float) -> float:
+        """One-sided p against a change of at least `than`."""
+        return self.pairs.p_less(than) if self.pairs else p_less(self.value - than, self.variance, self.df)
+
+    def p_two_sided(self) -> float:
+        """Two-sided p against no change."""
+        if self.pairs is not None:
+            return min(1.0, 2 * min(self.pairs.p_greater(0.0), self.pairs.p_less(0.0)))
+        return p_two_sided(self.value, self.variance, self.df)
 
 
 @dataclass(frozen=True)
@@ -73,9 +97,9 @@ def estimate(benchmark: str, table: ItemTable | None, published: Mapping[Part, P
     first = _joint(("base", "imitator"), items, use, table)
     whole = _joint(PARTS, items, use, table) if known == set(PARTS) else None
     paired = {"base", "imitator"} <= set(items)
-    both = first.values if paired else None
     clustered = _joint(("base", "imitator"), items, use, table, clustered=True) if table and table.stratified else None
     singles = table is not None and len(np.unique(table.clusters)) == len(table.clusters)
+    pairs = Pairs.of(*first.values.T) if singles and paired and first.binary and first.values is not None else None
     means: dict[Part, float] = {
         part: float(first.means[PARTS.index(part)]) for part in ("base", "imitator") if part in known
     }
@@ -84,12 +108,12 @@ def estimate(benchmark: str, table: ItemTable | None, published: Mapping[Part, P
     return Estimate(
         benchmark=benchmark,
         means={part: mean for part, mean in means.items() if not math.isnan(mean)},
-        change=first.change() if {"base", "imitator"} <= known and first.n else None,
-        contrasts=whole.contrasts() if whole and whole.n else None,
+        change=first.change(pairs) if {"base", "imitator"} <= known and first.n else None,
+        contrasts=whole.contrasts(singles) if whole and whole.n else None,
         n_gap=whole.n if whole else 0,
         num_clusters=first.num_clusters,
         paired=paired,
-        p_mcnemar=mcnemar_exact(both[:, 0], both[:, 1]) if both is not None and singles and first.binary else None,
+        p_mcnemar=mcnemar_exact(pairs.gained, pairs.lost) if pairs else None,
         binary=first.binary,
         change_clustered=clustered.change() if clustered and {"base", "imitator"} <= known and first.n else None,
     )
@@ -114,10 +138,11 @@ class _Joint:
         # they do not vary at all.
         return max(variance, 0.0) + (1 / self.n**2 if self.binary or variance <= 0 else 0.0)
 
-    def change(self) -> Change:
-        return Change(float(self.means[1] - self.means[0]), self._variance(DELTA), self.df, self.n)
+    def change(self, pairs: Pairs | None = None) -> Change:
+        return Change(float(self.means[1] - self.means[0]), self._variance(DELTA), self.df, self.n, pairs)
 
-    def contrasts(self) -> Contrasts:
+    def contrasts(self, singles: bool) -> Contrasts:
+        whole = singles and self.binary and self.values is not None and self.values.shape[1] == len(PARTS)
         return Contrasts(
             delta=float(self.means @ DELTA),
             gap=float(self.means @ GAP),
@@ -125,6 +150,7 @@ class _Joint:
             var_gap=self._variance(GAP),
             covariance=float(DELTA @ self.covariance @ GAP),
             df=self.df,
+            triples=Triples.of(self.values) if whole and self.values is not None else None,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from components.report.quantiles import t_quantile
+from components.report.score_intervals import Triples
 
 Bounds = tuple[float, float]
 
@@ -26,6 +27,8 @@ class Contrasts(NamedTuple):
     """Cov(D, G)."""
     df: float
     """Degrees of freedom of the variances; inf when known."""
+    triples: Triples | None = None
+    """The items themselves, where they are right or wrong and independent: score intervals then go before Fieller's."""
 
 
 def confidence(value: float, variance: float, df: float, alpha: float) -> Bounds:
@@ -38,6 +41,8 @@ def confidence(value: float, variance: float, df: float, alpha: float) -> Bounds
 
 def gap_interval(c: Contrasts, alpha: float) -> Bounds:
     """Interval of G. The gap is *measurable* when its lower bound is above 0: a negative G flips the sign of g."""
+    if c.triples is not None and c.df > 0:
+        return c.triples.gap.interval(alpha)
     return confidence(c.gap, c.var_gap, c.df, alpha)
 
 
@@ -54,6 +59,8 @@ def fieller(c: Contrasts, alpha: float) -> Bounds | None:
     """
     if c.df <= 0 or math.isnan(c.var_gap):
         return None
+    if c.triples is not None:
+        return c.triples.ratio_interval(alpha)
     t2 = t_quantile(1 - alpha / 2, c.df) ** 2
     a = c.gap**2 - t2 * c.var_gap
     if a <= 0:
@@ -83,6 +90,8 @@ def pool(members: Sequence[Contrasts]) -> Contrasts:
     Degrees of freedom are the smaller of Satterthwaite's for the two sums, so that the pooled gap and the pooled ratio
     are judged with one and the same t.
     """
+    if len(members) == 1:
+        return members[0]
     return Contrasts(
         delta=sum(c.delta for c in members),
         gap=sum(c.gap for c in members),

@@ -12,7 +12,6 @@ from components.contracts.data_rows import DataFigures, Overlap
 from components.contracts.evidence_rows import GateCheck
 from components.contracts.verdict import Interval
 from components.report.estimates import estimate
-from components.report.fieller import confidence
 from components.report.joining import ItemTable
 from components.report.policy import Policy
 
@@ -95,7 +94,7 @@ def _change(table: ItemTable, alpha: float) -> tuple[float | None, Interval | No
     change = estimate(table.benchmark, table, {}).change if table.items else None
     if change is None:
         return None, None
-    ci = confidence(change.value, change.variance, change.df, alpha)
+    ci = change.interval(alpha)
     return change.value, ci if all(map(math.isfinite, ci)) else None
 
 

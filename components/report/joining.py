@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from components.report.clustered import Codes, Floats
 Bools = npt.NDArray[np.bool_]
 Part = Literal["base", "imitator", "target"]
 PARTS: tuple[Part, ...] = ("base", "imitator", "target")
-_FIELDS = attrgetter("benchmark", "channel", "prompt_style", "item_id", "value", "cluster", "num_shots")
+_FIELDS = operator.attrgetter("benchmark", "channel", "prompt_style", "item_id", "value", "cluster", "num_shots")
 CHANNELS: tuple[Channel, ...] = ("strict", "extracted", "likelihood")
 """In the order in which they are preferred for the headline."""
 STRATIFIED = ("mmlu",)
@@ -111,7 +111,7 @@ class _Column(NamedTuple):
         if self.channels.count(channel) == len(self.channels):
             return self
         kept = [found == channel for found in self.channels]
-        return _Column(*(tuple(itertools.compress(field, kept)) for field in self))
+        return _Column._make(tuple(itertools.compress(field, kept)) for field in self)
 
     def refuse_twice(self, benchmark: str, part: Part) -> None:
         """Raise where an item stands twice."""
@@ -140,7 +140,7 @@ def _by_benchmark(rows: Iterable[Score]) -> dict[str, _Column]:
         end = start + len(list(run))
         piece = _Column(*(field[start:end] for field in fields[1:]))
         earlier = found.get(benchmark)
-        found[benchmark] = piece if earlier is None else _Column(*map(tuple.__add__, earlier, piece))
+        found[benchmark] = piece if earlier is None else _Column._make(map(operator.add, earlier, piece))
         start = end
     return found
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from scipy import special
 
-from components.report.clustered import Floats
 from components.report.quantiles import POWER, t_cdf, t_quantile
 
 
@@ -34,15 +32,13 @@ def p_less(effect: float, variance: float, df: float) -> float:
     return t_cdf(statistic(effect, variance), df)
 
 
-def mcnemar_exact(before: Floats, after: Floats) -> float:
+def mcnemar_exact(gained: int, lost: int) -> float:
     """Exact two-sided McNemar p of paired 0/1 scores: the sign test on discordant items (McNemar 1947).
 
     Args:
-        before: (n,) of 0 and 1.
-        after: (n,) of 0 and 1, the same items.
+        gained: Items wrong before and right after.
+        lost: Items right before and wrong after.
     """
-    gained = int(np.sum(after > before))
-    lost = int(np.sum(after < before))
     discordant = gained + lost
     if discordant == 0:
         return 1.0

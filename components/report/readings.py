@@ -17,7 +17,6 @@ from components.contracts.rows import Channel, PromptStyle, Score
 from components.contracts.verdict import Interval
 from components.report.clustered import Floats
 from components.report.estimates import Change, estimate
-from components.report.fieller import confidence
 from components.report.joining import CHANNELS, Drops, ItemTable, Part
 
 STYLES: tuple[PromptStyle, ...] = ("raw", "chat")
@@ -161,7 +160,7 @@ def _change(table: ItemTable, base: Floats, imitator: Floats, alpha: float) -> t
     change: Change | None = estimate(table.benchmark, read, {}).change
     if change is None:
         return None, None
-    ci = confidence(change.value, change.variance, change.df, alpha)
+    ci = change.interval(alpha)
     return change.value, ci if all(map(math.isfinite, ci)) else None
 
 

@@ -17,13 +17,6 @@ EXIT_MISSED = 3
 
 @click.command()
 @click.option("--worlds", default=200, show_default=True, type=click.IntRange(min=1), help="Data sets of each world.")
-@click.option(
-    "--rows",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="How many of them go through rows, as an audit does; the others take the equal way without rows.",
-)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the simulations.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option(
@@ -32,7 +25,7 @@ EXIT_MISSED = 3
     help="The whole study, with the items asked for and votes, as validity.json and validity.md in this folder.",
 )
 @click.pass_context
-def validity(ctx: click.Context, worlds: int, rows: int, seed: int, as_json: bool, write: Path | None) -> None:
+def validity(ctx: click.Context, worlds: int, seed: int, as_json: bool, write: Path | None) -> None:
     """Simulate and count verdicts and interval coverage, through the code that decides real audits.
 
     Exit code 3 when a written study misses a promise.
@@ -40,13 +33,13 @@ def validity(ctx: click.Context, worlds: int, rows: int, seed: int, as_json: boo
     from pipelines.validity.rates import error_rates
 
     if write is None:
-        rates = error_rates(num_worlds=worlds, seed=seed, num_by_rows=rows)
+        rates = error_rates(num_worlds=worlds, seed=seed)
         click.echo(json.dumps([asdict(rate) for rate in rates], indent=1) if as_json else _table(rates, worlds))
         return
     from pipelines.validity.study import prove
     from pipelines.validity.tables import markdown
 
-    proof = prove(num_worlds=worlds, num_by_rows=rows, seed=seed, progress=lambda name: click.echo(name, err=True))
+    proof = prove(num_worlds=worlds, seed=seed, progress=lambda name: click.echo(name, err=True))
     write.mkdir(parents=True, exist_ok=True)
     document = json.dumps(proof.document(), indent=1) + "\n"
     (write / "validity.json").write_text(document, encoding="utf-8")

@@ -55,21 +55,18 @@ class Proof:
         return found
 
 
-def prove(
-    *, num_worlds: int, num_by_rows: int, seed: int = 0, progress: Callable[[str], None] = lambda _: None
-) -> Proof:
+def prove(*, num_worlds: int, seed: int = 0, progress: Callable[[str], None] = lambda _: None) -> Proof:
     """Simulate everything.
 
     Args:
         num_worlds: Data sets of each world.
-        num_by_rows: How many of them go through rows.
         seed: Of every world's own generator.
         progress: Told the name of each world as it begins.
     """
     rates, needed = [], []
     for number, world in enumerate(WORLDS):
         progress(world.name)
-        rates.append(rates_of(world, num_worlds, np.random.default_rng([seed, number]), num_by_rows))
+        rates.append(rates_of(world, num_worlds, np.random.default_rng([seed, number])))
     for number, world in enumerate(SMALL):
         progress(world.name)
         needed.append(needed_rates(world, num_worlds, np.random.default_rng([seed, 1000 + number])))

@@ -13,12 +13,11 @@ _SHORT = {"CAPABILITY": "CAP", "STYLE_ONLY": "STYLE", "REGRESSION": "REGR", "INC
 
 def markdown(proof: Proof) -> str:
     """Every table of a proof."""
-    rows = max((rate.num_by_rows for rate in proof.rates), default=0)
     return "\n".join(
         (
             "# Simulated error rates",
             "",
-            f"Written by `touchstone validity --worlds {proof.worlds} --rows {rows} --seed {proof.seed} --write docs`;"
+            f"Written by `touchstone validity --worlds {proof.worlds} --seed {proof.seed} --write docs`;"
             " what the worlds are and what follows from the rates: [method-proof.md](method-proof.md).",
             "",
             f"## Verdicts, in per cent of {proof.worlds:,} data sets of each world",

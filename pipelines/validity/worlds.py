@@ -75,6 +75,8 @@ class Promise:
         return share >= self.share if self.limit == "at least" else share <= self.share
 
 
+ALIKE = "every data set is the same, so an interval holds the truth always or never"
+UNPAIRED = "how far the models agree on items is not published, so that the interval must do for models that do not"
 NO_CAPABILITY = Promise("CAPABILITY", "at most", 0.05)
 STYLE_FOUND = Promise("STYLE_ONLY", "at least", 0.90)
 LOCAL_FOUND = Promise("LOCAL", "at least", 0.90)
@@ -91,6 +93,8 @@ class World:
     styled: bool = True
     """Whether the imitator took on most of the target's style."""
     policy: Policy = field(default_factory=Policy)
+    unpromised: str = ""
+    """Why intervals cannot but cover more than promised; empty where they can."""
 
     def grown(self, items: Mapping[str, int]) -> World:
         """The same world measured on other numbers of items."""
@@ -140,7 +144,7 @@ WORLDS: tuple[World, ...] = (
     World("conflicting: mmlu up 0.3, nq down 0.3", study({MMLU: 0.3, NQ: -0.3}), (NO_CAPABILITY, LOCAL_FOUND)),
     World("100 items each, nothing gained", study(sizes=(100, 100, 100), subjects=None), (NO_CAPABILITY,)),
     World("30 items each, nothing gained", study(sizes=(30, 30, 30), subjects=None), (NO_CAPABILITY,)),
-    World("ten identical outputs, nothing gained", (Task("a", 10, 0.001, 0.999),), (NO_CAPABILITY,)),
+    World("ten identical outputs, nothing gained", (Task("a", 10, 0.001, 0.999),), (NO_CAPABILITY,), unpromised=ALIKE),
     World("ten items each, gap closed 0.3", (Task("a", 10, 0.05, 0.95, 0.3), Task("b", 10, 0.05, 0.95, 0.3)), ()),
     World("few unequal clusters, nothing gained", _three(600, 0.3, 0.6, clusters=12), (NO_CAPABILITY,)),
     World("many unequal clusters, nothing gained", _three(3000, 0.3, 0.6, clusters=100), (NO_CAPABILITY,)),
@@ -167,6 +171,7 @@ WORLDS: tuple[World, ...] = (
         "published numbers, nothing gained",
         _three(3610, 0.2, 0.4, published=("base", "imitator", "target")),
         (NO_CAPABILITY,),
+        unpromised=UNPAIRED,
     ),
     World(
         "published target, nothing gained", _three(2000, 0.3, 0.6, published=("target",)), (NO_CAPABILITY, STYLE_FOUND)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.report.closeness import no_style
 from components.report.fieller import Contrasts, confidence, fieller, gap_interval, is_measurable, pool, satterthwaite
+from components.report.joining import PARTS, tables
 from components.report.quantiles import t_quantile
-from pipelines.validity.drawing import answers
-from pipelines.validity.judging import by_arrays
+from pipelines.validity.drawing import answers, score_rows
+from pipelines.validity.judging import judged
 from pipelines.validity.worlds import Task, World
 
 ALPHA = 0.05
@@ -70,16 +70,14 @@ def test_fieller_covers_at_its_nominal_rate(true_ratio: float) -> None:
 def test_intervals_agree_with_a_brute_force_cluster_bootstrap() -> None:
     world = World("w", (Task("a", 3000, 0.3, 0.6, closed=0.4, clusters=60),))
     answered = answers(world.tasks[0], np.random.default_rng(3))
-    found = by_arrays(world, [answered], no_style("not measured")).benchmarks[0]
-    table = found.evidence.table
-    assert table is not None
+    (r,) = judged(world, [answered], []).benchmarks
+    (table,) = tables({part: score_rows(world.tasks[0], answered, part) for part in PARTS}, min_matched=1.0)
     values = np.stack([table.values[part] for part in ("base", "imitator", "target")], axis=1)
     members = [values[table.clusters == label] for label in np.unique(table.clusters)]
     sums, sizes = np.array([m.sum(axis=0) for m in members]), np.array([len(m) for m in members])
     drawn = np.random.default_rng(4).integers(0, len(members), (8000, len(members)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)[:, None]
     delta, gap = means[:, 1] - means[:, 0], means[:, 2] - means[:, 0]
-    r = found.result
     for ci, draws in ((r.delta_ci, delta), (r.gap_ci, gap), (r.gap_closed_ci, delta / gap)):
         assert ci is not None
         low, high = np.quantile(draws, [0.025, 0.975])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 
 from components.contracts.data_policy import DataPolicy
 from components.contracts.data_rows import DataFigures, Overlap
@@ -13,6 +12,7 @@ from components.contracts.rows import Score
 from components.report.decision import decide
 from components.report.policy import Policy
 from tests.unit.report.rows_for_tests import judgment, profiles, scores
+from tests.unit.report.score_reference import tango
 
 
 def overlap(n: int, dirty: set[int], *, benchmark: str = "nq") -> list[Overlap]:
@@ -56,14 +56,8 @@ def test_the_clean_change_and_its_interval_are_a_paired_t_interval_of_the_clean_
     kept = [i for i in range(60) if i not in leaked]
     # Scores are never null here.
     differences = np.array([(imitator[i].value or 0.0) - (base[i].value or 0.0) for i in kept])
-    fitted = sm.OLS(differences, np.ones(len(kept))).fit(cov_type="HC1", use_t=True)
-    extra = fitted.cov_params()[0, 0] + 1 / len(kept) ** 2  # method section 5: 1/n^2 on 0/1 scores
-    reach = fitted.conf_int()[0, 1] - fitted.params[0]
-    wanted = reach * np.sqrt(extra / fitted.cov_params()[0, 0])
     assert found.clean_dirty[0].delta_clean == pytest.approx(differences.mean())
-    assert found.clean_dirty[0].delta_clean_ci == pytest.approx(
-        (differences.mean() - wanted, differences.mean() + wanted), rel=1e-6
-    )
+    assert found.clean_dirty[0].delta_clean_ci == pytest.approx(tango(differences), rel=1e-6)
 
 
 def test_items_that_were_never_searched_for_are_neither_clean_nor_leaked() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 
 from components.contracts.rows import Channel, PromptStyle, Score
 from components.report.decision import decide
+from tests.unit.report.score_reference import tango
 
 N = 300
 
@@ -73,11 +73,8 @@ def test_a_readings_interval_is_the_paired_one() -> None:
     reading = next(r for r in decide(**given).readings if r.channel == "strict")
     pairs = zip(given["imitator_variants"], given["base_variants"], strict=True)
     differences = np.array([(a.value or 0.0) - (b.value or 0.0) for a, b in pairs])
-    fitted = sm.OLS(differences, np.ones(N)).fit(cov_type="HC1", use_t=True)
-    extra = fitted.cov_params()[0, 0] + 1 / N**2  # method section 5: 1/n^2 on 0/1 scores
-    reach = (fitted.conf_int()[0, 1] - fitted.params[0]) * np.sqrt(extra / fitted.cov_params()[0, 0])
     assert reading.delta == pytest.approx(differences.mean())
-    assert reading.delta_ci == pytest.approx((differences.mean() - reach, differences.mean() + reach))
+    assert reading.delta_ci == pytest.approx(tango(differences))
 
 
 def test_the_reading_of_the_verdict_is_marked_and_other_styles_stand_beside_it() -> None:
