@@ -223,7 +223,8 @@ def worked_examples(items: Sequence[TaskItem], template: Template) -> dict[str, 
             raise TouchstoneError(
                 f"{where} has {len(found[name])} worked examples",
                 expected=f"{template.num_shots}",
-                remedy="lower num_shots of its template, or give more items with split: shots",
+                remedy="give them beside the test items (MMLU's dev file with --items, others with --shots NAME=FILE),"
+                " or lower num_shots of the template",
             )
     return {name: group[: template.num_shots] for name, group in found.items()}
 

@@ -14,7 +14,7 @@ def refuse_foreign(folder: Path) -> None:
     """Only an artifact, finished or not, may be written over: never what a person keeps under the same name.
 
     Raises:
-        TouchstoneError: there is something else; nothing was touched.
+        UsageError: there is something else; nothing was touched.
     """
     if folder.is_dir():
         if (folder / manifests.UNFINISHED_NAME).is_file():
@@ -27,7 +27,7 @@ def refuse_foreign(folder: Path) -> None:
         found = "is not a folder"
     else:
         return
-    raise TouchstoneError(
+    raise UsageError(
         f"{folder} {found}",
         expected="a new or empty folder, or an earlier result, which is replaced",
         remedy="write to another folder, or move what is there away",
@@ -38,7 +38,7 @@ def refuse_overwriting(outputs: Mapping[str, Path], inputs: Mapping[str, Path]) 
     """Before any work: an output would replace a person's own folder, or what the step reads.
 
     Raises:
-        TouchstoneError: it would; nothing was touched.
+        UsageError: it would; nothing was touched.
     """
     sources = {name: place.resolve() for name, place in inputs.items()}
     for name, place in outputs.items():
@@ -57,7 +57,7 @@ def clear(folder: Path) -> None:
     """Empty the folder of an artifact, or make it; until its manifest is written it is marked as unfinished.
 
     Raises:
-        TouchstoneError: it holds something that is no artifact, which stays as it is.
+        UsageError: it holds something that is no artifact, which stays as it is.
     """
     refuse_foreign(folder)
     unfinished = folder / manifests.UNFINISHED_NAME

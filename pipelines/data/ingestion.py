@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from components.contracts import bind
 from components.contracts import manifest as manifests
 from components.contracts.dialogue_rows import Dialogue
-from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.errors import TouchstoneError
+from components.contracts.places import refuse_foreign
 from components.contracts.ports import Output, disk_errors
 from components.contracts.yaml_documents import read_mapping
 from components.ingest.dumps import Dump, write_dump
@@ -72,7 +73,7 @@ def ingest_files(places: Sequence[str], source: DumpSource, params: Mapping[str,
 
     bind.check_params(ingest_dumps, params)
     for name in PARTS:
-        _refuse_foreign(out / name)
+        refuse_foreign(out / name)
     with _staging(out) as staged:
         _gather(places, source, staged)
         made = {name: staged / name for name in PARTS}
@@ -152,11 +153,6 @@ def _staging(out: Path) -> Iterator[Path]:
         yield Path(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _refuse_foreign(place: Path) -> None:
-    if place.exists() and not (place / manifests.FILE_NAME).is_file():
-        raise UsageError(f"{place} exists and is none of ours", remedy="give another folder with --out")
 
 
 def _put(made: Path, place: Path, staged: Path) -> None:

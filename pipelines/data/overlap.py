@@ -16,6 +16,7 @@ from components.contracts import manifest as manifests
 from components.contracts.data_rows import BenchmarkLeakage, Overlap
 from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
+from components.contracts.places import refuse_foreign
 from components.contracts.ports import Input, disk_errors, write_rows
 from components.contracts.rows import Prompt, Row, TaskItem
 from components.ingest.reading.readers import read_dump
@@ -67,6 +68,8 @@ def measure(request: Request) -> Measured:
         TouchstoneError: input that cannot be read, or a folder that cannot be written.
     """
     policy = {"data": load_policy(request.policy).data.model_dump(mode="json")}
+    for name in ("items", "heldout", *MADE):
+        refuse_foreign(request.out / name)
     with _staged(request.out) as stage:
         ports = {
             "items": _one(_items(request), TaskItem, stage / "items"),
@@ -185,9 +188,6 @@ def _staged(out: Path) -> Iterator[Path]:
 
 
 def _move_in(stage: Path, out: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if (out / name).exists() and not (out / name / manifests.FILE_NAME).is_file():
-            raise UsageError(f"{out / name} exists and is none of ours", remedy="give another folder with --out")
     for name in names:
         if (out / name).exists():
             shutil.rmtree(out / name)

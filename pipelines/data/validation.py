@@ -15,6 +15,7 @@ from components.contracts.data_rows import CategoryReview, DataFigures, Overlap,
 from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import GateNotPassed, UsageError
 from components.contracts.evidence_rows import GateCheck
+from components.contracts.places import refuse_foreign
 from components.contracts.ports import Input, disk_errors, write_rows
 from components.contracts.rows import Prompt, TaskItem
 from components.contracts.text_lines import reading
@@ -71,6 +72,8 @@ def hold_data(request: Request) -> Outcome:
         "extra": read_extra(request.extra) if request.extra else [],
     }
     bind.check_params(validate, params)
+    for name in MADE:
+        refuse_foreign(request.out / name)
     with disk_errors(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".validate-", dir=request.out))

@@ -21,13 +21,14 @@ from components.generate.step import generate
 from components.report.policy import load_policy
 from pipelines.data.artifacts import folder_of
 from pipelines.evaluation.materials import as_checkpoint, benchmarks_of, write_heldout, write_items
+from pipelines.evaluation.place import LOGS, refuse_other_use
 from pipelines.evaluation.request import EvaluationRequest
 from pipelines.evaluation.summary import Line, lines
 
 TWO_STYLES_SHARE = 0.1
 PLAIN_CHAT = "User: {prompt}\n\nAssistant:"
 """How a message is put to a base, whose checkpoint has no chat template."""
-LOGS = "lm_eval"
+ASKING_A_SERVER = ("api", "vllm")
 WITHOUT_CHECKPOINT = ("api", "vllm", "echo", "replay")
 
 
@@ -57,8 +58,15 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     backend = str(request.generation.get("backend", "hf"))
     if request.model is None and backend not in WITHOUT_CHECKPOINT:
         raise UsageError(f"backend {backend} needs a checkpoint", expected="the folder of one as first argument")
+    if backend in ASKING_A_SERVER and not request.generation.get("api"):
+        raise UsageError(
+            f"backend {backend} asks a server, and none is named",
+            expected="base_url and model of an OpenAI-compatible server",
+            remedy="""--params '{"generate": {"api": {"base_url": "http://127.0.0.1:8000/v1", "model": "NAME"}}}'""",
+        )
     out = request.out
     with disk_errors(out):
+        refuse_other_use(out, _name(request))
         out.mkdir(parents=True, exist_ok=True)
     with _store(out):
         templates = write_items(request, out)
@@ -112,14 +120,11 @@ def _asking(request: EvaluationRequest, templates: Mapping[str, object]) -> dict
     share = request.selection_share
     if share is None:
         share = TWO_STYLES_SHARE if len(styles) > 1 else 0.0
-    server = request.generation.get("api")
-    served = str(server.get("model", "")) if isinstance(server, Mapping) else ""
-    name = request.name or (request.model.resolve().name if request.model else served) or "model"
     given = dict(request.questions)
     of_user = given.pop("templates", {})
     known = dict(of_user) if isinstance(of_user, Mapping) else {}
     return {
-        "name": name,
+        "name": _name(request),
         "styles": styles,
         "selection_share": share,
         # A checkpoint without chat template is asked by `plain_chat`.
@@ -129,6 +134,13 @@ def _asking(request: EvaluationRequest, templates: Mapping[str, object]) -> dict
         "templates": {**templates, **known},
         **given,
     }
+
+
+def _name(request: EvaluationRequest) -> str:
+    """What the model is called: as the user says, as its folder, as the server knows it."""
+    server = request.generation.get("api")
+    served = str(server.get("model", "")) if isinstance(server, Mapping) else ""
+    return request.name or (request.model.resolve().name if request.model else served) or "model"
 
 
 def _write_logs(out: Path, rows: Sequence[Score], asking: Mapping[str, Any]) -> None:

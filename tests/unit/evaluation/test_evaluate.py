@@ -157,6 +157,48 @@ def test_bad_requests_say_what_is_wrong(
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("earlier", "says"),
+    [
+        ("a person's folder", "holds notes.txt"),
+        ("another command's", "holds dialogues"),
+        ("another model's", "holds the evaluation of one, and this is two"),
+        ("a file", "is not a folder"),
+    ],
+)
+def test_only_an_evaluation_of_the_same_model_is_written_over(
+    earlier: str, says: str, files: dict[str, Path], tmp_path: Path, touchstone: Callable[..., Any]
+) -> None:
+    out = tmp_path / "out"
+    if earlier == "a file":
+        out.write_text("precious")
+    elif earlier == "another model's":
+        assert (
+            touchstone(
+                "evaluate", "--heldout", files["prompts"], "--out", out, "--backend", "echo", "--name", "one"
+            ).code
+            == 0
+        )
+    else:
+        (out / "dialogues").mkdir(parents=True)
+        if earlier == "a person's folder":
+            (out / "dialogues").rmdir()
+            (out / "notes.txt").write_text("precious")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    ran = touchstone(*arguments(files, out, "--backend", "echo", "--name", "two"))
+    assert ran.code == 2
+    assert says in ran.err
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_server_that_is_not_named_is_asked_for_with_what_to_type(
+    files: dict[str, Path], tmp_path: Path, touchstone: Callable[..., Any]
+) -> None:
+    ran = touchstone(*arguments(files, tmp_path / "out", "--backend", "api"))
+    assert ran.code == 2
+    assert '--params \'{"generate": {"api": {"base_url"' in ran.err
+
+
 def test_a_folder_without_model_is_named(
     files: dict[str, Path], tmp_path: Path, touchstone: Callable[..., Any]
 ) -> None:

@@ -117,3 +117,12 @@ def test_an_artifact_is_named_by_its_folder_or_the_one_above(given: Path) -> Non
         folder_of(given / "in", Prompt)
     with pytest.raises(UsageError, match="is a file"):
         folder_of(given / "in" / "dialogues" / "rows.jsonl", Dialogue)
+
+
+def test_a_persons_folder_called_docs_is_not_replaced(given: Path) -> None:
+    (given / "docs").mkdir()
+    (given / "docs" / "thesis.tex").write_text("precious")
+    with pytest.raises(UsageError, match=r"docs holds thesis\.tex"):
+        command(given, "--out", given)
+    assert (given / "docs" / "thesis.tex").read_text() == "precious"
+    assert not (given / "checks").exists()
