@@ -22,7 +22,8 @@ EXIT_MISSED = 3
 @click.option(
     "--write",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The whole study, with the items asked for and votes, as validity.json and validity.md in this folder.",
+    help="The whole study, with items asked for and votes, as validity.json and validity.md in this folder. One that was"
+    " stopped goes on where it was.",
 )
 @click.pass_context
 def validity(ctx: click.Context, worlds: int, seed: int, as_json: bool, write: Path | None) -> None:
@@ -36,14 +37,17 @@ def validity(ctx: click.Context, worlds: int, seed: int, as_json: bool, write: P
         rates = error_rates(num_worlds=worlds, seed=seed)
         click.echo(json.dumps([asdict(rate) for rate in rates], indent=1) if as_json else _table(rates, worlds))
         return
+    from pipelines.validity.kept import Kept
     from pipelines.validity.study import prove
     from pipelines.validity.tables import markdown
 
-    proof = prove(num_worlds=worlds, seed=seed, progress=lambda name: click.echo(name, err=True))
     write.mkdir(parents=True, exist_ok=True)
+    kept = Kept(write / "validity.partial.jsonl")
+    proof = prove(num_worlds=worlds, seed=seed, progress=lambda name: click.echo(name, err=True), kept=kept)
     document = json.dumps(proof.document(), indent=1) + "\n"
     (write / "validity.json").write_text(document, encoding="utf-8")
     (write / "validity.md").write_text(markdown(proof), encoding="utf-8")
+    kept.finish()
     click.echo(document.rstrip() if as_json else _table(proof.rates, worlds))
     for missed in proof.broken:
         click.echo(f"promise missed: {missed}", err=True)

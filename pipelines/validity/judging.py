@@ -12,7 +12,7 @@ from components.report.joining import PARTS, Part
 from pipelines.validity.drawing import Answers, claims, printed, score_rows
 from pipelines.validity.worlds import World
 
-RESAMPLES = 500
+RESAMPLES = 200
 """Of prompts, where a style is measured: its interval decides by a wide margin."""
 
 

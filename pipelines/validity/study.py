@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 
+from pipelines.validity.kept import Kept
 from pipelines.validity.naive import Votes, votes
 from pipelines.validity.rates import ErrorRates, NeededRates, needed_rates, rates_of
 from pipelines.validity.worlds import SMALL, WORLDS
@@ -22,7 +24,7 @@ class Proof:
     """What a study of simulated worlds found."""
 
     worlds: int
-    """Data sets of each world."""
+    """Data sets of each world; half as many of those of the study's size."""
     seed: int
     """Of everything."""
     rates: tuple[ErrorRates, ...]
@@ -55,21 +57,28 @@ class Proof:
         return found
 
 
-def prove(*, num_worlds: int, seed: int = 0, progress: Callable[[str], None] = lambda _: None) -> Proof:
+def prove(
+    *, num_worlds: int, seed: int = 0, progress: Callable[[str], None] = lambda _: None, kept: Kept | None = None
+) -> Proof:
     """Simulate everything.
 
     Args:
-        num_worlds: Data sets of each world.
+        num_worlds: Data sets of each world, half as many of those of the study's size.
         seed: Of every world's own generator.
         progress: Told the name of each world as it begins.
+        kept: Worlds that are finished; those are not simulated again.
     """
+    kept = kept or Kept(None)
     rates, needed = [], []
     for number, world in enumerate(WORLDS):
         progress(world.name)
-        rates.append(rates_of(world, num_worlds, np.random.default_rng([seed, number])))
+        count = max(1, num_worlds // 2) if world.is_large else num_worlds
+        rng = np.random.default_rng([seed, number])
+        rates.append(kept.result(ErrorRates, f"{world.name}, {count}, {seed}", partial(rates_of, world, count, rng)))
     for number, world in enumerate(SMALL):
         progress(world.name)
-        needed.append(needed_rates(world, num_worlds, np.random.default_rng([seed, 1000 + number])))
+        rng, of = np.random.default_rng([seed, 1000 + number]), f"items asked for, {world.name}, {num_worlds}, {seed}"
+        needed.append(kept.result(NeededRates, of, partial(needed_rates, world, num_worlds, rng)))
     kinds = [
         votes(10 * num_worlds, np.random.default_rng([seed, 2000]), by_prompt=by_prompt) for by_prompt in (True, False)
     ]

@@ -13,6 +13,7 @@ from components.report.policy import Policy
 MMLU, NQ, HUMANEVAL = "mmlu", "nq", "humaneval"
 SIZES = (14042, 3610, 164)
 SUBJECTS = 57
+LARGE = 10_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Promise:
 
 
 ALIKE = "every data set is the same, so an interval holds the truth always or never"
+FEW = "ten answers have so few outcomes that coverage leaps with the truth (last table)"
 UNPAIRED = "how far the models agree on items is not published, so that the interval must do for models that do not"
 NO_CAPABILITY = Promise("CAPABILITY", "at most", 0.05)
 STYLE_FOUND = Promise("STYLE_ONLY", "at least", 0.90)
@@ -95,6 +97,11 @@ class World:
     policy: Policy = field(default_factory=Policy)
     unpromised: str = ""
     """Why intervals cannot but cover more than promised; empty where they can."""
+
+    @property
+    def is_large(self) -> bool:
+        """Of the study's size: a data set of it takes ten times as long as another's."""
+        return max(task.n for task in self.tasks) >= LARGE
 
     def grown(self, items: Mapping[str, int]) -> World:
         """The same world measured on other numbers of items."""
@@ -145,7 +152,11 @@ WORLDS: tuple[World, ...] = (
     World("100 items each, nothing gained", study(sizes=(100, 100, 100), subjects=None), (NO_CAPABILITY,)),
     World("30 items each, nothing gained", study(sizes=(30, 30, 30), subjects=None), (NO_CAPABILITY,)),
     World("ten identical outputs, nothing gained", (Task("a", 10, 0.001, 0.999),), (NO_CAPABILITY,), unpromised=ALIKE),
-    World("ten items each, gap closed 0.3", (Task("a", 10, 0.05, 0.95, 0.3), Task("b", 10, 0.05, 0.95, 0.3)), ()),
+    World(
+        "ten items each, gap closed 0.3",
+        (Task("a", 10, 0.05, 0.95, 0.3), Task("b", 10, 0.05, 0.95, 0.3)),
+        unpromised=FEW,
+    ),
     World("few unequal clusters, nothing gained", _three(600, 0.3, 0.6, clusters=12), (NO_CAPABILITY,)),
     World("many unequal clusters, nothing gained", _three(3000, 0.3, 0.6, clusters=100), (NO_CAPABILITY,)),
     World("floor: all near 0.02, nothing gained", _three(1000, 0.02, 0.10), (NO_CAPABILITY,)),

@@ -30,7 +30,6 @@ def test_the_kept_study_is_of_these_worlds_and_keeps_every_promise() -> None:
     for world, rate in zip(WORLDS, kept["rates"], strict=True):
         assert set(map(str, world.promises)) <= set(rate["promises"])
         assert all(rate["promises"].values()), world.name
-        assert rate["num_by_rows"] > 0
     for small, needed in zip(SMALL, kept["needed"], strict=True):
         if min(task.n for task in small.tasks) >= FEWEST and needed["settled"] is not None:
             assert needed["settled"] >= LEAST_SETTLED, small.name
@@ -39,7 +38,7 @@ def test_the_kept_study_is_of_these_worlds_and_keeps_every_promise() -> None:
 def test_a_missed_promise_is_marked_and_counted() -> None:
     world = next(world for world in WORLDS if world.name == "8% unscored")
     small = next(world for world in SMALL if world.name == "100 items each, nothing gained")
-    rate = rates_of(world, 6, np.random.default_rng(0), num_by_rows=1)
+    rate = rates_of(world, 6, np.random.default_rng(0))
     needed = needed_rates(small, 6, np.random.default_rng(0))
     good = replace(rate, promises=dict.fromkeys(rate.promises, True))
     assert _proof(good, replace(needed, settled=0.9)).broken == []
