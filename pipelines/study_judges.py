@@ -80,7 +80,7 @@ class Judges:
 
     def _on_placebos(self, base: str) -> Any:
         made = self._placebos[base]
-        placebos = {arm: made[arm] for arm in ("restyled_base", "constant")}
+        placebos = {arm: made[arm] for arm in ("restyled_base", "stylistic_base", "constant")}
         sides = {"candidate": made["corrupted_target"], "reference": self._target, **placebos}
         label = f"placebos of {base}"
         asked = prepare_judging(**sides, params={"name": label})

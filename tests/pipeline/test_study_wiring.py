@@ -44,6 +44,20 @@ def test_each_base_answers_after_examples_of_the_target_and_that_is_a_placebo(st
         assert asking.inputs["prompts"] == of_step(study, "prepare")[0].inputs["heldout"]
 
 
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_likelihood_judge_weighs_every_placebo_of_every_base(study: str) -> None:
+    made = {task.path for task in of_step(study, "make_placebos")}
+    for step in ("prepare_judging", "judge_likelihood"):
+        weighed = {
+            (origin.task, origin.name)
+            for task in of_step(study, step)
+            for origin in task.inputs.values()
+            if origin.task in made
+        }
+        arms = ("restyled_base", "stylistic_base", "corrupted_target", "constant")
+        assert weighed == {(path, arm) for path in made for arm in arms}
+
+
 @pytest.mark.parametrize("study", ["imitation_audit", "style_attribution"])
 def test_each_report_says_whose_hand_the_imitators_answers_seem_to_be(study: str) -> None:
     for told in of_step(study, "report"):
