@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from components.contracts.preference_results import Agreement, Interval
 from components.report.clustered import Floats
 from components.report.preferring.resampling import drawn_weights
+from components.report.quantiles import t_quantile
 
 Voices = Mapping[str, Mapping[str, str]]
 """Item -> voice -> the category it named. A voice that did not speak on an item is not in it."""
@@ -83,16 +85,21 @@ def krippendorff_alpha(counts: Floats) -> float | None:
 
 
 def alpha_interval(counts: Floats, *, alpha: float, resamples: int, seed: int) -> Interval | None:
-    """Percentile interval of Krippendorff's alpha over resampled items; None where no resample differs from another.
+    """Interval of Krippendorff's alpha for other items: Student's t of n - 1 around it, with resampled items' spread.
 
-    Resamples in which only one category occurs have no alpha and are passed over.
+    The spread is short by (n - 1) / n, as for any mean of n. Resamples in which only one category occurs have no alpha
+    and are passed over; None where no resample differs from another. Simulated at 95% with two, three and five voices
+    on 15 to 60 items these hold the truth in 93-96% (percentiles: 86-95%), in 90-93% where alpha is near 0. Where one
+    category takes four fifths of the voices, 20 to 45 items are too few for any of the ways tried: 76-87%, 92% from 60.
     """
     draws = _alphas(counts, drawn_weights(len(counts), resamples, np.random.default_rng([seed, 5])).T)
     draws = draws[~np.isnan(draws)]
     if not len(draws) or draws.min() == draws.max():
         return None
-    low, high = np.quantile(draws, [alpha / 2, 1 - alpha / 2])
-    return float(low), float(high)
+    n, found = len(counts), krippendorff_alpha(counts)
+    assert found is not None
+    half = t_quantile(1 - alpha / 2, n - 1) * float(np.std(draws)) * math.sqrt(n / (n - 1))
+    return found - half, min(1.0, found + half)
 
 
 def _alphas(counts: Floats, weights: Floats) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import sparse
+from scipy import sparse, special
 
 from components.contracts.preference_results import Interval
 from components.report.clustered import Floats
@@ -23,10 +23,11 @@ def rater_interval(voices: Voices, *, alpha: float, resamples: int, seed: int) -
     Every resample draws prompts and, independently, raters (the pigeonhole bootstrap, Owen 2007): a vote counts as
     often as its rater was drawn, a prompt none of whose raters was drawn is passed over. Repeated raters make for more
     prompts without a strict majority, so that the draws lie above the share itself: only their spread is used, around
-    the share, with Student's t of R - 1 degrees of freedom and the factor sqrt(R / (R - 1)), because the spread of few
-    raters' mean comes out too small by its inverse. Simulated at 95% with three votes on each of 255 prompts: pools of
-    12, 30 and 70 raters who lean by about one log-odds, as much as prompts differ, were covered in 92, 97 and 96%
-    (prompts alone: 54, 79 and 85%), raters who do not lean in 98%; 12 raters who differ far more than prompts in 84%.
+    the share's log-odds, with Student's t of R - 1 degrees of freedom and the factor sqrt(R / (R - 1)), because the
+    spread of few raters' mean comes out too small by its inverse. Simulated at 95% with three votes on each of 50 to
+    255 prompts: pools of 5 to 70 raters who lean by about one log-odds, as much as prompts differ, were covered in
+    94-100% (prompts alone: 57-85%), 12 raters who lean by three in 95% (without log-odds 85%), 30 such raters in 89%.
+    Three raters in all are covered always, by intervals that say next to nothing.
     """
     raters = sorted({name for votes in voices.values() for name in votes})
     if len(raters) < 2:
@@ -46,8 +47,10 @@ def rater_interval(voices: Voices, *, alpha: float, resamples: int, seed: int) -
         base = (chosen * heard).sum(axis=0)
         draws += list((chosen * held).sum(axis=0)[base > 0] / base[base > 0])
     r = len(raters)
-    half = t_quantile(1 - alpha / 2, r - 1) * float(np.std(draws)) * math.sqrt(r / (r - 1))
-    return max(0.0, kept / len(prompts) - half), min(1.0, kept / len(prompts) + half)
+    share = kept / len(prompts)
+    half = t_quantile(1 - alpha / 2, r - 1) * float(np.std(draws)) * math.sqrt(r / (r - 1)) / (share * (1 - share))
+    centre = float(special.logit(share))
+    return float(special.expit(centre - half)), float(special.expit(centre + half))
 
 
 def _cast(voices: Voices, prompts: list[str], raters: list[str], outcome: str) -> sparse.csr_array:
