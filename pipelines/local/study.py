@@ -21,6 +21,7 @@ from pipelines.local.progress import Estimator, progress
 from pipelines.local.runner import STORE, Event, run_compiled
 from pipelines.study_config import StudySettings
 from pipelines.sweep.config import SweepConfig
+from pipelines.sweep.diverging import run_around
 from pipelines.sweep.live import sweep_progress
 from pipelines.sweep.result import SweepResult
 
@@ -65,8 +66,8 @@ def run_study(pipeline: str, config: StudyConfig, folder: Path) -> StudyResult:
 
 
 def run_sweep(pipeline: str, config: SweepConfig, folder: Path) -> SweepResult:
-    """Run a sweep with `config` in `folder`; see `run_pipeline`."""
-    return SweepResult(run_pipeline(pipeline, config, folder))
+    """Run a sweep with `config` in `folder`; a cell whose training diverges ends alone. See `run_pipeline`."""
+    return SweepResult(run_around(config, folder, lambda left: run_pipeline(pipeline, left, folder)))
 
 
 def run_pipeline(pipeline: str, config: StudySettings, folder: Path) -> Path:
