@@ -37,6 +37,58 @@ class Agreement(_Part):
     """Why a number is null."""
 
 
+class RaterRecord(_Part):
+    """What one rater did. Nobody is left out by it: rules of exclusion are fixed before the data."""
+
+    rater: str
+    """The voice's name; of the crowd's, a keyed hash."""
+    n: int
+    """Readable votes."""
+    num_shared: int
+    """Pairs on which the other raters have a strict majority to agree with."""
+    agreement: float | None
+    """Share of those on which this rater says the same."""
+    agreement_ci: Interval | None
+    """Wilson's interval."""
+    first_share: float | None
+    """Share of picks that went to the output shown first; one half = no liking for a side. Ties are no picks."""
+    first_ci: Interval | None
+    """Wilson's interval."""
+    tie_share: float | None
+    """Share of votes that are ties."""
+    median_seconds: float | None
+    """Time per vote; null when times are not given."""
+    time_trend: float | None
+    """Change of time per vote over the session, last vote against first, as a factor less 1; -0.5 = twice as fast."""
+    time_trend_ci: Interval | None
+    """Its interval, from least squares on log seconds."""
+    left_out: str | None = None
+    """The rule, fixed before the data, by which none of the rater's votes counts; null = they count."""
+
+
+class RaterPool(_Part):
+    """The raters of one source: who was left out, and what the others lean to."""
+
+    num_raters: int
+    """All, those left out included."""
+    num_left_out: int
+    """Raters of whom a rule that was fixed before the data counts no vote."""
+    num_left_out_votes: int
+    """Their votes."""
+    first_share: float | None
+    """Share of all picks that went to the output shown first; null where no order was seen, or all votes are ties."""
+    first_ci: Interval | None
+    """By resampling raters, whose leanings differ; null for a single one."""
+    time_trend: float | None
+    """Geometric mean, over raters, of the change of time per vote over the session, as a factor less 1."""
+    time_trend_ci: Interval | None
+    """Student's interval over raters."""
+    num_timed: int
+    """Raters behind it: three timed votes or more."""
+    records: tuple[RaterRecord, ...]
+    """Rater by rater, by name."""
+
+
 class StyleCoefficient(_Part):
     """One term of the style-adjusted preference model."""
 

@@ -18,6 +18,7 @@ from components.contracts.preference_results import (
     ConfidentlyWrong,
     CorrectedPreference,
     JudgeQualification,
+    RaterPool,
 )
 from components.contracts.reading_results import FormatLoss, Reading
 from components.contracts.support_results import SupportMap
@@ -209,6 +210,8 @@ class PreferenceResult(_Part):
     """Interval of at_least_target by resampling prompts and raters; null for a single voice."""
     agreement: Agreement | None = None
     """How far voices agree; null for a single voice."""
+    raters: RaterPool | None = None
+    """Each rater's record, who was left out, and what the others lean to; null for a single voice."""
     adjustment: AdjustedPreference | None = None
     """The style regression behind `adjusted` and `style_share`; null when no features were given."""
     corrected: tuple[CorrectedPreference, ...] = ()

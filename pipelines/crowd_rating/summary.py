@@ -8,14 +8,14 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from components.contracts.crowd_rows import PayLine
-from components.contracts.preference_results import Agreement, Interval
+from components.contracts.preference_results import Agreement, Interval, RaterRecord
 from components.crowd.collecting import timed_votes
 from components.crowd.opened import opened_store
 from components.crowd.payments import PayRules, pay_ledger
 from components.crowd.study.closing import find_study
 from components.crowd.study.results import EXPERTS, judgments
 from components.report.preferring.agreement import agreement
-from components.report.preferring.rater_quality import RaterQuality, rater_quality
+from components.report.preferring.rater_quality import rater_quality
 from components.report.quantiles import wilson
 
 ALPHA = 0.05
@@ -32,7 +32,7 @@ class Trust(NamedTuple):
     """Share of all picks that went to the answer on the left; one half = no liking for a side."""
     first_ci: Interval | None
     """Wilson's interval."""
-    raters: tuple[RaterQuality, ...]
+    raters: tuple[RaterRecord, ...]
     """Those with the least agreement first."""
 
 

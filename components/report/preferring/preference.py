@@ -15,6 +15,7 @@ from components.contracts.rows import Role
 from components.contracts.verdict import Interval, PreferenceResult
 from components.report.preferring.agreement import agreement
 from components.report.preferring.corrected_rates import corrected
+from components.report.preferring.rater_quality import rater_pool
 from components.report.preferring.rater_resampling import rater_interval
 from components.report.preferring.style_preference import adjust
 from components.report.preferring.voices import disagree, majority, one_voice, turned, voices_in, votes_of
@@ -120,6 +121,7 @@ def _summary(
         note=_note(orders, rows, n),
         ci_raters=rater_interval(voices, alpha=alpha, resamples=resamples, seed=seed) if several else None,
         agreement=agreement(voices, alpha=alpha, resamples=resamples, seed=seed) if several else None,
+        raters=rater_pool(rows, alpha=alpha, resamples=resamples, seed=seed),
         corrected=corrected(prompts, gold, (pair.model, pair.opponent), alpha=alpha),
     )
 

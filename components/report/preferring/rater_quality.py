@@ -1,4 +1,4 @@
-"""What each rater did: agreement with the others, liking for one side, ties, and whether time per vote changed."""
+"""What raters did: agreement with the others, liking for one side, ties, change of time per vote, who was left out."""
 
 from __future__ import annotations
 
@@ -7,41 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from components.contracts.evidence_rows import Judgment
-from components.contracts.preference_results import Interval
+from components.contracts.preference_results import Interval, RaterPool, RaterRecord
 from components.report.preferring.voices import Outcome, majority, turned, voices_in, votes_of
 from components.report.quantiles import t_quantile, wilson
 
-
-class RaterQuality(BaseModel):
-    """One rater's record. Nobody is excluded by it: rules of exclusion are fixed before the data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    rater: str
-    """The voice's name."""
-    n: int
-    """Readable votes."""
-    num_shared: int
-    """Pairs on which the other raters have a strict majority to agree with."""
-    agreement: float | None
-    """Share of those on which this rater says the same."""
-    agreement_ci: Interval | None
-    """Wilson's interval."""
-    first_share: float | None
-    """Share of picks that went to the output shown first; one half = no liking for a side. Ties are no picks."""
-    first_ci: Interval | None
-    """Wilson's interval."""
-    tie_share: float | None
-    """Share of votes that are ties."""
-    median_seconds: float | None
-    """Time per vote; null when times are not given."""
-    time_trend: float | None
-    """Change of time per vote over the session, last vote against first, as a factor less 1; -0.5 = twice as fast."""
-    time_trend_ci: Interval | None
-    """Its interval, from least squares on log seconds."""
+EXCLUDED = "rater excluded: "
+"""How the reason of an unscored judgment begins whose rater broke a rule that was fixed before the data."""
 
 
 class _Trend(NamedTuple):
@@ -52,7 +25,7 @@ class _Trend(NamedTuple):
 
 def rater_quality(
     judgments: Iterable[Judgment], *, alpha: float, seconds: Mapping[str, Sequence[float]] | None = None
-) -> tuple[RaterQuality, ...]:
+) -> tuple[RaterRecord, ...]:
     """Every rater's record, by name.
 
     Args:
@@ -73,6 +46,70 @@ def rater_quality(
     )
 
 
+def rater_pool(judgments: Sequence[Judgment], *, alpha: float, resamples: int, seed: int) -> RaterPool | None:
+    """The raters of one source together; null for a single voice.
+
+    Args:
+        judgments: All votes of the source, each rater's in the order in which they were given.
+        alpha: Intervals are at 1 - alpha.
+        resamples: Of raters, for the interval of `first_share`.
+        seed: Of the bootstrap.
+    """
+    seconds: dict[str, list[float]] = {}
+    for row in judgments:
+        if row.seconds is not None:
+            seconds.setdefault(row.rater, []).append(row.seconds)
+    records = rater_quality(judgments, alpha=alpha, seconds=seconds)
+    if len(records) < 2:
+        return None
+    out = {record.rater for record in records if record.left_out is not None}
+    changes = [math.log1p(one.time_trend) for one in records if one.time_trend is not None and one.rater not in out]
+    share, interval = _first(judgments, alpha, resamples, seed)
+    trend, trend_ci = _mean_change(changes, alpha)
+    return RaterPool(
+        num_raters=len(records),
+        num_left_out=len(out),
+        num_left_out_votes=sum(row.rater in out for row in judgments),
+        first_share=share,
+        first_ci=interval,
+        time_trend=trend,
+        time_trend_ci=trend_ci,
+        num_timed=len(changes),
+        records=records,
+    )
+
+
+def _first(
+    judgments: Iterable[Judgment], alpha: float, resamples: int, seed: int
+) -> tuple[float | None, Interval | None]:
+    """Share of the picks that went to what was shown first, and its percentile interval over resampled raters."""
+    picks: dict[str, list[bool]] = {}
+    for row in judgments:
+        if row.outcome in {"win", "loss"} and row.order != "none":
+            picks.setdefault(row.rater, []).append((row.outcome == "win") == (row.order == "model_first"))
+    if not picks:
+        return None, None
+    counts = np.array([(sum(one), len(one)) for _, one in sorted(picks.items())], dtype=float)
+    share = float(counts[:, 0].sum() / counts[:, 1].sum())
+    if len(counts) < 2:
+        return share, None
+    drawn = np.random.default_rng([seed, 5]).integers(len(counts), size=(resamples, len(counts)))
+    sums = counts[drawn].sum(axis=1)
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], [alpha / 2, 1 - alpha / 2])
+    return share, (float(low), float(high))
+
+
+def _mean_change(changes: Sequence[float], alpha: float) -> tuple[float | None, Interval | None]:
+    """Geometric mean of the raters' factors, less 1, with Student's interval over raters; `changes` are logarithms."""
+    if not changes:
+        return None, None
+    mean = float(np.mean(changes))
+    if len(changes) < 2:
+        return math.expm1(mean), None
+    half = t_quantile(1 - alpha / 2, len(changes) - 1) * float(np.std(changes, ddof=1)) / math.sqrt(len(changes))
+    return math.expm1(mean), (math.expm1(mean - half), math.expm1(mean + half))
+
+
 def _agreed(voices: Iterable[Mapping[str, Outcome]]) -> dict[str, list[bool]]:
     """Rater -> on each item where the others have a strict majority, whether it said the same."""
     found: dict[str, list[bool]] = {}
@@ -87,7 +124,7 @@ def _agreed(voices: Iterable[Mapping[str, Outcome]]) -> dict[str, list[bool]]:
 
 def _record(
     rater: str, rows: Sequence[Judgment], agreed: Sequence[bool], alpha: float, seconds: Sequence[float]
-) -> RaterQuality:
+) -> RaterRecord:
     readable = [row for row in rows if row.outcome is not None]
     picks = [
         (row.outcome == "win") == (row.order == "model_first")
@@ -96,7 +133,7 @@ def _record(
     ]
     ties = sum(row.outcome == "tie" for row in readable)
     trend = _trend(seconds, alpha)
-    return RaterQuality(
+    return RaterRecord(
         rater=rater,
         n=len(readable),
         num_shared=len(agreed),
@@ -108,7 +145,15 @@ def _record(
         median_seconds=trend.median,
         time_trend=trend.change,
         time_trend_ci=trend.ci,
+        left_out=_left_out(rows),
     )
+
+
+def _left_out(rows: Sequence[Judgment]) -> str | None:
+    """The rule in words, where it takes out every vote."""
+    reasons = {row.unscored or "" for row in rows}
+    told = reasons.pop() if len(reasons) == 1 else ""
+    return told.removeprefix(EXCLUDED) if told.startswith(EXCLUDED) else None
 
 
 def _share(flags: Sequence[bool]) -> float | None:

@@ -12,6 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
 
 from components.contracts.evidence_rows import Judgment
+from components.contracts.preference_results import RaterPool, RaterRecord
 from components.report.preferring.agreement import (
     agreement,
     fleiss_kappa,
@@ -20,7 +21,7 @@ from components.report.preferring.agreement import (
     vote_counts,
 )
 from components.report.preferring.preference import preferences
-from components.report.preferring.rater_quality import RaterQuality, rater_quality
+from components.report.preferring.rater_quality import rater_pool, rater_quality
 from components.report.preferring.rater_resampling import rater_interval
 from components.report.preferring.resampling import drawn_weights
 from tests.unit.report.rows_for_tests import judgment
@@ -182,7 +183,7 @@ def test_the_spread_over_raters_is_that_of_resampled_columns() -> None:
     assert (high - low) / 2 == pytest.approx(half, rel=0.04)
 
 
-def _records(rows: list[Judgment], **other: object) -> dict[str, RaterQuality]:
+def _records(rows: list[Judgment], **other: object) -> dict[str, RaterRecord]:
     return {row.rater: row for row in rater_quality(rows, alpha=0.05, **other)}  # type: ignore[arg-type]
 
 
@@ -233,3 +234,55 @@ def test_a_rater_of_one_vote_has_a_record_without_what_cannot_be_known(change: C
     record = _records([change(judgment("p0", "tie"))], seconds={"r": [4.0]})["r"]
     assert (record.n, record.agreement, record.first_share, record.tie_share) == (1, None, None, 1.0)
     assert (record.median_seconds, record.time_trend) == (4.0, None)
+
+
+def pool_of(rows: list[Judgment]) -> RaterPool:
+    found = rater_pool(rows, alpha=0.05, resamples=400, seed=0)
+    assert found is not None
+    return found
+
+
+def said(rater: str, prompt: int, outcome: str | None, **changes: object) -> Judgment:
+    values: dict[str, object] = {
+        "prompt_id": f"q{prompt}",
+        "source": "crowd",
+        "rater": rater,
+        "model": "imitator",
+        "opponent": "target",
+        "outcome": outcome,
+        "order": "model_first",
+        **changes,
+    }
+    return Judgment.model_validate(values)
+
+
+def test_raters_whom_a_rule_leaves_out_are_told_with_it_and_count_in_no_share() -> None:
+    reason = "1 of 4 gold items right, the rule asks for 50%"
+    rows = [said("ann", n, "win" if n % 2 else "loss") for n in range(10)]
+    rows += [said("bob", n, None, unscored=f"rater excluded: {reason}") for n in range(10)]
+    rows += [said("cy", n, None, unscored="the pair already had its raters when this answer came") for n in range(3)]
+    found = pool_of(rows)
+    assert (found.num_raters, found.num_left_out, found.num_left_out_votes) == (3, 1, 10)
+    assert {record.rater: record.left_out for record in found.records} == {"ann": None, "bob": reason, "cy": None}
+    assert found.first_share == 0.5
+    assert rater_pool(rows[:10], alpha=0.05, resamples=10, seed=0) is None, "one voice is no pool"
+
+
+def test_the_pull_of_the_first_place_is_that_of_the_pool_and_wider_than_its_picks_say() -> None:
+    rows = [said(f"r{who}", n, "win" if who < 5 else "loss") for who in range(10) for n in range(20)]
+    found = pool_of(rows)
+    assert found.first_share == 0.5
+    assert found.first_ci is not None
+    low, high = found.first_ci
+    assert high - low > 0.4, "ten raters who each love one side are ten observations, not two hundred"
+
+
+def test_fatigue_is_the_raters_mean_change_and_those_without_times_have_none() -> None:
+    half = {f"r{who}": [20.0 * 0.5 ** (n / 9) for n in range(10)] for who in range(4)}
+    rows = [said(who, n, "win", seconds=taken) for who, times in half.items() for n, taken in enumerate(times)]
+    rows += [said("untimed", n, "win") for n in range(10)]
+    found = pool_of(rows)
+    assert found.num_timed == 4
+    assert found.time_trend == pytest.approx(-0.5)
+    assert found.time_trend_ci == pytest.approx((-0.5, -0.5))
+    assert pool_of([said("a", 0, "win"), said("b", 0, "win")]).time_trend is None
