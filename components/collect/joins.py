@@ -7,6 +7,7 @@ A join is too thin when no more than half of the items of the larger model are s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from components.contracts.errors import TouchstoneError
@@ -54,7 +55,14 @@ class Join(NamedTuple):
         }
 
 
-def join(name: str, ids: Mapping[str, Collection[str]], *, what: str = "items", places: Mapping[str, str]) -> Join:
+def join(
+    name: str,
+    ids: Mapping[str, Collection[str]],
+    *,
+    what: str = "items",
+    places: Mapping[str, str],
+    texts: Mapping[str, str] = MappingProxyType({}),
+) -> Join:
     """Compare the ids of several roles.
 
     Args:
@@ -62,6 +70,7 @@ def join(name: str, ids: Mapping[str, Collection[str]], *, what: str = "items", 
         ids: Role -> its ids, in its order.
         what: Plural noun of one id.
         places: Role -> file or option, for messages.
+        texts: Id -> what a person knows it by, where ids are digests; for errors only.
 
     Raises:
         TouchstoneError: no overlap, or a join that is too thin; the model that lacks most is named.
@@ -74,11 +83,13 @@ def join(name: str, ids: Mapping[str, Collection[str]], *, what: str = "items", 
     made = Join(name, {role: len(found) for role, found in ids.items()}, len(shared), dropped, missing)
     largest = max(made.given.values())
     if len(shared) <= MIN_MATCHED_SHARE * largest or len(shared) < min(MIN_MATCHED, largest):
-        raise _too_thin(made, sets, what, places)
+        raise _too_thin(made, sets, what, places, texts)
     return made
 
 
-def _too_thin(made: Join, sets: Mapping[str, set[str]], what: str, places: Mapping[str, str]) -> TouchstoneError:
+def _too_thin(
+    made: Join, sets: Mapping[str, set[str]], what: str, places: Mapping[str, str], texts: Mapping[str, str]
+) -> TouchstoneError:
     # The stranger is the one who shares least with all others; of two strangers the later role is named first.
     overlap = {role: sum(len(mine & sets[other]) for other in sets if other != role) for role, mine in sets.items()}
     worst = min(reversed(list(sets)), key=lambda role: (overlap[role], made.given[role]))
@@ -90,7 +101,7 @@ def _too_thin(made: Join, sets: Mapping[str, set[str]], what: str, places: Mappi
         found = f"has only {here} of the {words(largest)}'s {total} {what}"
     return TouchstoneError(
         f"{made.name}: the {words(worst)} ({places[worst]}) {found}; {made.matched} are shared by all;"
-        f" it lacks {named(made.missing[worst])}",
+        f" it lacks {named(texts.get(item, item) for item in made.missing[worst])}",
         expected=f"more than {MIN_MATCHED_SHARE:.0%} of the larger model's {what}, and {MIN_MATCHED} of many",
         remedy=f"run the {words(worst)} on the missing {what}, or give files of the same {what} for every model",
     )

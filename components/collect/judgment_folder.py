@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from components.collect.folders import refuse_other_folder
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
@@ -28,8 +29,10 @@ class FolderRows(NamedTuple):
 def _port(path: Path) -> Input[Judgment]:
     """The Judgment rows in a folder: an artifact, or what `touchstone judge` wrote."""
     inside = path / PORT
-    at = path if (path / manifests.FILE_NAME).is_file() or not (inside / manifests.FILE_NAME).is_file() else inside
-    return Input(at, Judgment)
+    if (inside / manifests.FILE_NAME).is_file() and not (path / manifests.FILE_NAME).is_file():
+        return Input(inside, Judgment)
+    refuse_other_folder(path, "judgments", "--judgments")
+    return Input(path, Judgment)
 
 
 def folder_rows(

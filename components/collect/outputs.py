@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.collect.folders import refuse_other_folder
 from components.collect.prompts import PromptIndex, first_turn, id_text
 from components.contracts import files
 from components.contracts.errors import TouchstoneError
@@ -83,6 +84,7 @@ def read_outputs(
     """
     reader = _Reader(path, role, prompts or PromptIndex(), option or f"--{flag(role)}")
     if path.is_dir():
+        refuse_other_folder(path, "outputs", reader.option)
         for number, row in enumerate(Input(path, Completion).rows(), 1):
             reader.add(Record(f"{path}, row {number}", {}), row.prompt_id, row.prompt, row.text, row.model)
     else:

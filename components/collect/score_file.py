@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import PublishedScore
 from components.contracts.files import Record
 from components.contracts.rows import Role, Score, TaskItem
+
+_COMMA = re.compile(r"[-+]?\d*,\d+")
 
 
 @dataclass(frozen=True)
@@ -120,10 +123,14 @@ def unit(record: Record, key: str) -> float:
     number = files.as_number(record.value.get(key))
     if number is None or not 0.0 <= number <= 1.0:
         shown = record.value.get(key)
-        percent = number is not None and 1.0 < number <= 100.0
+        hint = ""
+        if number is not None and 1.0 < number <= 100.0:
+            hint = " (a percentage must be divided by 100, a count by the number of tries)"
+        elif isinstance(shown, str) and _COMMA.fullmatch(shown.strip()):
+            hint = " with a decimal point, not a comma"
         raise record.error(
             f"{key} is {shown if isinstance(shown, str) else files.show(shown)}",
-            expected="a score from 0 to 1" + (" (a percentage must be divided by 100)" if percent else ""),
+            expected=f"a score from 0 to 1{hint}",
             remedy="correct the value; an item that could not be scored has no value and a reason in `unscored`",
         )
     return number

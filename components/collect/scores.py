@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from components.collect.folders import visible
 from components.collect.harness import Bundle, find_bundles, is_results, is_sample
 from components.collect.harness_scores import read_bundle
 from components.collect.prompts import id_text
@@ -50,6 +51,7 @@ def read_scores(paths: Sequence[tuple[Path, str | None]], role: Role, *, name: s
 
 
 def _read_folder(path: Path, sheet: ScoreSheet) -> None:
+    visible(path)
     if (path / manifest.FILE_NAME).exists() or (path / "rows.jsonl").exists():
         for number, row in enumerate(Input(path, Score).rows(), 1):
             sheet.add(Record(f"{path}, row {number}", {}), row)
@@ -137,6 +139,10 @@ def _read_plain(record: Record, benchmark: str, sheet: ScoreSheet) -> None:
     if is_missing and why is None:
         why = "no value in the file"
     name = value.get("benchmark")
+    if not name and benchmark == UNNAMED_BENCHMARK:
+        sheet.remark(
+            f"Scores that name no benchmark are called {UNNAMED_BENCHMARK}: --scores ROLE:BENCHMARK=FILE names it."
+        )
     row = Score(
         item_id=id_text(record, item_key),
         benchmark=name if isinstance(name, str) and name else benchmark,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from components.contracts.rows import Count, Row, Turn
 
-IsoDate = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}){0,2})?$")]
+IsoDate = Annotated[str, Field(pattern=r"^(\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?)?$")]
 """A year, month or day as ISO 8601; empty = not known."""
 Terms = Literal["unknown", "open", "restricted"]
 """Whether a target's terms allow training on its outputs; restricted = not for every purpose."""

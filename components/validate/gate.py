@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -84,7 +85,8 @@ def _expectations(suite: Sequence[Expectation]) -> list[Any]:
     for number, expected in enumerate(suite):
         kind = getattr(gx.expectations, expected.kind, None)
         if kind is None:
-            close = difflib.get_close_matches(expected.kind, dir(gx.expectations), 3)
+            known = [name for name in dir(gx.expectations) if re.match(r"Expect[A-Z]", name)]
+            close = difflib.get_close_matches(expected.kind, known, 3)
             raise UsageError(
                 f"expectation {expected.words!r}: Great Expectations has no {expected.kind}",
                 expected=", ".join(close) or "a class of great_expectations.expectations",

@@ -9,11 +9,11 @@ from pathlib import Path
 from components.collect.joins import Join, join, named, words
 from components.collect.judgments import Verdicts, read_judgments
 from components.collect.outputs import Outputs, flag, read_outputs
-from components.collect.prompts import PromptIndex, read_prompts
+from components.collect.prompts import PromptIndex, digest_id, read_prompts
 from components.collect.published import Published, read_published
 from components.collect.score_file import ScoreFile
 from components.collect.scores import read_scores
-from components.contracts import canonical
+from components.contracts import canonical, files
 from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.evidence_rows import SupportClaim
@@ -138,7 +138,14 @@ def _join_outputs(outputs: Mapping[Role, Outputs]) -> list[Join]:
         return []
     ids: dict[str, list[str]] = {role: [row.prompt_id for row in entry.completions] for role, entry in outputs.items()}
     places: dict[str, str] = {role: f"--{flag(role)} {entry.path}" for role, entry in outputs.items()}
-    return [join("outputs", ids, what="prompts", places=places)]
+    # A prompt without an id of its own is known to a person by its words.
+    texts = {
+        row.prompt_id: files.show(row.prompt)
+        for entry in outputs.values()
+        for row in entry.completions
+        if row.prompt and row.prompt_id == digest_id(row.prompt)
+    }
+    return [join("outputs", ids, what="prompts", places=places, texts=texts)]
 
 
 def _join_scores(scores: Mapping[ScoreRole, ScoreFile], published: Published) -> list[Join]:

@@ -37,13 +37,16 @@ def compile_to(pipeline: str, config: object, out: Path, placement: Placement | 
     """Write the IR of `pipeline` with `config` to `out`; without a placement, as a laptop runs it.
 
     Raises:
+        UsageError: the file's name is not one of YAML.
         TouchstoneError: the file cannot be written.
     """
     from kfp import compiler
 
-    from components.contracts.errors import TouchstoneError
+    from components.contracts.errors import TouchstoneError, UsageError
     from pipelines import catalog
 
+    if out.suffix not in (".yaml", ".yml"):
+        raise UsageError(f"{out} is no YAML file", expected="a name that ends in .yaml", remedy=f"-o {out}.yaml")
     graph = catalog.pipeline(pipeline).build(config, placement)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,8 @@ def ingest(
     except ValidationError as error:
         problem = error.errors()[0]
         option = str(problem["loc"][0]).replace("_", "-")
-        raise UsageError(f"--{option} {problem['input']}: {problem['msg']}", remedy="see --help") from error
+        expected = "2023, 2023-03 or 2023-03-01" if option == "target-date" else problem["msg"]
+        raise UsageError(f"--{option} {problem['input']}", expected=expected, remedy="see --help") from error
     result = ingest_files(places, source, merged_params(params_file, _rules(given)), out)
     click.echo(_as_json(result) if as_json else _as_text(result))
     for line in result.warnings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
@@ -41,6 +42,15 @@ COMMANDS = {
     "step": ("pipelines.cli.step:step", "Run one step on artifact folders, without Kubeflow."),
 }
 
+NOT_OURS = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "check who may read and write there"),
+    errno.EROFS: "choose a place that may be written to",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free disk space, then the same command again"),
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+"""What the machine refuses, wherever a command meets it, and what to do. Anything else keeps its traceback."""
+
 
 @click.group(cls=LazyGroup, commands_table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="touchstone-audit", prog_name="touchstone")
@@ -64,6 +74,12 @@ def main() -> None:
     except TouchstoneError as error:
         click.echo(f"touchstone: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"touchstone: {where}{error.strerror}\nto do:    {NOT_OURS[error.errno]}", err=True)
+        sys.exit(1)
     except ModuleNotFoundError as error:
         told = what_to_install(error)
         if told is None:

@@ -237,5 +237,6 @@ def _not_planned(path: Path, error: Exception) -> TouchstoneError:
     return TouchstoneError(
         f"{path} cannot be planned for: {lines[0][:300]}",
         expected="the configuration of a causal LM that the installed transformers knows",
-        remedy="correct model_type in config.json, or plan with a configuration of a like model",
+        remedy="give the config.json of a Hugging Face checkpoint, whole and with its model_type; for an architecture"
+        " that transformers does not know, that of a like model",
     )

@@ -164,3 +164,11 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     result = _call(tmp_path / "empty", "--out", tmp_path / "out")
     assert isinstance(result.exception, TouchstoneError)
     assert "holds no files" in str(result.exception)
+
+
+@pytest.mark.parametrize("given", ["March 2023", "2023-13", "2023-02-32", "23-03"])
+def test_a_date_that_is_none_shows_how_dates_are_written(given: str, tmp_path: Path) -> None:
+    result = _call(_jsonl(tmp_path / "talks.jsonl", range(8)), "--target-date", given, "--out", tmp_path / "out")
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith(f"--target-date {given}\nexpected: 2023, 2023-03 or 2023-03-01")
+    assert not (tmp_path / "out").exists()

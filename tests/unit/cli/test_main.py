@@ -1,13 +1,15 @@
+import errno
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from pipelines.cli.extras import EXTRAS, what_to_install
-from pipelines.cli.main import COMMANDS, cli
+from pipelines.cli.main import COMMANDS, cli, main
 
 HEAVY = ("torch", "transformers", "kfp", "great_expectations", "scipy", "sklearn", "numpy")
 
@@ -48,6 +50,29 @@ def test_a_users_failure_prints_its_message_without_traceback() -> None:
     assert done.returncode == 2
     assert "no step called stile" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "says"), [(errno.EACCES, "check who may read"), (errno.ENOSPC, "free disk space"), (errno.EBADF, None)]
+)
+def test_what_the_machine_refuses_is_told_without_traceback(
+    number: int, says: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, "refused", "/somewhere/rows")
+
+    monkeypatch.setattr(cli, "get_command", lambda *_: click.Command("list", callback=refused))
+    monkeypatch.setattr(sys, "argv", ["touchstone", "list"])
+    if says is None:
+        with pytest.raises(OSError, match="refused"):
+            main()
+        return
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert "touchstone: /somewhere/rows: refused" in told
+    assert says in told
 
 
 @pytest.mark.parametrize(("package", "extra"), [("lingua", "data"), ("numba.core", "data"), ("openai", "api")])

@@ -1,7 +1,9 @@
 import json
+from pathlib import Path
 
 from click.testing import CliRunner
 
+from components.contracts.errors import UsageError
 from pipelines import catalog, graph
 from pipelines.cli.main import cli
 from pipelines.cli.show import draw
@@ -28,3 +30,10 @@ def test_the_control_changes_the_world_and_what_is_claimed() -> None:
     styled, plain = (catalog.preset("imitation_audit", "smoke", plain=p) for p in (False, True))
     assert (styled.world["target_style"], plain.world["target_style"]) == (True, False)
     assert plain.compare["plain"]
+
+
+def test_a_pipeline_is_compiled_to_a_yaml_file_only(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["compile", "imitation_audit", "-o", str(tmp_path / "pipeline")])
+    assert isinstance(result.exception, UsageError)
+    assert f"-o {tmp_path / 'pipeline'}.yaml" in str(result.exception)
+    assert not list(tmp_path.iterdir())

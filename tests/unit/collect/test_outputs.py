@@ -1,6 +1,7 @@
 """Outputs of any tool become completions whose prompt ids are identities."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -77,9 +78,23 @@ def test_our_own_rows_are_read_and_verified(tmp_path) -> None:
         stream.write("\n")
     with pytest.raises(TouchstoneError, match="was changed"):
         read_outputs(tmp_path / "rows", "base")
-    (tmp_path / "rows" / "manifest.json").unlink()
-    with pytest.raises(TouchstoneError, match="no manifest"):
-        read_outputs(tmp_path / "rows", "base")
+
+
+@pytest.mark.parametrize(
+    ("present", "held", "remedy"),
+    [
+        ([], "nothing", "check the path"),
+        (["a.jsonl", "b.jsonl"], r"only a\.jsonl, b\.jsonl", r"as in --base .*a\.jsonl"),
+        (["rows.jsonl", "manifest.json.partial"], "only manifest", "goes on where it was stopped"),
+    ],
+)
+def test_a_folder_that_is_no_finished_artifact_says_what_to_give(tmp_path, present, held, remedy) -> None:
+    (tmp_path / "given").mkdir()
+    for name in present:
+        (tmp_path / "given" / name).write_text("{}")
+    with pytest.raises(TouchstoneError, match=f"no outputs that Touchstone wrote: {held}") as caught:
+        read_outputs(tmp_path / "given", "base")
+    assert re.search(remedy, caught.value.remedy)
 
 
 def test_a_prompt_answered_twice_names_both_places(tmp_path) -> None:

@@ -109,6 +109,12 @@ def test_a_thin_join_names_the_model_that_lacks_items(given, named) -> None:
     assert "run the" in caught.value.remedy
 
 
+def test_a_thin_join_shows_prompts_by_their_words_where_ids_are_digests() -> None:
+    given = ids(base=range(60), imitator=range(60, 120))
+    with pytest.raises(TouchstoneError, match='it lacks "Why is the sky blue", p1, p2'):
+        join("outputs", given, places=PLACES, texts={"p0": '"Why is the sky blue"'})
+
+
 def test_small_sets_may_be_joined_when_they_are_the_same() -> None:
     assert join("nq", ids(base=range(5), imitator=range(5)), places=PLACES).matched == 5
     assert join("nq", ids(base=range(100), imitator=range(51)), places=PLACES).matched == 51

@@ -92,6 +92,26 @@ def test_files_without_scores(tmp_path, content, found) -> None:
         read(tmp_path / "f")
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [("0,5", "decimal point, not a comma"), ("71.3", "divided by 100"), ("7", "the number of tries"), ("-1", "0 to 1")],
+)
+def test_a_value_that_is_no_share_says_what_it_seems_to_be(tmp_path, value, says) -> None:
+    path = tmp_path / "excel.csv"
+    path.write_text(f"item_id;score\nq1;{value}\n", encoding="utf-8-sig")
+    with pytest.raises(TouchstoneError, match=f"line 2: score is {value}") as caught:
+        read(path)
+    assert says in caught.value.expected
+
+
+def test_scores_without_a_benchmarks_name_say_how_to_name_it(tmp_path) -> None:
+    path = write(tmp_path, "s", [{"item_id": 1, "score": 1}, {"item_id": 2, "score": 0}])
+    assert read(path).remarks == (
+        "Scores that name no benchmark are called items: --scores ROLE:BENCHMARK=FILE names it.",
+    )
+    assert read(path, "nq").remarks == ()
+
+
 def test_a_folder_without_logs(tmp_path) -> None:
     write(tmp_path, "notes.json", [{"a": 1}])
     with pytest.raises(TouchstoneError, match="no logs of lm-evaluation-harness") as caught:
