@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from components.contracts.preference_results import AdjustedPreference, ConfidentlyWrong, JudgeQualification
 from components.contracts.verdict import PreferenceResult, Verdict
+from components.report.rater_sheets import rater_sheets
 from components.report.sheets import Cell, Column, Notes, Sheet
 from components.report.wording import MISSING, count, finite, grade, percent, ratio
 
@@ -32,6 +33,7 @@ def preference_sheets(verdict: Verdict) -> list[Sheet]:
         _preference_sheet(verdict.preference),
         _pull_sheet(verdict.preference),
         _raters_sheet(verdict.preference),
+        *rater_sheets(verdict.preference),
         _judges_sheet(verdict.judges),
         _confident_sheet(verdict.confidently_wrong),
     ]

@@ -2,9 +2,12 @@
 
 from verdicts import ALL, style_only, verdict, with_raters
 
+from components.contracts.preference_results import RaterPool, RaterRecord
+from components.contracts.verdict import Verdict
 from components.report.data_sheets import data_sheets
 from components.report.html import all_sheets
 from components.report.preference_sheets import preference_sheets
+from components.report.rater_sheets import MOST_RECORDS
 from components.report.sheets import Sheet
 from components.report.wording import MISSING
 
@@ -80,3 +83,109 @@ def test_every_missing_number_of_every_table_has_a_reason() -> None:
                     if column.numeric and cell.text == MISSING:
                         assert cell.note, f"{name}: {sheet.key}, {column.title}"
                         assert sheet.notes[cell.note - 1].strip(), f"{name}: {sheet.key}, {column.title}"
+
+
+def record(rater: str, **changes: object) -> RaterRecord:
+    values: dict[str, object] = {
+        "rater": rater,
+        "n": 40,
+        "num_shared": 36,
+        "agreement": 0.75,
+        "agreement_ci": (0.589, 0.863),
+        "first_share": 0.62,
+        "first_ci": (0.45, 0.77),
+        "tie_share": 0.15,
+        "median_seconds": 34.2,
+        "time_trend": -0.42,
+        "time_trend_ci": (-0.61, -0.13),
+        **changes,
+    }
+    return RaterRecord.model_validate(values)
+
+
+NOTHING = dict.fromkeys(
+    (
+        "agreement",
+        "agreement_ci",
+        "first_share",
+        "first_ci",
+        "tie_share",
+        "median_seconds",
+        "time_trend",
+        "time_trend_ci",
+    )
+)
+
+
+def pooled(*records: RaterRecord, **changes: object) -> Verdict:
+    out = [one for one in records if one.left_out]
+    values: dict[str, object] = {
+        "num_raters": len(records),
+        "num_left_out": len(out),
+        "num_left_out_votes": 40 * len(out),
+        "first_share": 0.55,
+        "first_ci": (0.51, 0.59),
+        "time_trend": -0.3,
+        "time_trend_ci": (-0.45, 0.02),
+        "num_timed": 3,
+        "records": records,
+        **changes,
+    }
+    made = with_raters()
+    first = made.preference[0].model_copy(update={"raters": RaterPool.model_validate(values)})
+    return made.model_copy(update={"preference": (first, *made.preference[1:])})
+
+
+def shown(verdict: Verdict, key: str) -> Sheet:
+    return {sheet.key: sheet for sheet in preference_sheets(verdict)}[key]
+
+
+def test_who_was_left_out_is_told_by_the_rule_that_was_fixed_before_the_data() -> None:
+    out = {
+        "a": "1 of 4 gold items right, the rule asks for 50%",
+        "b": "0 of 5 gold items right, the rule asks for 50%",
+        "c": "median of 1.2 s an answer, the rule asks for 3 s",
+        "d": "some rule of yours",
+    }
+    verdict = pooled(record("ann"), *(record(name, n=0, left_out=why, **NOTHING) for name, why in out.items()))
+    pool = row(shown(verdict, "rater-pools-table"), 0)
+    assert pool["Raters"][0] == "5"
+    told = "2 by gold items, 1 by some rule of yours, 1 by time per answer: rules fixed before the data"
+    assert pool["Left out"] == ("4", "", told)
+    assert pool["Votes left out"][0] == "160"
+    assert pool["Picked the first"] == ("55.0%", "51.0% to 59.0%", "")
+    assert pool["Time a vote"] == ("−30.0%", "−45.0% to +2.0%", "")
+    records = shown(verdict, "rater-records-table")
+    assert [row(records, n)["Counts"][::2] for n in range(3)] == [("yes", ""), ("no", out["a"]), ("no", out["b"])]
+    assert row(records, 1)["Agrees"] == (MISSING, "", "no vote counts")
+
+
+def test_each_raters_record_is_shown_and_the_least_agreeing_first() -> None:
+    keys = ("5dee26dc7f900326bd0cdb33", "0acb73a4fd611234646f2200")
+    verdict = pooled(record(keys[0]), record(keys[1], agreement=0.4, agreement_ci=(0.25, 0.57), median_seconds=4.25))
+    records = shown(verdict, "rater-records-table")
+    first, second = row(records, 0), row(records, 1)
+    assert (first["Rater"][0], second["Rater"][0]) == ("0acb73a4fd…", "5dee26dc7f…")
+    assert (first["Source"][0], second["Source"][0]) == ("crowd", "")
+    assert first["Agrees"] == ("40.0%", "25.0% to 57.0%", "")
+    assert second["Picked the first"] == ("62.0%", "45.0% to 77.0%", "")
+    assert (first["Seconds a vote"][0], second["Seconds a vote"][0]) == ("4.25", "34")
+    assert second["Time a vote"] == ("−42.0%", "−61.0% to −13.0%", "")
+
+
+def test_a_large_crowd_is_cut_and_says_so() -> None:
+    verdict = pooled(*(record(f"r{n:03}", agreement=n / 100) for n in range(71)))
+    records = shown(verdict, "rater-records-table")
+    assert len(records.rows) == MOST_RECORDS
+    assert row(records, 0)["Source"][2] == f"the {MOST_RECORDS} of 71 who agree least; verdict.json has all"
+    assert [row(records, n)["Rater"][0] for n in (0, MOST_RECORDS - 1)] == ["r000", f"r{MOST_RECORDS - 1:03}"]
+
+
+def test_raters_without_times_or_sides_have_dashes_with_reasons() -> None:
+    bare = record("ann", **NOTHING)
+    verdict = pooled(bare, record("bob", **{**NOTHING, "median_seconds": 3.0}), **dict.fromkeys(list(NOTHING)[2:4]))
+    for key in ("rater-pools-table", "rater-records-table"):
+        sheet = shown(verdict, key)
+        for number in range(len(sheet.rows)):
+            assert all(note for text, _, note in row(sheet, number).values() if text == MISSING)
+    assert row(shown(verdict, "rater-records-table"), 1)["Time a vote"][2] == "too few timed votes"

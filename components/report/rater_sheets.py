@@ -1,0 +1,115 @@
+"""The page's tables about raters: who was left out by which rule, what the others lean to, each one's record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from components.contracts.preference_results import RaterPool, RaterRecord
+from components.contracts.verdict import PreferenceResult
+from components.report.sheets import Cell, Column, Notes, Sheet
+from components.report.wording import count, percent, points, ratio
+
+MOST_RECORDS = 30
+"""Raters of one source that the page shows; verdict.json has all."""
+NAME_CHARACTERS = 10
+RULES: Mapping[str, str] = {
+    "gold items right": "gold items",
+    "repeats alike": "repeats",
+    "s an answer": "time per answer",
+    "by the same button": "one button",
+}
+"""Words of the rule that a rater broke -> the rule."""
+UNTIMED = "no times are given"
+
+
+def rater_sheets(results: Sequence[PreferenceResult]) -> list[Sheet]:
+    """How the raters worked, pool by pool and one by one."""
+    pools = [(row, row.raters) for row in results if row.raters is not None]
+    return [_pools_sheet(pools), _records_sheet(pools)]
+
+
+def _pools_sheet(pools: Iterable[tuple[PreferenceResult, RaterPool]]) -> Sheet:
+    notes = Notes()
+    columns = (
+        Column("Source", numeric=False),
+        Column("Raters"),
+        Column("Left out", "by a rule fixed before the data"),
+        Column("Votes left out"),
+        Column("Picked the first", "of all picks; one half = no liking for a side"),
+        Column("Time a vote", "last against first, mean over raters; falling = tired or practised"),
+        Column("Raters timed"),
+    )
+    rows = tuple(
+        (
+            Cell(row.source, f"{row.model} against {row.opponent}"),
+            Cell(count(pool.num_raters)),
+            Cell(count(pool.num_left_out), note=notes.number(_by_rule(pool)) if pool.num_left_out else None),
+            Cell(count(pool.num_left_out_votes)),
+            notes.cell(pool.first_share, percent, "no order was seen, or all votes are ties", pool.first_ci),
+            notes.cell(pool.time_trend, _change, UNTIMED, pool.time_trend_ci),
+            Cell(count(pool.num_timed)),
+        )
+        for row, pool in pools
+    )
+    return Sheet("rater-pools-table", "How the raters worked", columns, rows, tuple(notes.reasons))
+
+
+def _records_sheet(pools: Iterable[tuple[PreferenceResult, RaterPool]]) -> Sheet:
+    notes = Notes()
+    columns = (
+        Column("Source", numeric=False),
+        Column("Rater", numeric=False),
+        Column("Votes", "that count"),
+        Column("Agrees", "with the others' majority"),
+        Column("Picked the first", "of their picks"),
+        Column("Ties"),
+        Column("Seconds a vote", "median"),
+        Column("Time a vote", "change over the session"),
+        Column("Counts", numeric=False),
+    )
+    rows = tuple(cells for row, pool in pools for cells in _record_rows(row, pool, notes))
+    return Sheet("rater-records-table", "Rater by rater", columns, rows, tuple(notes.reasons))
+
+
+def _record_rows(row: PreferenceResult, pool: RaterPool, notes: Notes) -> Iterable[tuple[Cell, ...]]:
+    records = sorted(pool.records, key=lambda one: (one.agreement is None, one.agreement, one.rater))
+    cut = None
+    if len(records) > MOST_RECORDS:
+        cut = notes.number(f"the {MOST_RECORDS} of {len(records)} who agree least; verdict.json has all")
+    for number, record in enumerate(records[:MOST_RECORDS]):
+        first = Cell(row.source, f"{row.model} against {row.opponent}", note=cut) if number == 0 else Cell("")
+        yield (first, *_record_cells(record, notes))
+
+
+def _record_cells(record: RaterRecord, notes: Notes) -> tuple[Cell, ...]:
+    none = "no vote counts"
+    alone = "nobody else's majority on the same pairs" if record.n else none
+    unseen = "no order was seen, or all votes are ties" if record.n else none
+    timed = UNTIMED if record.median_seconds is None else "too few timed votes"
+    name = record.rater if len(record.rater) <= NAME_CHARACTERS + 1 else record.rater[:NAME_CHARACTERS] + "…"
+    left_out = notes.number(record.left_out) if record.left_out is not None else None
+    return (
+        Cell(name),
+        Cell(count(record.n)),
+        notes.cell(record.agreement, percent, alone, record.agreement_ci),
+        notes.cell(record.first_share, percent, unseen, record.first_ci),
+        notes.cell(record.tie_share, percent, none),
+        notes.cell(record.median_seconds, _seconds, UNTIMED),
+        notes.cell(record.time_trend, _change, timed, record.time_trend_ci),
+        Cell("no" if left_out else "yes", note=left_out, tone="regressed" if left_out else ""),
+    )
+
+
+def _by_rule(pool: RaterPool) -> str:
+    told = [record.left_out for record in pool.records if record.left_out is not None]
+    broken = Counter(next((rule for words, rule in RULES.items() if words in one), one) for one in told)
+    return ", ".join(f"{number} by {rule}" for rule, number in sorted(broken.items())) + ": rules fixed before the data"
+
+
+def _change(value: float | None) -> str:
+    return f"{points(value)}%" if value is not None else points(value)
+
+
+def _seconds(value: float | None) -> str:
+    return f"{value:.0f}" if value is not None and value >= 10 else ratio(value)
