@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Struct = dict[str, Any]
 ATTRIBUTION: Struct = {
-    "classifiers": ["embedding", "char_ngrams", "frequent_words", "surface", "majority"],
+    "classifiers": ["embedding", "char_ngrams", "surface", "majority"],
     # UMAP compiles itself for half a minute in every process.
     "map": False,
 }
