@@ -69,14 +69,16 @@ def evaluate(model: Path | None, params: str | None, backend: str, as_json: bool
 
 
 def _as_json(found: Evaluation) -> str:
-    shown = {"model": found.name, "out": str(found.folder), "answers": found.num_answers}
-    scores = [line._asdict() for line in found.lines]
-    return json.dumps({**shown, "scores": scores, "metrics": dict(found.metrics)}, indent=1)
+    shown = {"model": found.name, "out": str(found.folder), "answers": found.num_answers, "prompts": found.num_prompts}
+    rows = {"scores": [line._asdict() for line in found.lines], "missing": [gap._asdict() for gap in found.gaps]}
+    return json.dumps({**shown, **rows, "metrics": dict(found.metrics)}, indent=1)
 
 
 def _as_text(found: Evaluation) -> str:
-    from pipelines.evaluation.summary import as_text
+    from pipelines.evaluation.summary import PROMPTS, as_text
 
-    told = [as_text(found.lines)] if found.lines else []
-    told += [f"{found.num_answers:,} prompts answered"] if found.num_answers else []
+    told = [as_text(found.lines, [gap for gap in found.gaps if gap.of != PROMPTS])] if found.lines else []
+    if found.num_prompts:
+        told.append(f"{found.num_answers:,} of {found.num_prompts:,} prompts answered")
+        told += [f"unanswered: {gap.n:,} {gap.reason}" for gap in found.gaps if gap.of == PROMPTS]
     return "\n".join([*told, f"written to {found.folder}"])

@@ -16,14 +16,14 @@ from components.benchmark.harness_export import Answers, export_logs
 from components.contracts import bind, environment, step_store
 from components.contracts.errors import UsageError
 from components.contracts.ports import Input, disk_errors, write_rows
-from components.contracts.rows import ChoiceScore, Completion, Request, Score, TaskItem
+from components.contracts.rows import ChoiceScore, Completion, Prompt, Request, Score, TaskItem
 from components.generate.step import generate
 from components.report.policy import load_policy
 from pipelines.data.artifacts import folder_of
 from pipelines.evaluation.materials import as_checkpoint, benchmarks_of, write_heldout, write_items
 from pipelines.evaluation.place import LOGS, refuse_other_use
 from pipelines.evaluation.request import EvaluationRequest
-from pipelines.evaluation.summary import Line, lines
+from pipelines.evaluation.summary import Gap, Line, gaps, lines
 
 TWO_STYLES_SHARE = 0.1
 PLAIN_CHAT = "User: {prompt}\n\nAssistant:"
@@ -44,6 +44,10 @@ class Evaluation:
     """Of generate and score."""
     num_answers: int
     """Answers to held-out prompts."""
+    num_prompts: int
+    """Held-out prompts."""
+    gaps: tuple[Gap, ...]
+    """Why items of the headline have no score, and prompts no answer."""
 
 
 def evaluate(request: EvaluationRequest) -> Evaluation:
@@ -53,17 +57,7 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         UsageError: nothing to ask, or no model.
         TouchstoneError: bad input, or a step that failed; what was made so far stays.
     """
-    if not (request.items or request.tasks or request.heldout):
-        raise UsageError("nothing to ask", expected="--items, --task or --heldout")
-    backend = str(request.generation.get("backend", "hf"))
-    if request.model is None and backend not in WITHOUT_CHECKPOINT:
-        raise UsageError(f"backend {backend} needs a checkpoint", expected="the folder of one as first argument")
-    if backend in ASKING_A_SERVER and not request.generation.get("api"):
-        raise UsageError(
-            f"backend {backend} asks a server, and none is named",
-            expected="base_url and model of an OpenAI-compatible server",
-            remedy="""--params '{"generate": {"api": {"base_url": "http://127.0.0.1:8000/v1", "model": "NAME"}}}'""",
-        )
+    backend = _checked_backend(request)
     out = request.out
     with disk_errors(out):
         refuse_other_use(out, _name(request))
@@ -86,7 +80,24 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         lines=tuple(lines(rows, headline)),
         metrics={**answered, **scored},
         num_answers=Input(out / "answers", Completion).manifest.num_rows,
+        num_prompts=Input(out / "heldout", Prompt).manifest.num_rows,
+        gaps=tuple(gaps(chosen, Input(out / "completions", Completion).iter_rows(), benchmark.HELDOUT_MARK)),
     )
+
+
+def _checked_backend(request: EvaluationRequest) -> str:
+    if not (request.items or request.tasks or request.heldout):
+        raise UsageError("nothing to ask", expected="--items, --task or --heldout")
+    backend = str(request.generation.get("backend", "hf"))
+    if request.model is None and backend not in WITHOUT_CHECKPOINT:
+        raise UsageError(f"backend {backend} needs a checkpoint", expected="the folder of one as first argument")
+    if backend in ASKING_A_SERVER and not request.generation.get("api"):
+        raise UsageError(
+            f"backend {backend} asks a server, and none is named",
+            expected="base_url and model of an OpenAI-compatible server",
+            remedy="""--params '{"generate": {"api": {"base_url": "http://127.0.0.1:8000/v1", "model": "NAME"}}}'""",
+        )
+    return backend
 
 
 def _asked_and_answered(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from components.contracts.rows import Channel, PromptStyle, Score
+from components.contracts.rows import Channel, Completion, PromptStyle, Score
 from components.report.clustered import clustered_means
 from components.report.fieller import confidence
 
@@ -28,6 +29,34 @@ class Line(NamedTuple):
     mean: float | None
     interval: tuple[float, float] | None
     """95%, clustered; null where there is no variance to compute it from."""
+
+
+class Gap(NamedTuple):
+    """Why something has no score or no answer."""
+
+    of: str
+    """A benchmark, or PROMPTS."""
+    n: int
+    reason: str
+
+
+PROMPTS = "held-out prompts"
+
+
+def gaps(headline: Iterable[Score], completions: Iterable[Completion], mark: str) -> list[Gap]:
+    """Reasons of unscored items and unanswered prompts, the most frequent of each benchmark first.
+
+    Args:
+        headline: Scores that an audit compares.
+        completions: All replies of the model.
+        mark: What the ids of requests for held-out prompts begin with.
+    """
+    found = Counter((row.benchmark, row.unscored) for row in headline if row.unscored is not None)
+    told = (row for row in completions if row.prompt_id.startswith(mark))
+    found += Counter((PROMPTS, row.unanswered) for row in told if row.unanswered is not None)
+    order = list(dict.fromkeys(of for of, _ in found))
+    made = [Gap(of, n, reason) for (of, reason), n in found.items()]
+    return sorted(made, key=lambda gap: (order.index(gap.of), -gap.n, gap.reason))
 
 
 def lines(rows: Iterable[Score], headline: Collection[tuple[str, str, str]]) -> list[Line]:
@@ -70,8 +99,8 @@ def _mean(rows: Sequence[Score]) -> tuple[float | None, tuple[float, float] | No
     return float(joint.means[0]), (max(ends[0], 0.0), min(ends[1], 1.0)) if known else None
 
 
-def as_text(found: Sequence[Line]) -> str:
-    """The table for a terminal."""
+def as_text(found: Sequence[Line], missing: Sequence[Gap] = ()) -> str:
+    """The table for a terminal, and below it why items of the headline have no score."""
     titles = ("", "asked", "read", "n", "unscored", "mean", "95% interval")
     table = [titles] + [
         (
@@ -93,4 +122,5 @@ def as_text(found: Sequence[Line]) -> str:
         ).rstrip()
         for cells in table
     ]
-    return "\n".join([*text, "* the headline: what an audit compares"])
+    reasons = [f"unscored, {gap.of}: {gap.n:,} {gap.reason}" for gap in missing]
+    return "\n".join([*text, "* the headline: what an audit compares", *reasons])

@@ -133,6 +133,22 @@ def test_a_plain_checkpoint_answers_in_both_styles_and_an_audit_takes_the_folder
     assert {r["channel"] for r in verdict["readings"]} >= {"strict", "extracted"}
 
 
+def test_what_has_no_score_or_answer_is_told_with_the_reason(
+    files: dict[str, Path], tmp_path: Path, touchstone: Callable[..., Any], checkpoints: dict[str, Path]
+) -> None:
+    problem = tmp_path / "HumanEval.jsonl"
+    problem.write_text(
+        json.dumps({"task_id": "HumanEval/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(f): pass"})
+    )
+    given = ["--items", problem, "--heldout", files["prompts"], "--out", tmp_path / "out"]
+    ran = touchstone(
+        "evaluate", checkpoints["imitator"], *given, "--params", '{"questions": {"heldout_max_tokens": 4096}}'
+    )
+    assert ran.code == 0, ran.err
+    assert "0 of 4 prompts answered\nunanswered: 4 max_tokens 4096 leaves no room" in ran.out
+    assert "unscored, humaneval: 1 " in ran.out
+
+
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
