@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.validity.kept import Kept
 from pipelines.validity.naive import Votes, votes
 from pipelines.validity.rates import ErrorRates, NeededRates, needed_rates, rates_of
+from pipelines.validity.style_raters import LEAST, StyleCoverage, style_raters
 from pipelines.validity.worlds import SMALL, WORLDS
 
 LEAST_SETTLED = 0.80
@@ -35,6 +36,8 @@ class Proof:
     """Win rates with prompts resampled, as Touchstone does."""
     votes_alone: Votes
     """The same votes resampled one by one."""
+    style_raters: tuple[StyleCoverage, ...] = ()
+    """Preference with style held equal, on raters who reward style, truth or both."""
 
     @property
     def broken(self) -> list[str]:
@@ -48,6 +51,7 @@ class Proof:
             for rate in self.needed
             if rate.world in enough and rate.settled is not None and rate.settled < LEAST_SETTLED
         ]
+        found += [f"{row.world.title}: coverage at least {LEAST:.0%}" for row in self.style_raters if not row.kept]
         return found
 
     def document(self) -> dict[str, object]:
@@ -82,7 +86,8 @@ def prove(
     kinds = [
         votes(10 * num_worlds, np.random.default_rng([seed, 2000]), by_prompt=by_prompt) for by_prompt in (True, False)
     ]
-    return Proof(num_worlds, seed, tuple(rates), tuple(needed), kinds[0], kinds[1])
+    pulled = style_raters(num_worlds=num_worlds, seed=seed, progress=progress, kept=kept)
+    return Proof(num_worlds, seed, tuple(rates), tuple(needed), kinds[0], kinds[1], pulled)
 
 
 def _short(value: object) -> object:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pipelines.validity.naive import AT_LEAST_TARGET, Votes
 from pipelines.validity.rates import VERDICTS, ErrorRates, NeededRates
 from pipelines.validity.study import Proof
+from pipelines.validity.style_raters import ABOUT, HEADING, cells
 
 _SHORT = {"CAPABILITY": "CAP", "STYLE_ONLY": "STYLE", "REGRESSION": "REGR", "INCONCLUSIVE": "INCONCL"}
 
@@ -23,11 +24,11 @@ def markdown(proof: Proof) -> str:
             "## Verdicts, in per cent of the data sets of each world",
             "",
             "Every data set goes the way of an audit: score rows, style profiles and published numbers in, verdict out."
-            " n: data sets. D, g: share of 95% intervals of the change and of the gap closed that hold the truth; of every"
-            " world 93 to 97% are promised, but where a note says why that cannot be had. Usual practice beside it:"
+            " n: data sets. D, g: share of 95% intervals of the change and of the gap closed that hold the truth; 93 to 97%"
+            " are promised of every world, but where a note says why that cannot be had. Usual practice beside it:"
             " z better, z on par = share in which comparing two accuracies as if other items had been asked finds some"
-            " benchmark better than the base's, or not different from the target's; judge = share in which a win rate of"
-            f" {AT_LEAST_TARGET:.0%} at least as good calls the imitator the target's equal.",
+            " benchmark better than the base's, or not different from the target's; judge = share in which a win rate"
+            f" of {AT_LEAST_TARGET:.0%} at least as good calls the imitator the target's equal.",
             "",
             *_table(
                 (
@@ -65,6 +66,12 @@ def markdown(proof: Proof) -> str:
                 ("resampled", "called a winner", "coverage"),
                 [_votes("prompts", proof.votes_by_prompt), _votes("votes, as if independent", proof.votes_alone)],
             ),
+            "",
+            "## Preference with style held equal",
+            "",
+            ABOUT,
+            "",
+            *_table(HEADING, map(cells, proof.style_raters)),
             "",
         )
     )
