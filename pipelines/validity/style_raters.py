@@ -188,8 +188,8 @@ def _data_set(world: StyleWorld, rng: np.random.Generator) -> _DataSet:
     found = adjust(
         _votes(world, features, lean, taste, rng), features, PAIR, ALPHA, RESAMPLES, int(rng.integers(2**31))
     )
-    as_is = np.mean([_won(world, world.strength + lean[r], taste[r]) for r in range(world.raters)])
-    exchanged = np.mean([_won(world, -world.strength - lean[r], taste[r]) for r in range(world.raters)])
+    as_is = np.mean([share_won(world, world.strength + lean[r], taste[r]) for r in range(world.raters)])
+    exchanged = np.mean([share_won(world, -world.strength - lean[r], taste[r]) for r in range(world.raters)])
     return _DataSet(found, float(as_is) - 0.5, float(as_is - exchanged) / 2)
 
 
@@ -254,8 +254,14 @@ def _population(bond: Bond) -> Floats:
     return found
 
 
-def _won(world: StyleWorld, strength: float, taste: float) -> float:
-    """Share of votes that a model of this strength wins with the imitator's surface, ties half, both places alike."""
+def share_won(world: StyleWorld, strength: float, taste: float) -> float:
+    """Share of votes that a model of this strength wins with the imitator's surface, ties half, both places alike.
+
+    Args:
+        world: Its prompts, ties and pull of the place.
+        strength: Log-odds of the model, as one rater sees it.
+        taste: The rater's, for length.
+    """
     felt = strength + taste * _population(world.bond)
     edges = [place + tie for place in (world.place, -world.place) for tie in (world.tie, -world.tie)]
     return float(np.mean([expit(felt + edge).mean() for edge in edges]))
