@@ -284,6 +284,8 @@ def provenance_nodes(value: object) -> tuple[Node, ...]:
 
 
 def _node(name: str, value: object) -> Node:
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str | int) for item in value):
+        return Node(clean(name), clean(", ".join(map(str, value))))
     if isinstance(value, Mapping | list | tuple):
         return Node(clean(name), "" if value else "none", provenance_nodes(value) if value else ())
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
