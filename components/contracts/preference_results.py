@@ -78,7 +78,7 @@ class RaterPool(_Part):
     first_share: float | None
     """Share of all picks that went to the output shown first; null where no order was seen, or all votes are ties."""
     first_ci: Interval | None
-    """By resampling raters, whose leanings differ; null for a single one."""
+    """Its interval for other raters, whose leanings differ; null for a single one."""
     time_trend: float | None
     """Geometric mean, over raters, of the change of time per vote over the session, as a factor less 1."""
     time_trend_ci: Interval | None

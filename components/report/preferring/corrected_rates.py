@@ -78,7 +78,7 @@ def ppi_plus_plus(rate: LabelledRate, alpha: float) -> CorrectedPreference:
     mean(Y) + lambda (mean of the judge on the rest - mean of the judge on the labelled), with lambda =
     Cov(Y, f) / ((1 + n/N) Var f) clipped to [0, 1] and variance Var(Y - lambda f)/n + 1/n^2 + lambda^2 Var(f)/N; the
     1/n^2 is every 0/1 mean's here (without it 50 labels at a share of .85 covered 92%, with it 95%). With lambda 0
-    people's labels stand alone and have Wilson's interval. Simulated with 10 to 50 labels, shares from .1 to .95 and good
+    people's labels stand alone and have Wilson's interval. Simulated with 10 to 50 labels, shares from .1 to .95, good
     and poor judges, these hold the truth in 94-98% and, within .15 of an end, up to 100%.
     """
     y, f, rest = rate
@@ -106,8 +106,8 @@ def rogan_gladen(rate: LabelledRate, alpha: float) -> CorrectedPreference:
     p = (q + specificity - 1) / J, with q the judged rate of the rest and Youden's index J = sensitivity + specificity
     - 1 from the labelled. The interval is Lang and Reiczigel's (2014), whose adjusted counts keep it honest with few
     labels. Null where J's lower bound (Newcombe's, from Wilson's) is not above 0: the judge tells nothing of this pair.
-    Simulated with 20 to 50 labels, those given hold the truth in 95-99%, but in 92% where 20 or 30 labels meet a share of
-    .1: two or three people then say all that is known of the judge's sensitivity.
+    Simulated with 20 to 50 labels, those given hold the truth in 95-99%, but in 92% where 20 or 30 labels meet a share
+    of .1: two or three people then say all that is known of the judge's sensitivity.
     """
     y, f, rest = rate
     n, more = len(y), len(rest)

@@ -121,7 +121,7 @@ def _summary(
         note=_note(orders, rows, n),
         ci_raters=rater_interval(voices, alpha=alpha, resamples=resamples, seed=seed) if several else None,
         agreement=agreement(voices, alpha=alpha, resamples=resamples, seed=seed) if several else None,
-        raters=rater_pool(rows, alpha=alpha, resamples=resamples, seed=seed),
+        raters=rater_pool(rows, alpha=alpha),
         corrected=corrected(prompts, gold, (pair.model, pair.opponent), alpha=alpha),
     )
 

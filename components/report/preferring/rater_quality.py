@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import Interval, RaterPool, RaterRecord
@@ -46,14 +47,12 @@ def rater_quality(
     )
 
 
-def rater_pool(judgments: Sequence[Judgment], *, alpha: float, resamples: int, seed: int) -> RaterPool | None:
+def rater_pool(judgments: Sequence[Judgment], *, alpha: float) -> RaterPool | None:
     """The raters of one source together; null for a single voice.
 
     Args:
         judgments: All votes of the source, each rater's in the order in which they were given.
         alpha: Intervals are at 1 - alpha.
-        resamples: Of raters, for the interval of `first_share`.
-        seed: Of the bootstrap.
     """
     seconds: dict[str, list[float]] = {}
     for row in judgments:
@@ -64,7 +63,7 @@ def rater_pool(judgments: Sequence[Judgment], *, alpha: float, resamples: int, s
         return None
     out = {record.rater for record in records if record.left_out is not None}
     changes = [math.log1p(one.time_trend) for one in records if one.time_trend is not None and one.rater not in out]
-    share, interval = _first(judgments, alpha, resamples, seed)
+    share, interval = _first(judgments, alpha)
     trend, trend_ci = _mean_change(changes, alpha)
     return RaterPool(
         num_raters=len(records),
@@ -79,23 +78,27 @@ def rater_pool(judgments: Sequence[Judgment], *, alpha: float, resamples: int, s
     )
 
 
-def _first(
-    judgments: Iterable[Judgment], alpha: float, resamples: int, seed: int
-) -> tuple[float | None, Interval | None]:
-    """Share of the picks that went to what was shown first, and its percentile interval over resampled raters."""
+def _first(judgments: Iterable[Judgment], alpha: float) -> tuple[float | None, Interval | None]:
+    """Share of the picks that went to what was shown first, with the interval of a ratio of raters' sums.
+
+    The variance of k / n over raters is R / (R - 1) sum (k_r - share n_r)^2 / n^2 (Cochran 1977, section 2.11), with
+    Student's t of R - 1 around the log-odds. Where all picks are alike there is no spread: Wilson's of so many raters.
+    """
     picks: dict[str, list[bool]] = {}
     for row in judgments:
         if row.outcome in {"win", "loss"} and row.order != "none":
             picks.setdefault(row.rater, []).append((row.outcome == "win") == (row.order == "model_first"))
     if not picks:
         return None, None
-    counts = np.array([(sum(one), len(one)) for _, one in sorted(picks.items())], dtype=float)
-    share = float(counts[:, 0].sum() / counts[:, 1].sum())
-    if len(counts) < 2:
+    first, each = (np.array([count(one) for one in picks.values()], dtype=float) for count in (sum, len))
+    share, raters = float(first.sum() / each.sum()), len(picks)
+    if raters < 2:
         return share, None
-    drawn = np.random.default_rng([seed, 5]).integers(len(counts), size=(resamples, len(counts)))
-    sums = counts[drawn].sum(axis=1)
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], [alpha / 2, 1 - alpha / 2])
+    if share in {0.0, 1.0}:
+        return share, wilson(int(share) * raters, raters, alpha)
+    spread = math.sqrt(raters / (raters - 1) * float(((first - share * each) ** 2).sum())) / float(each.sum())
+    half = t_quantile(1 - alpha / 2, raters - 1) * spread / (share * (1 - share))
+    low, high = special.expit(special.logit(share) + np.array([-half, half]))
     return share, (float(low), float(high))
 
 

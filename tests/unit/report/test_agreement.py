@@ -7,7 +7,9 @@ from collections.abc import Callable
 import krippendorff
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy import stats
+from scipy.special import expit, logit
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
 
@@ -237,7 +239,7 @@ def test_a_rater_of_one_vote_has_a_record_without_what_cannot_be_known(change: C
 
 
 def pool_of(rows: list[Judgment]) -> RaterPool:
-    found = rater_pool(rows, alpha=0.05, resamples=400, seed=0)
+    found = rater_pool(rows, alpha=0.05)
     assert found is not None
     return found
 
@@ -265,7 +267,7 @@ def test_raters_whom_a_rule_leaves_out_are_told_with_it_and_count_in_no_share() 
     assert (found.num_raters, found.num_left_out, found.num_left_out_votes) == (3, 1, 10)
     assert {record.rater: record.left_out for record in found.records} == {"ann": None, "bob": reason, "cy": None}
     assert found.first_share == 0.5
-    assert rater_pool(rows[:10], alpha=0.05, resamples=10, seed=0) is None, "one voice is no pool"
+    assert rater_pool(rows[:10], alpha=0.05) is None, "one voice is no pool"
 
 
 def test_the_pull_of_the_first_place_is_that_of_the_pool_and_wider_than_its_picks_say() -> None:
@@ -275,6 +277,28 @@ def test_the_pull_of_the_first_place_is_that_of_the_pool_and_wider_than_its_pick
     assert found.first_ci is not None
     low, high = found.first_ci
     assert high - low > 0.4, "ten raters who each love one side are ten observations, not two hundred"
+
+
+def test_the_pull_of_the_first_place_varies_as_an_intercept_with_raters_as_clusters() -> None:
+    rng = np.random.default_rng(3)
+    liking = rng.normal(0.4, 1, 14)
+    rows = [
+        said(f"r{who}", n, "win" if rng.logistic() < liking[who] else "loss")
+        for who in range(14)
+        for n in range(10 + 4 * who)
+    ]
+    y, groups = np.array([float(row.outcome == "win") for row in rows]), np.array([int(row.rater[1:]) for row in rows])
+    fitted = sm.OLS(y, np.ones(len(y))).fit(
+        cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False, "df_correction": False}
+    )
+    share, spread = float(fitted.params[0]), float(fitted.bse[0]) * np.sqrt(14 / 13)
+    half = stats.t.ppf(0.975, 13) * spread / (share * (1 - share))
+    found = pool_of(rows)
+    assert found.first_share == pytest.approx(share)
+    assert found.first_ci == pytest.approx(expit(logit(share) + np.array([-half, half])))
+    alike = pool_of([said(f"r{who}", n, "win") for who in range(6) for n in range(9)])
+    expected = stats.binomtest(6, 6).proportion_ci(method="wilson")
+    assert (alike.first_share, alike.first_ci) == (1.0, pytest.approx((expected.low, expected.high)))
 
 
 def test_fatigue_is_the_raters_mean_change_and_those_without_times_have_none() -> None:
