@@ -19,7 +19,7 @@ from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError, UsageError
 from components.crowd.assignment.votes import Answering, check_rules, store_answer
 from components.crowd.database import Store
-from components.crowd.exchange.ratings import CONTRADICTS, Rating
+from components.crowd.exchange.ratings import CONTRADICTS, Rating, said_ticket
 from components.crowd.exchange.tickets import Shown, by_ticket
 from components.crowd.invitations import rater_for, rater_key
 from components.crowd.study.audit import note
@@ -133,7 +133,7 @@ def _sorted_out(
         found = known.get(rating.ticket)
         person = rating.rater.strip()
         if found is None:
-            refused.append(Refused(rating.where, f"ticket {rating.ticket or 'missing'} is of no pair that was given"))
+            refused.append(Refused(rating.where, f"the ticket {said_ticket(rating)} is of no pair that was given"))
         elif found.pair.pair_id not in there:
             refused.append(Refused(rating.where, f"the study {study.name} has no such pair, or with other texts"))
         elif rating.choice is None:

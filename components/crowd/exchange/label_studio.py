@@ -8,9 +8,9 @@ from pathlib import Path
 
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError
-from components.contracts.files import as_number, records, without_lone_surrogates
+from components.contracts.files import records, without_lone_surrogates
 from components.contracts.ports import disk_errors
-from components.crowd.exchange.ratings import Choice, Rating, read_choice
+from components.crowd.exchange.ratings import Choice, Rating, read_choice, read_seconds
 from components.crowd.exchange.tickets import shown_pairs
 
 CONFIG = """<View>
@@ -73,7 +73,7 @@ def read_export(path: Path, *, rater: str = "") -> list[Rating]:
             choice, unscored = _choice(task.get("preference"))
             who = _name(task.get("annotator")) or rater
             found.append(
-                Rating(record.where, str(task["ticket"]), who, choice, unscored, _seconds(task.get("lead_time")))
+                Rating(record.where, str(task["ticket"]), who, choice, unscored, read_seconds(task.get("lead_time")))
             )
         else:
             raise record.error(
@@ -87,7 +87,7 @@ def _annotation(where: str, ticket: str, given: object, default_rater: str) -> R
     if not isinstance(given, Mapping):
         raise TouchstoneError(f"{where}: an annotation is no object", expected="a JSON export of Label Studio")
     rater = _name(given.get("completed_by")) or default_rater
-    seconds = _seconds(given.get("lead_time"))
+    seconds = read_seconds(given.get("lead_time"))
     if given.get("was_cancelled"):
         return Rating(where, ticket, rater, None, "skipped by the rater", seconds)
     results = given.get("result")
@@ -118,8 +118,3 @@ def _name(who: object) -> str:
     if isinstance(who, Mapping):
         who = who.get("email") or who.get("id")
     return "" if who is None else str(who).strip()
-
-
-def _seconds(value: object) -> float | None:
-    seconds = as_number(value)
-    return seconds if seconds is not None and 0.0 <= seconds < float("inf") else None

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
+from components.contracts.files import as_number
 from components.crowd.exchange.tickets import Shown, by_ticket
 from components.crowd.study.rules import Answered, ExclusionRules, broken_rule, pressed, quality
 
@@ -17,6 +18,8 @@ Choice = Literal["left", "equal", "right"]
 CHOICES: Mapping[str, Choice] = {"left": "left", "right": "right", "equal": "equal", "tie": "equal"}
 """What may stand in a file, in any case, with or without blanks around it."""
 SHOWN_PROBLEMS = 5
+SHOWN_CHARACTERS = 40
+LONGEST_SECONDS = 1e7
 CONTRADICTS = "the rater answered twice, differently"
 
 
@@ -86,16 +89,30 @@ def as_judgments(
     return Imported(tuple(rows), len(ratings) - len(kept) - contradictions, len(kept) - len(rows), excluded)
 
 
+def read_seconds(value: object) -> float | None:
+    """A time as a file has it; null where it can be none, or is of a page that was forgotten for months."""
+    seconds = as_number(value)
+    return seconds if seconds is not None and 0.0 <= seconds <= LONGEST_SECONDS else None
+
+
+def said_ticket(rating: Rating) -> str:
+    """A ticket as a message may hold it, whatever a file put there."""
+    return repr(rating.ticket[:SHOWN_CHARACTERS]) if rating.ticket else "that is missing"
+
+
 def read_choice(text: str) -> tuple[Choice | None, str | None]:
     """An answer as it was typed -> the choice, or why there is none."""
     said = text.strip().strip("\"'").lower()
     if said in CHOICES:
         return CHOICES[said], None
-    return None, f"the answer is {text.strip()[:40]!r}, not left, right or equal" if said else "left empty"
+    return (
+        None,
+        f"the answer is {text.strip()[:SHOWN_CHARACTERS]!r}, not left, right or equal" if said else "left empty",
+    )
 
 
 def _refuse_unknown(ratings: Sequence[Rating], known: Mapping[str, Shown]) -> None:
-    foreign = [f"{rating.where}: {rating.ticket or 'no ticket'}" for rating in ratings if rating.ticket not in known]
+    foreign = [f"{rating.where}: {said_ticket(rating)}" for rating in ratings if rating.ticket not in known]
     if foreign:
         more = f", and {len(foreign) - SHOWN_PROBLEMS} more" if len(foreign) > SHOWN_PROBLEMS else ""
         raise TouchstoneError(

@@ -11,7 +11,6 @@ import csv
 import html
 import io
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +18,8 @@ from typing import Literal
 
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError
-from components.contracts.files import as_number
 from components.contracts.ports import disk_errors
-from components.crowd.exchange.ratings import Choice, Rating, read_choice
+from components.crowd.exchange.ratings import Choice, Rating, read_choice, read_seconds
 from components.crowd.exchange.tickets import shown_pairs
 from components.crowd.invitations import mturk_identity
 
@@ -119,9 +117,7 @@ def _rating(where: str, row: Mapping[str, str], default_rater: str) -> Rating | 
         return None
     if row.get("status", "").strip().lower() == "rejected":
         choice, unscored = None, "the assignment was rejected"
-    seconds = as_number(row.get("seconds", ""))
-    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0.0):
-        seconds = None
+    seconds = read_seconds(row.get("seconds", ""))
     return Rating(where, row.get("ticket", "").strip(), rater, choice, unscored, seconds)
 
 

@@ -24,7 +24,7 @@ def postgresql_url(postgresql: PostgreSQL) -> URL:
     return postgresql.database("crowd")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
     """Address of an empty database of each kind."""
     if request.param == "sqlite":

@@ -300,6 +300,14 @@ def batch_results(path: Path, answers: Callable[[bool], dict[str, str]]) -> Path
     return saved(path.with_name("Batch_1_batch_results.csv"), results)
 
 
+@pytest.mark.parametrize(("told", "read"), [("12.5", 12.5), ("0", 0.0), ("-1", None), ("nan", None), ("1e300", None)])
+def test_times_that_can_be_none_are_unknown(tmp_path: Path, told: str, read: float | None) -> None:
+    write_sheet(tmp_path / "out.csv", PAIRS[:1])
+    rows = [{**row, "seconds": told} for row in filled(tmp_path / "out.csv", lambda row: "left")]
+    (rating,) = read_sheet(saved(tmp_path / "back.csv", rows))
+    assert rating.seconds == read
+
+
 BATCHES: dict[str, Callable[[bool], dict[str, str]]] = {
     "value": lambda left: {"Answer.preference": "left" if left else "right"},
     "marks": lambda left: {

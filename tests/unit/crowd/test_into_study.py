@@ -145,7 +145,7 @@ def test_rows_that_cannot_be_votes_are_told_in_their_order_and_the_others_kept(s
     assert list(reasons) == [row.where for n, row in enumerate(rows) if n != others[4]] + ["ann.csv, line 9"]
     assert reasons[rows[unknown].where] == "the study plain has no such pair, or with other texts"
     assert reasons[rows[others[0]].where] == "left empty"
-    assert reasons[rows[others[1]].where] == "ticket t0 is of no pair that was given"
+    assert reasons[rows[others[1]].where] == "the ticket 't0' is of no pair that was given"
     assert "who rated" in reasons[rows[others[2]].where]
     assert reasons[twice.where] == reasons[rows[others[3]].where] == CONTRADICTS
 
@@ -162,6 +162,17 @@ def test_control_characters_that_the_service_replaced_do_not_make_a_pair_another
     pairs = [headline(0, output="bell \x07")]
     make(sqlite, pairs=pairs)
     assert taken(sqlite, sheet_of("ann", pairs=pairs), pairs).num_stored == 1
+
+
+def test_damaged_names_and_tickets_break_nothing(sqlite: Store) -> None:
+    make(sqlite, pairs=PAIRS)
+    rows = sheet_of("half a \ud800 name")
+    done = taken(sqlite, [*rows[1:], replace(rows[0], ticket="\x00\ud800" + "a" * 100_000)])
+    assert done.num_stored == 5
+    (refused,) = done.refused
+    assert len(refused.reason) < 120
+    assert refused.reason.isascii()
+    assert refused.reason.isprintable()
 
 
 def test_times_that_nobody_measured_are_unknown(sqlite: Store) -> None:
