@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict
 
 from components.contracts.rows import Score
 from components.contracts.verdict import Interval, Verdict
+from components.report.attribution_sheets import attribution_sentences
 from components.report.clustered import clustered_means
 from components.report.fieller import confidence, satterthwaite
 from components.report.html import render_study_html
-from components.report.page_inputs import StudyClaim, StudyEntry
+from components.report.page_inputs import PolicyLimits, StudyClaim, StudyEntry
 
 
 class Study(BaseModel):
@@ -78,6 +79,7 @@ def claims(
         return (_never_style_only(verdicts), _base_beats_data(scores, alpha))
     return (
         _verdict_is("Broad imitation brings style without capability", verdicts["broad"], "STYLE_ONLY"),
+        *_taken_for_the_target(verdicts["broad"]),
         _verdict_is("Local imitation brings its own task and nothing else", verdicts["local"], "LOCAL"),
         _base_beats_data(scores, alpha),
     )
@@ -128,6 +130,22 @@ def write_study(
 
 def _verdict_is(text: str, verdict: Verdict, word: str) -> StudyClaim:
     return StudyClaim(text=text, holds=verdict.verdict == word, detail=f"the verdict is {verdict.verdict}")
+
+
+def _taken_for_the_target(verdict: Verdict) -> tuple[StudyClaim, ...]:
+    """Style in one number beside capability in one; nothing where nobody was asked whose the answers are."""
+    if verdict.attribution is None:
+        return ()
+    taken, gap = verdict.attribution.headline.imitator, verdict.pooled.all
+    negligible = PolicyLimits.from_provenance(verdict.provenance).negligible_gap_closed
+    stays = gap.ci is not None and negligible is not None and gap.ci[1] < negligible
+    return (
+        StudyClaim(
+            text="Broad imitation is taken for the target while the gap stays",
+            holds=taken.ci[0] > 0.5 and stays,
+            detail=" ".join(attribution_sentences(verdict.attribution, gap)[:2]),
+        ),
+    )
 
 
 def _never_style_only(verdicts: Mapping[str, Verdict]) -> StudyClaim:

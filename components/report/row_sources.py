@@ -17,6 +17,8 @@ PORTS: Mapping[str, tuple[str, ...]] = {
     "preference-table": ("judgments", "features"),
     "pull-table": ("judgments", "features"),
     "raters-table": ("judgments", "gold"),
+    "rater-pools-table": ("judgments",),
+    "rater-records-table": ("judgments",),
     "judges-table": ("placebo_judgments", "judgments", "gold"),
     "confident-table": (*_TONES, "base_scores", "imitator_scores", "target_scores"),
     "format-table": ("base_variants", "imitator_variants", "base_scores", "imitator_scores"),

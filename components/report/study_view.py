@@ -24,15 +24,18 @@ def study_sheet(entries: Sequence[StudyEntry]) -> Sheet:
     """Verdict, gap closed per benchmark, style and preference, one row an arm."""
     notes = Notes()
     names = benchmark_names(entries)
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("Arm", numeric=False),
         Column("Verdict", numeric=False),
         *(Column(name, "gap closed") for name in names),
         Column("Style", "closeness"),
         Column("Preferred", "share at least as good as the target"),
     )
-    rows = tuple(_cells(entry, names, notes) for entry in entries)
-    return Sheet("study-table", "Arms side by side", columns, rows, tuple(notes.reasons))
+    rows = [_cells(entry, names, notes) for entry in entries]
+    if any(entry.verdict.attribution for entry in entries):
+        columns = (*columns, Column("Taken for the target", "share of answers, by a classifier"))
+        rows = [(*cells, _taken_cell(entry, notes)) for cells, entry in zip(rows, entries, strict=True)]
+    return Sheet("study-table", "Arms side by side", columns, tuple(rows), tuple(notes.reasons))
 
 
 def _cells(entry: StudyEntry, names: Sequence[str], notes: Notes) -> tuple[Cell, ...]:
@@ -45,6 +48,12 @@ def _cells(entry: StudyEntry, names: Sequence[str], notes: Notes) -> tuple[Cell,
         notes.cell(verdict.style.closeness, ratio, verdict.style.reason or "style was not measured", verdict.style.ci),
         notes.cell(first.at_least_target if first else None, percent, "no judgments", first.ci if first else None),
     )
+
+
+def _taken_cell(entry: StudyEntry, notes: Notes) -> Cell:
+    asked = entry.verdict.attribution
+    taken = asked.headline.imitator if asked else None
+    return notes.cell(taken.share if taken else None, percent, "nobody was asked", taken.ci if taken else None)
 
 
 def gap_cell(result: BenchmarkResult | None, notes: Notes) -> Cell:

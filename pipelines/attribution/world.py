@@ -11,6 +11,7 @@ from kfp import compiler
 
 from components.contracts.attribution_rows import Attribution
 from components.contracts.errors import TouchstoneError
+from components.contracts.places import refuse_foreign
 from components.contracts.ports import Input
 from components.contracts.verdict import Verdict
 from pipelines import graph
@@ -42,17 +43,19 @@ def run_world(config: AttributionConfig, folder: Path) -> WorldFound:
 
     Raises:
         TouchstoneError: a step failed, or the folder cannot be written.
+        UsageError: `folder` holds a result that is none of ours.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TouchstoneError(f"cannot write {folder}: {error.strerror}", remedy="choose another --out") from error
+    result = folder / RESULT
+    refuse_foreign(result)
     ir = folder / "pipeline.yaml"
     compiler.Compiler().compile(build(config), str(ir))
     counts = Counter(task.step for task in graph.tasks(graph.load(ir)) for _ in range(task.times))
     with progress(Estimator(counts.total(), config.typical_seconds, counts)) as watcher:
         made = run_compiled(ir, folder, watcher)
-    result = folder / RESULT
     shutil.rmtree(result, ignore_errors=True)
     shutil.copytree(made[VERDICT], result)
     return WorldFound(

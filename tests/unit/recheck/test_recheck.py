@@ -198,3 +198,12 @@ def test_an_audit_is_redacted_afterwards(tmp_path: Path, touchstone: Callable[..
     for name in ("report.html", "report.md", "verdict.json"):
         assert secret not in (tmp_path / "sent" / name).read_text()
     assert json.loads(ran.out) == json.loads((tmp_path / "closed" / "verdict.json").read_text())
+
+
+def test_lost_rows_are_never_left_out_on_our_own_advice(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    result = _audit(tmp_path / "a", touchstone, 100)
+    (result / "rows" / "base_scores" / "rows.jsonl").unlink()
+    ran = touchstone("verdict", result)
+    assert ran.code == 1
+    assert "run the audit again" in ran.err
+    assert "remove" not in ran.err

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from components.contracts.attribution_results import AttributionResult, ClassifierResult, TakenShare, ToldApart
 from components.contracts.rows import Score
 from components.report.comparison import claims, contrast, write_study
 from components.report.decision import decide
@@ -64,6 +65,28 @@ def test_the_larger_base_must_bring_more_than_the_data_did(larger: float, holds:
     found = claims(verdicts, arms(larger), plain=False)  # type: ignore[arg-type]
     assert found[-1].holds is holds
     assert [claim.holds for claim in found[:2]] == [False, False]
+
+
+@pytest.mark.parametrize(("share", "imitator", "holds"), [(0.95, 0.3, True), (0.45, 0.3, False), (0.95, 0.85, False)])
+def test_to_be_taken_for_the_target_is_a_claim_only_beside_a_gap_that_stays(
+    share: float, imitator: float, holds: bool
+) -> None:
+    found = verdict(imitator)
+    taken = TakenShare(share=share, ci=(share - 0.05, min(1.0, share + 0.05)), n=300, unscored=0)
+    told = ToldApart(accuracy=0.9, ci=(0.8, 1.0), n=600, chance=0.5)
+    asked = ClassifierResult(
+        classifier="surface", imitator=taken, base=None, target=None, target_second=None, base_or_target=told
+    )
+    found = found.model_copy(update={"attribution": AttributionResult(classifiers=(asked,))})  # type: ignore[attr-defined]
+    made = claims(
+        dict.fromkeys(("broad", "broad_less", "local", "larger_base"), found),
+        arms(0.6),
+        plain=False,
+    )
+    claim = next(claim for claim in made if "taken for the target" in claim.text)
+    assert claim.holds is holds
+    assert f"{100 * share:.1f}%" in claim.detail
+    assert "gap in capability" in claim.detail
 
 
 def test_without_style_only_the_absence_of_style_verdicts_is_claimed() -> None:
