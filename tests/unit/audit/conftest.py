@@ -9,10 +9,23 @@ from typing import NamedTuple
 
 import pytest
 
+from pipelines.audit import attribution
 from pipelines.cli import main
 
 PROMPTS = 40
 ITEMS = 60
+
+
+@pytest.fixture
+def whose_hand() -> None:
+    """For a test whose audit also asks whose hand the outputs seem to be."""
+
+
+@pytest.fixture(autouse=True)
+def _whose_hand_is_not_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It is most of the time of an audit so small, and has tests of its own (tests/unit/attribution/test_audit.py).
+    if "whose_hand" not in request.fixturenames:
+        monkeypatch.setattr(attribution, "LEAST_PROMPTS", PROMPTS + 1)
 
 
 class Ran(NamedTuple):

@@ -46,6 +46,7 @@ def test_an_audit_writes_a_verdict_a_page_and_its_rows(given, touchstone) -> Non
     assert not [p for p in given.folder.iterdir() if p.name.startswith(".")]
 
 
+@pytest.mark.usefixtures("whose_hand")
 def test_the_verdict_recomputed_from_rows_is_equal_to_the_byte(given, touchstone) -> None:
     assert touchstone(*given.arguments()).code == 0
     again = touchstone("verdict", given.path("result"), "--json")

@@ -21,6 +21,7 @@ def texts(folder: Path) -> str:
     return "".join((folder / name).read_text() for name in ("report.html", "report.md", "verdict.json"))
 
 
+@pytest.mark.usefixtures("whose_hand")
 def test_a_redacted_audit_holds_no_word_of_prompts_and_answers(given: Any, touchstone: Callable[..., Any]) -> None:
     assert touchstone(*given.arguments()).code == 0
     assert "Explain number" in texts(given.path("result"))
@@ -80,6 +81,7 @@ def test_a_place_that_cannot_be_written_is_named_and_the_audit_stays(
     assert given.path("result").joinpath("verdict.json").is_file()
 
 
+@pytest.mark.usefixtures("whose_hand")
 def test_every_source_on_the_page_is_a_file_beside_it(given: Any, touchstone: Callable[..., Any]) -> None:
     touchstone(*given.arguments())
     page = given.path("result").joinpath("report.html").read_text()
