@@ -27,7 +27,7 @@ def _fit(figure: dict[str, Any], values: list[float], goal: float, goal_name: st
     """Printed shares: binomial, independent of each other as far as is known, and rounded (method section 5)."""
 
     def variance(share: float) -> float:
-        return share * (1 - share) / figure["n"] + figure["rounding"] ** 2 / 12
+        return float(share * (1 - share) / figure["n"] + figure["rounding"] ** 2 / 12)
 
     sweep = Sweep.of_means(
         figure["amounts"],

@@ -201,7 +201,7 @@ def test_examples_of_the_target_come_from_prompts_that_are_not_asked(tmp_path: P
     shown = {subject for row in asked.rows() for subject in SUBJECTS if f"- {subject}\n" in row.prompt}
     assert len(asked.rows()) == 5
     assert not shown & {row.id for row in asked.rows()}
-    assert shown < set(asked.manifest.notes["examples"])  # type: ignore[call-overload, arg-type]
+    assert shown < set(asked.manifest.notes["examples"])  # type: ignore[call-overload]
     assert all(row.prompt.count("Overall,") == 2 for row in asked.rows())
 
 
