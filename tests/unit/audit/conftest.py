@@ -102,12 +102,11 @@ def write_scores(path: Path, every: int) -> None:
             writer.writerows([name, f"{name}-{i}", int(i % every == 0)] for i in range(ITEMS))
 
 
-@pytest.fixture
-def given(tmp_path) -> Files:
-    """A folder of valid files: base-lm, imitator-lm and target-lm."""
+def write_files(folder: Path) -> Files:
+    """Valid files of base-lm, imitator-lm and target-lm."""
     for role, every in (("base", 4), ("imitator", 4), ("target", 1)):
-        write_json(tmp_path / f"{role}.json", outputs(f"{role}-lm"))
-        write_scores(tmp_path / f"{role}.csv", every)
+        write_json(folder / f"{role}.json", outputs(f"{role}-lm"))
+        write_scores(folder / f"{role}.csv", every)
     pairs = [
         {
             "instruction": f"Explain number {i}",
@@ -118,5 +117,24 @@ def given(tmp_path) -> Files:
         }
         for i in range(PROMPTS)
     ]
-    write_json(tmp_path / "judgments.json", pairs)
-    return Files(tmp_path)
+    write_json(folder / "judgments.json", pairs)
+    return Files(folder)
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Files:
+    """A folder of valid files: base-lm, imitator-lm and target-lm."""
+    return write_files(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an audit of such files leaves; to be copied, not changed."""
+    files = write_files(tmp_path_factory.mktemp("audited"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attribution, "LEAST_PROMPTS", PROMPTS + 1)
+        patch.setattr(sys, "argv", ["touchstone", *map(str, files.arguments())])
+        with pytest.raises(SystemExit) as left:
+            main.main()
+    assert not left.value.code
+    return files.path("result")
