@@ -105,15 +105,22 @@ def attribution_sentences(result: AttributionResult, capability: Pooled | None =
         f"{_said(by.imitator)} of the imitator’s answers are taken for the target’s"
         f"{'; ' if others else ''}{others} ({CLASSIFIERS[by.classifier].lower()})."
     ]
-    if capability is not None and capability.gap_closed is not None:
-        spread = interval(capability.ci, ratio) or "no interval"
-        found.append(f"Of the gap in capability it closed {ratio(capability.gap_closed)} ({spread}).")
+    if capability is not None:
+        found.append(_closed(capability))
     if (told := by.imitator_or_target) is not None:
         found.append(
             f"Asked to tell the imitator from the target, the same classifier is right about {percent(told.accuracy)}"
             f" ({interval(told.ci, percent)}); guessing is right about {percent(told.chance)}."
         )
     return [*found, "This is style alone: no classifier looks at whether an answer is right."]
+
+
+def _closed(capability: Pooled) -> str:
+    if capability.gap_closed is None:
+        why = capability.reason or "no benchmark was given"
+        return f"How much of the gap in capability it closed is not known: {why}."
+    spread = interval(capability.ci, ratio) or "no interval"
+    return f"Of the gap in capability it closed {ratio(capability.gap_closed)} ({spread})."
 
 
 def _said(taken: TakenShare) -> str:

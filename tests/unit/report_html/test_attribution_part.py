@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pages import Checker, pictures, words_of
-from verdicts import style_only
+from verdicts import inconclusive, style_only
 
 from components.contracts import bind
 from components.contracts.attribution_rows import Attribution, AuthorShare
@@ -62,6 +62,14 @@ def test_the_claim_stands_beside_the_gap_closed_on_the_page_and_in_its_twin() ->
         assert f"Of the gap in capability it closed {closed:.2f}".replace("-", "−") in text
         assert "right about 90.0%" in text
     assert 'id="attribution-table"' in render_html(made)
+
+
+def test_a_gap_that_is_not_known_is_told_beside_the_share() -> None:
+    made = shown().model_copy(update={"pooled": inconclusive().pooled})
+    part = made.pooled.all.model_copy(update={"gap_closed": None, "ci": None, "reason": "no gap to close"})
+    made = made.model_copy(update={"pooled": made.pooled.model_copy(update={"all": part})})
+    visible = Checker(render_html(made)).visible
+    assert "How much of the gap in capability it closed is not known: no gap to close." in visible
 
 
 def test_embeddings_and_the_lexical_baseline_have_a_line_each_and_chance_has_none() -> None:
