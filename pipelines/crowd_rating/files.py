@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,7 @@ from sqlalchemy import URL, make_url
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.evidence_rows import Judgment
-from components.contracts.ports import Output
+from components.contracts.ports import Output, disk_errors
 from components.crowd.database import VARIABLE, database_url
 from components.crowd.exchange.into_study import TakenIn, store_ratings
 from components.crowd.exchange.label_studio import CONFIG, read_export, write_tasks
@@ -23,6 +23,8 @@ from components.crowd.study.creation import read_pairs
 from components.crowd.study.rules import ExclusionRules
 
 Form = Literal["sheet", "mturk", "label-studio"]
+LAYOUTS: Mapping[str, str] = {"label-studio": ".xml", "mturk": ".html"}
+"""Forms with a second file, which says how a task looks -> how its name ends."""
 MTURK_LAYOUT = Path(__file__).parents[2] / "components" / "crowd" / "exchange" / "mturk_layout.html"
 
 
@@ -38,20 +40,35 @@ def hand_out(pairs: Path, out: Path, form: Form, *, turned: bool) -> HandedOut:
     """Write a study's pairs for people.
 
     Raises:
-        TouchstoneError: the pairs cannot be read, or a text does not fit into a spreadsheet's cell.
+        TouchstoneError: the pairs cannot be read, a file is there already, or a text does not fit into a spreadsheet's
+            cell.
     """
     rows = read_pairs(pairs)
-    if form == "label-studio":
-        layout = out.with_suffix(".xml")
-        layout.write_text(CONFIG, encoding="utf-8")
-        number = write_tasks(out, rows, turned=turned)
-        return HandedOut(number, f"import it into a project whose labeling interface is {layout}")
-    number = write_sheet(out, rows, "mturk" if form == "mturk" else "sheet", turned=turned)
-    if form == "sheet":
+    layout = out.with_suffix(LAYOUTS[form]) if form in LAYOUTS else None
+    _refuse_written_over(out, layout)
+    number = (
+        write_tasks(out, rows, turned=turned)
+        if form == "label-studio"
+        else write_sheet(out, rows, "mturk" if form == "mturk" else "sheet", turned=turned)
+    )
+    if layout is None:
         return HandedOut(number, "write left, right or equal into preference, and who you are into rater")
-    layout = out.with_suffix(".html")
-    layout.write_text(MTURK_LAYOUT.read_text(encoding="utf-8"), encoding="utf-8")
+    words = CONFIG if form == "label-studio" else MTURK_LAYOUT.read_text(encoding="utf-8")
+    with disk_errors(layout):
+        layout.write_text(words, encoding="utf-8")
+    if form == "label-studio":
+        return HandedOut(number, f"import it into a project whose labeling interface is {layout}")
     return HandedOut(number, f"upload it as a batch whose layout is {layout}")
+
+
+def _refuse_written_over(out: Path, layout: Path | None) -> None:
+    for file in (out, layout):
+        if file is not None and (file.exists() or layout == out):
+            raise UsageError(
+                f"{file} is there" if file.exists() else f"{file} would be the layout's name",
+                expected="the name of a new file: somebody may have filled an old one",
+                remedy="give another --out, or remove the old file",
+            )
 
 
 def take_in(

@@ -1,5 +1,6 @@
 """Studies to rate, on SQLite and on a real PostgreSQL."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,16 +34,29 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
     return server.emptied(request.getfixturevalue("postgresql_url"))
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with this version's tables and nothing in them; to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "crowd.db"
+    engine = open_database(make_url(f"sqlite:///{path}"))
+    Store(engine).migrate()
+    engine.dispose()
+    return path
+
+
 @pytest.fixture
-def store(url: URL) -> Iterator[Store]:
+def store(url: URL, migrated: Path) -> Iterator[Store]:
+    if url.get_backend_name() == "sqlite":
+        shutil.copyfile(migrated, str(url.database))
     engine = open_database(url)
     yield Store(engine)
     engine.dispose()
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Store]:
+def sqlite(tmp_path: Path, migrated: Path) -> Iterator[Store]:
     """For what does not depend on the kind of database."""
+    shutil.copyfile(migrated, tmp_path / "crowd.db")
     engine = open_database(make_url(f"sqlite:///{tmp_path / 'crowd.db'}"))
     yield Store(engine)
     engine.dispose()

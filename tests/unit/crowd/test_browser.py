@@ -5,14 +5,16 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from components.crowd.app import create_app
 from components.crowd.database import Store
+from components.crowd.invitations import door_token
 from components.crowd.settings import Settings
 from tests.unit.crowd.studies import PLAIN, SETTINGS, headline, links, make, votes_of
 
@@ -254,17 +256,13 @@ def test_side_by_side_on_a_desk_and_stacked_on_a_phone(sqlite: Store, browser: B
 
 def test_in_another_sites_frame_it_works_without_cookies_where_that_site_may(sqlite: Store, browser: Browser) -> None:
     study = make(sqlite)
-    frame_server = http.server.ThreadingHTTPServer(("localhost", 0), Frame)
-    frame_address = f"http://localhost:{frame_server.server_port}"
-    thread = threading.Thread(target=frame_server.serve_forever)
-    thread.start()
-    try:
-        (token,) = links(sqlite, study, "one")
-        for frames, works in (((frame_address,), True), ((), False)):
+    (token,) = links(sqlite, study, "one")
+    with framing() as outside:
+        for frames, works in (((outside,), True), ((), False)):
             with Site(sqlite, SETTINGS._replace(frames=frames)) as address:
                 context = browser.new_context()
                 page = context.new_page()
-                page.goto(f"{frame_address}/?{address}/r/{token}")
+                page.goto(f"{outside}/?{address}/r/{token}")
                 frame = page.frame_locator("iframe")
                 if works:
                     frame.get_by_role("button", name="Begin").click()
@@ -275,11 +273,54 @@ def test_in_another_sites_frame_it_works_without_cookies_where_that_site_may(sql
                     assert frame.get_by_text("Item").count() == 0
                 assert context.cookies() == []
                 context.close()
-    finally:
-        frame_server.shutdown()
-        frame_server.server_close()
-        thread.join()
     assert len(votes_of(sqlite)) == 1
+
+
+def test_mechanical_turks_frame_from_its_door_to_the_handing_in(sqlite: Store, browser: Browser) -> None:
+    study = make(sqlite, pairs=[headline(0), headline(1)])
+    door = door_token(SETTINGS.secret, study.id, time.time() + 3600)
+    told = "assignmentId=3ASG1&hitId=3HIT1&workerId=A1&turkSubmitTo=https://workersandbox.mturk.com"
+    handed_in: list[tuple[str, str | None]] = []
+
+    def turk(route: Route) -> None:
+        handed_in.append((route.request.url, route.request.post_data))
+        route.fulfill(body="handed in", content_type="text/html")
+
+    with framing() as outside, Site(sqlite, SETTINGS._replace(frames=(outside,))) as address:
+        context = browser.new_context()
+        context.route("https://workersandbox.mturk.com/**", turk)
+        page = context.new_page()
+        page.goto(f"{outside}/?{address}/mturk/{door}?{told.replace('3ASG1', 'ASSIGNMENT_ID_NOT_AVAILABLE')}")
+        frame = page.frame_locator("iframe")
+        frame.get_by_text("Accept the task to begin").wait_for()
+        assert frame.get_by_role("button", name="Begin").count() == 0, "who only looks cannot begin"
+        page.goto(f"{outside}/?{address}/mturk/{door}?{told}")
+        frame.get_by_role("button", name="Begin").click()
+        for _ in range(2):
+            frame.get_by_role("button", name="B is better").click()
+        frame.get_by_role("button", name="Hand in").click()
+        frame.get_by_text("handed in").wait_for()
+        assert context.cookies() == []
+        context.close()
+    ((where, sent),) = handed_in
+    assert where == "https://workersandbox.mturk.com/mturk/externalSubmit"
+    assert sent is not None
+    assert "assignmentId=3ASG1" in sent
+    assert len(votes_of(sqlite)) == 2
+
+
+@contextmanager
+def framing() -> Iterator[str]:
+    """Another site that shows pages in a frame; its address."""
+    server = http.server.ThreadingHTTPServer(("localhost", 0), Frame)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Frame(http.server.BaseHTTPRequestHandler):

@@ -65,6 +65,22 @@ def test_other_tools_get_their_layout_beside_the_pairs(study: Path, tmp_path: Pa
     assert layout in beside.read_text()
 
 
+def test_a_sheet_that_somebody_may_have_filled_is_not_written_over(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "ann.csv").write_text("ann's work")
+    with pytest.raises(UsageError, match=r"ann\.csv is there"):
+        typed(sheet, study, "--out", "ann.csv")
+    assert (tmp_path / "ann.csv").read_text() == "ann's work"
+    (tmp_path / "tasks.xml").write_text("a layout of mine")
+    with pytest.raises(UsageError, match=r"tasks\.xml is there"):
+        typed(sheet, study, "--as", "label-studio", "--out", "tasks.json")
+    with pytest.raises(UsageError, match=r"batch\.html would be the layout's name"):
+        typed(sheet, study, "--as", "mturk", "--out", "batch.html")
+    for form in ("sheet", "mturk", "label-studio"):
+        with pytest.raises(TouchstoneError, match=r"cannot write missing/x\.csv"):
+            typed(sheet, study, "--as", form, "--out", "missing/x.csv")
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["ann.csv", "tasks.xml"]
+
+
 def test_the_price_is_told_before_anything_is_made(study: Path) -> None:
     done = typed(estimate, study, "--seconds", 90, "--usd-per-hour", 20)
     # Three raters are needed for 12 pairs of 90 seconds each, and a repeat: 13 items.
