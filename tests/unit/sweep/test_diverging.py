@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from components.report.sweeping.diverged import read_diverged
 from components.report.sweeping.sweep_page import PAGE, RECORD
 from pipelines import catalog
 from pipelines.sweep.config import SweepConfig
-from pipelines.sweep.diverging import SIGNS, run_around
+from pipelines.sweep.diverging import SIGNS, diverged_trainings, run_around
 
 EXPLODED = "the loss exploded: 1e+03 at step 40, 5 at the first"
 
@@ -34,7 +33,7 @@ class Runner:
     def __init__(self, folder: Path, fails: Callable[[str], str | None], step: str = "train") -> None:
         self.folder, self.fails, self.step = folder, fails, step
         self.runs: list[tuple[str, ...]] = []
-        (folder / "artifacts").mkdir(parents=True)
+        folder.mkdir(exist_ok=True)
 
     def __call__(self, config: SweepConfig) -> Path:
         cells = config.sweep.cells()
@@ -45,10 +44,9 @@ class Runner:
             told = {name: self.fails(name) for name in dict.fromkeys(trainings[start : start + at_once])}
             self.log(*(f"[touchstone] started {self.step} {name}" for name in told))
             if any(told.values()):
-                # Its neighbour is stopped with it: the log alone does not tell which of them failed.
+                # Its neighbour is stopped with it: the log does not tell which of them failed.
                 found = next(filter(None, told.values()))
-                record = {"step": self.step, "found": found, "expected": "", "remedy": "", "exit_code": "1"}
-                (self.folder / "artifacts" / "failure.json").write_text(json.dumps(record))
+                self.log(f"    {self.step}: {found}", "    expected: a finite loss that falls")
                 raise TouchstoneError(f"{self.step}: {found}")
             self.log(*(f"[touchstone] finished in 1.0 s: {self.step} {name}" for name in told))
         result = self.folder / "result"
@@ -111,6 +109,24 @@ def test_a_mixture_is_lost_with_the_model_it_is_made_of(tmp_path: Path) -> None:
     lost = read_diverged(run_around(config, tmp_path, run))
     assert [cell.cell.name for cell in lost] == ["plain", "interpolation-0.5"]
     assert run.runs[-1] == ("replay_25",)
+
+
+def test_trainings_that_failed_one_after_another_are_known_from_one_run(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("[touchstone] started train old\n")
+    said = log.stat().st_size
+    begun = "    [touchstone] started train {}\n    train: the loss exploded: 9 at step {}\n    expected: less\n"
+    healthy = "    [touchstone] started train c\n    [touchstone] finished in 2.0 s: train c\n"
+    log.write_text(log.read_text() + begun.format("a", 3) + healthy + begun.format("b", 4))
+    assert diverged_trainings(log, said) == {
+        "a": "the loss exploded: 9 at step 3",
+        "b": "the loss exploded: 9 at step 4",
+    }
+    # Two were under way, and the line names none; or it does.
+    log.write_text("[touchstone] started train a\n[touchstone] started train b\ntrain: the loss exploded: 9\n")
+    assert diverged_trainings(log, 0) is None
+    log.write_text("[touchstone] started train a\n[touchstone] started train b\ntrain b: the loss exploded: 9\n")
+    assert diverged_trainings(log, 0) == {"b": "the loss exploded: 9"}
 
 
 def test_another_failure_and_a_sweep_without_any_model_end_as_before(tmp_path: Path) -> None:
