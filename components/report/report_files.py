@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, Nothing
 from components.contracts.preference_rows import ToneScore
 from components.contracts.rows import Completion, Score, TaskItem
@@ -70,7 +71,7 @@ def write_report(
         course=tuple(curve.iter_rows()),
         sure_and_wrong=_wrong(verdict, said, items),
         sources=tuple(_sources(ports)),
-        costs=tuple(_costs(said)),
+        costs=(*_costs(said), *_judge_costs(ports)),
     )
     if redact:
         verdict, extras = redact_verdict(verdict), redact_extras(extras)
@@ -103,3 +104,15 @@ def _costs(said: Mapping[Part, Replies]) -> Iterator[CostLine]:
         )
         if line.tokens is not None or line.usd is not None:
             yield line
+
+
+def _judge_costs(ports: Mapping[str, Input[Any]]) -> Iterator[CostLine]:
+    """What judges behind a server were paid, where their prices are known."""
+    for name in ("judgments", "placebo_judgments"):
+        port = ports.get(name, Nothing(Judgment))
+        server = port.manifest.notes.get("server")
+        usd = server.get("cost_usd") if isinstance(server, Mapping) else None
+        if isinstance(usd, int | float):
+            judge = port.manifest.notes.get("judge")
+            named = judge.get("name") if isinstance(judge, Mapping) else judge
+            yield CostLine(what=f"{named or 'judge'}, verdicts", replies=port.manifest.num_rows, usd=float(usd))

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from components.contracts import bind
+from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Output
 from components.contracts.preference_rows import ToneScore
 from components.contracts.rows import Completion, Row, Score, TaskItem
 from components.report import step
+from tests.unit.report.rows_for_tests import judgment
 
 N = 40
 
@@ -73,3 +75,13 @@ def test_without_replies_there_are_no_examples(tmp_path: Path) -> None:
     assert 'id="wrong-heading"' not in page
     assert 'id="costs-heading"' not in page
     assert 'id="confident-table"' in page
+
+
+def test_what_a_judge_was_paid_stands_among_the_costs(tmp_path: Path) -> None:
+    rows = [judgment("p1", "win", source="judge-2026-02-03"), judgment("p2", "loss", source="judge-2026-02-03")]
+    for name, server in (("known", {"cost_usd": 0.0125}), ("unknown", {})):
+        Output(tmp_path / name, Judgment).write(rows, notes={"judge": {"name": "judge-2026-02-03"}, "server": server})
+        result = tmp_path / f"{name}-result"
+        bind.call(step.report, params={"resamples": 100}, judgments=tmp_path / name, result=result)
+        assert ("judge-2026-02-03, verdicts" in (result / "report.html").read_text()) is (name == "known")
+    assert "0.01" in (tmp_path / "known-result" / "report.html").read_text()
