@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts import bind
+from components.contracts import manifest as manifests
 from components.contracts.errors import UsageError
 from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input, disk_errors
@@ -61,6 +62,7 @@ def judge(request: JudgingRequest) -> Judging:
     load_policy(request.policy)  # a slip of the hand is told before anything is paid
     gold = read_gold(request.gold) if request.gold else []
     out = request.out
+    refuse_artifact(out)
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     sides = write_materials(request)
@@ -109,6 +111,21 @@ def check_judge(asked: Judge) -> None:
     if asked.likelihood and asked.checkpoint is None:
         raise UsageError("--likelihood needs the judge's checkpoint", expected="--checkpoint FOLDER")
     check_pinned(asked.model, asked.revision, where_of(asked))
+
+
+def refuse_artifact(out: Path) -> None:
+    """Refuse to write into an artifact: its files would no longer be those that its manifest lists.
+
+    Raises:
+        UsageError: `out` is one, or lies in one.
+    """
+    for place in (out, *out.resolve().parents):
+        if (place / manifests.FILE_NAME).is_file():
+            raise UsageError(
+                f"{place} is the finished output of a step, and {out} would be written into it",
+                expected="a folder of its own for --out",
+                remedy="name the folder that holds the artifacts, or a new one",
+            )
 
 
 def where_of(asked: Judge) -> Any:

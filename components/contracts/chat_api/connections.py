@@ -108,8 +108,9 @@ def _trusted() -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=file or None, capath=folder or None)
     except OSError as error:
+        named = f"SSL_CERT_FILE={file}" if file else f"SSL_CERT_DIR={folder}"
         raise UsageError(
-            f"SSL_CERT_FILE={file or ''} SSL_CERT_DIR={folder or ''} cannot be read: {error}",
+            f"{named} cannot be read: {error}",
             expected="certificates of authorities, as PEM",
             remedy="correct the variable, or unset it to trust the system's authorities",
         ) from error

@@ -201,7 +201,7 @@ def _of_encryption(problem: str, where: str) -> TouchstoneError | None:
         return TouchstoneError(
             f"{where} does not speak TLS: {problem}",
             expected="a server behind https",
-            remedy=f"set base_url to http{where.removeprefix('https')} if it is meant to be asked without encryption",
+            remedy=f"give its address as http{where.removeprefix('https')} if it is to be asked without encryption",
         )
     return None
 

@@ -281,3 +281,15 @@ def test_an_evaluation_and_rows_of_ours_are_answers_too(
         # Not a loss: the model was never heard.
         "rows": (39, 1),
     }
+
+
+@pytest.mark.parametrize("below", ["judgments", "judgments/new/er"])
+def test_a_finished_output_is_not_written_into(
+    server: ChatServer, models: dict[str, Path], tmp_path: Path, below: str
+) -> None:
+    write_rows(tmp_path / "judgments", Judgment, [])
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="judgments is the finished output of a step"):
+        judged(server, models, tmp_path / below)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert server.asked == []
