@@ -70,7 +70,7 @@ def as_text(plan: Plan) -> RenderableType:
 
 def _memory_table(plan: Plan) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
-    table.add_column("base", overflow="fold", min_width=8)
+    table.add_column("base", overflow="fold", min_width=6)
     for name in ("params", "weights", "grads", "moments", "master", "activ.", "recomp.", "logits", "gathered", "sum"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("fits", no_wrap=True)
@@ -164,6 +164,8 @@ def _total_cost(plan: Plan) -> float | None:
 
 def _gib(size: float) -> str:
     value = size / GIB
+    if 0 < value < 0.001:
+        return "<0.001"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 0.1 or not size else f"{value:.2g}"
 
 

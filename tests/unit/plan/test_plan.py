@@ -125,8 +125,11 @@ def test_the_table_fits_a_hundred_columns_and_says_what_was_assumed(llama_folder
     words = ("--tokens", "64k", "--tokens", "150M", "--device", "h100-sxm", "--num", 8, "--price", 3)
     shown = told(llama_folder, gpt2_folder, *words, "--engine", "zero3", "--recipe", recipe())
     assert max(map(len, shown.splitlines())) <= 100
-    for part in ("tiny-llama", "weights", "moments", "40% of the peak", "warm-up", "PFLOP"):
+    for part in ("tiny-llama", "weights", "moments", "fits", "40% of the peak", "warm-up", "PFLOP"):
         assert part in shown
+    assert "fits" in told(
+        llama_folder, "--tokens", "64k", "--device", "h100-sxm", "--recipe", recipe(precision="float32")
+    )
 
 
 def test_dialogues_are_counted_as_training_packs_them(tmp_path: Path) -> None:
