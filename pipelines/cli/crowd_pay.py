@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from components.contracts.preference_results import RaterPool
     from pipelines.crowd_rating.summary import Trust
 
 STUDY = click.argument("study", required=False)
@@ -80,8 +81,9 @@ def agreement_of(study: str | None, as_json: bool) -> None:
 
     found = trust(study)
     if as_json:
-        plain = {**found._asdict(), "agreement": found.agreement.model_dump(mode="json")}
-        click.echo(json.dumps(plain | {"raters": [one.model_dump(mode="json") for one in found.raters]}, indent=1))
+        parts = {"agreement": found.agreement, "raters": found.pool}
+        plain = {name: part.model_dump(mode="json") if part is not None else None for name, part in parts.items()}
+        click.echo(json.dumps({"study": found.study, **plain}, indent=1))
         return
     _print(found)
 
@@ -93,13 +95,24 @@ def _print(found: Trust) -> None:
     click.echo(f"  Fleiss' kappa {_number(measured.fleiss)}, raw agreement {_number(measured.raw)}")
     if measured.reason:
         click.echo(f"  {measured.reason}")
-    click.echo(f"  picks for the left answer {_number(found.first_share)}{_interval(found.first_ci)}")
-    for one in found.raters:
+    if found.pool is not None:
+        _print_pool(found.pool)
+    for one in found.records:
         # Time per answer over the session: a factor far below 0 is a rater who hurries towards the end.
         trend = f", time per answer {one.time_trend:+.0%} over the session" if one.time_trend is not None else ""
         agrees = f"agrees with the others {_number(one.agreement)}{_interval(one.agreement_ci)}"
         sides = f"left {_number(one.first_share)}, ties {_number(one.tie_share)}"
-        click.echo(f"  {one.rater}  {one.n} votes, {agrees}, {sides}{trend}")
+        said = f"left out: {one.left_out}" if one.left_out is not None else f"{agrees}, {sides}{trend}"
+        click.echo(f"  {one.rater}  {one.n} votes, {said}")
+
+
+def _print_pool(pool: RaterPool) -> None:
+    if pool.num_left_out:
+        click.echo(f"  left out by the rules: {pool.num_left_out} raters with {pool.num_left_out_votes} votes")
+    click.echo(f"  picks for the left answer {_number(pool.first_share)}{_interval(pool.first_ci)}")
+    if pool.time_trend is not None:
+        told = f"{pool.time_trend:+.3f}{_interval(pool.time_trend_ci)}"
+        click.echo(f"  time per answer, last against first: {told}, mean of {pool.num_timed} raters")
 
 
 def _number(value: float | None) -> str:
