@@ -115,7 +115,7 @@ def test_a_judge_behind_a_server_writes_verdicts_and_meets_placebos_among_the_re
     compile_to("data_scaling", config, tmp_path / "ir.yaml")
     tasks = graph.tasks(graph.load(tmp_path / "ir.yaml"))
     (asked, *_) = [task for task in tasks if task.step == "prepare_verdicts"]
-    assert {"restyled_base", "corrupted_target", "constant"} <= set(asked.inputs)
+    assert {"restyled_base", "stylistic_base", "corrupted_target", "constant"} <= set(asked.inputs)
     assert asked.params["params"]["judge"] == "judge-2026-02-03"
     assert "prepare_judging" not in {task.step for task in tasks}
     replies = next(task for task in tasks if task.step == "read_verdicts").inputs["completions"]
@@ -134,3 +134,32 @@ def test_what_one_pass_cannot_do_is_trained_for_each_amount_or_refused(
     insisted = {**given, "train": train, "sweep": {**given["sweep"], "one_pass": True}}  # type: ignore[dict-item]
     with pytest.raises(UsageError, match="train says engine, processes"):
         read_config(written(tmp_path, insisted), "data_scaling")
+
+
+def test_attribution_is_asked_where_the_file_says_so_by_a_checkpoint_that_embeds(
+    tmp_path: Path, given: dict[str, object]
+) -> None:
+    given["attribution"] = {"resamples": 500}
+    config = catalog.preset("data_scaling", str(written(tmp_path, given)), seed=3)
+    compile_to("data_scaling", config, tmp_path / "ir.yaml")
+    tasks = graph.tasks(graph.load(tmp_path / "ir.yaml"))
+    asked = [task for task in tasks if task.step == "attribute"]
+    for task in asked:
+        assert {(params["params"]["resamples"], params["params"]["seed"]) for params in task.rounds} == {(500, 3)}
+    embedded = {task.inputs["checkpoint"].task for task in tasks if task.step == "embed"}
+    # There is no judge: each base reads the answers of its own comparison.
+    fetched = {task.path for task in tasks if task.step == "fetch_checkpoint"}
+    assert embedded == fetched
+    assert len(asked) == 2 * len(fetched)
+
+
+def test_embeddings_of_a_model_behind_a_server_are_refused_with_what_needs_none(
+    tmp_path: Path, given: dict[str, object]
+) -> None:
+    served = {"generate": {"backend": "api", "api": {"base_url": "http://127.0.0.1:1", "model": "b-2026-01-01"}}}
+    given["sources"]["bases"]["hub"] = served  # type: ignore[index]
+    given["attribution"] = {}
+    with pytest.raises(UsageError, match="asks for embeddings, and a model behind a server gives none"):
+        read_config(written(tmp_path, given), "data_scaling")
+    given["attribution"] = {"classifiers": ["char_ngrams", "surface"]}
+    assert read_config(written(tmp_path, given), "data_scaling").attribution is not None
