@@ -1,5 +1,6 @@
 """Threads that take items in turn, and how their work ends early."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ def test_every_item_is_taken_once_and_in_order(num_threads: int) -> None:
     def items() -> Iterator[int]:
         for number in range(200):
             taken.append(number)
+            os.sched_yield()  # another thread could ask for the next meanwhile
             yield number
 
     done: list[int] = []
@@ -30,28 +32,24 @@ def test_every_item_is_taken_once_and_in_order(num_threads: int) -> None:
     assert sorted(done) == taken
 
 
-def test_no_more_is_taken_than_there_are_threads() -> None:
-    taken, release = [], threading.Event()
-
-    def items() -> Iterator[int]:
-        for number in range(100):
-            taken.append(number)
-            if len(taken) == 3:
-                release.set()
-            yield number
+def test_there_are_as_many_threads_as_were_allowed_and_no_more() -> None:
+    together, seen = threading.Barrier(3), []
 
     def work(number: int) -> None:
-        # Nobody ends before all three are at work, and then nobody has taken a fourth.
-        assert release.wait(10)
+        # The first three are at work at once, or this would not end.
         if number < 3:
-            ahead.append(len(taken))
+            together.wait(10)
+            seen.append(sum(thread.name.startswith("hand-") for thread in threading.enumerate()))
             together.wait(10)
 
-    ahead: list[int] = []
-    together = threading.Barrier(3)
-    Hands(3, items(), work).run()
-    assert ahead == [3, 3, 3]
-    assert len(taken) == 100
+    Hands(3, iter(range(100)), work).run()
+    assert seen == [3, 3, 3]
+
+
+def test_few_items_start_few_threads() -> None:
+    names = set()
+    Hands(64, iter(range(2)), lambda number: names.add(threading.current_thread().name)).run()
+    assert names <= {"hand-0", "hand-1", "hand-2"}
 
 
 def test_what_the_work_raises_ends_it_and_what_is_under_way_is_finished() -> None:
