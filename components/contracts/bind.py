@@ -203,7 +203,7 @@ def run(step: Step, *, params: Mapping[str, Any] | None = None, **paths: Place) 
         print(f"{PROGRESS_MARK} {how} {label}", flush=True)
         return outcome
     except TouchstoneError as error:
-        print(f"{step.__name__}: {error}", file=sys.stderr)
+        print(f"{label}: {error}", file=sys.stderr)
         store = environment.step_store()
         if isinstance(store, Path):
             record = {"step": step.__name__, "found": error.found, "expected": error.expected}

@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 from components.contracts.errors import TouchstoneError
 
 GZIP_MAGIC = b"\x1f\x8b"
+UTF16 = "UTF-16 text"
 FOREIGN_MAGIC = {
     b"PK\x03\x04": "a zip archive (or a spreadsheet)",
     b"\x28\xb5\x2f\xfd": "compressed by zstd",
@@ -20,8 +21,8 @@ FOREIGN_MAGIC = {
     b"PAR1": "a Parquet file",
     b"ARROW1": "an Arrow file",
     b"SQLite format 3": "an SQLite database",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
+    b"\xff\xfe": UTF16,
+    b"\xfe\xff": UTF16,
 }
 UTF8_BOM = b"\xef\xbb\xbf"
 READABLE = "UTF-8 text, plain or gzip: JSON, JSONL, CSV with a header, or YAML"
@@ -99,4 +100,7 @@ def decoded_lines(path: Path, stream: IO[bytes]) -> Iterator[Line]:
 def _refuse_foreign(path: Path, head: bytes) -> None:
     for magic, name in FOREIGN_MAGIC.items():
         if head.startswith(magic):
-            raise TouchstoneError(f"{path} is {name}", expected=READABLE, remedy="convert or unpack it first")
+            remedy = "convert or unpack it first"
+            if name == UTF16:
+                remedy = f"iconv -f utf-16 -t utf-8 {path.name} > utf8-{path.name}"
+            raise TouchstoneError(f"{path} is {name}", expected=READABLE, remedy=remedy)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from components.contracts.errors import TouchstoneError
+from components.contracts.places import refuse_foreign
 from pipelines import graph
 from pipelines.cli.compile import compile_to
 from pipelines.imitation_audit.presets import StudyConfig
@@ -75,7 +76,9 @@ def run_pipeline(pipeline: str, config: StudySettings, folder: Path) -> Path:
 
     Raises:
         TouchstoneError: a step failed, or the folder cannot be written.
+        UsageError: `folder` holds a result that is none of ours.
     """
+    refuse_foreign(folder / RESULT)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(config.model_dump(mode="json"), indent=1) + "\n")

@@ -129,6 +129,7 @@ def test_non_utf8_names_line_offset_and_byte(tmp_path) -> None:
         (gzip.compress(b"", mtime=0), "is empty"),
         (b"PK\x03\x04rest", "zip archive"),
         ("a,b\n".encode("utf-16"), "UTF-16"),
+        ("a,b\n".encode("utf-16"), "iconv -f utf-16 -t utf-8 "),
         (b"PAR1....", "Parquet"),
         (b"just words\n", "opens none of the formats"),
         (b"[1, 2]", "item 1 (line 1): 1 is not an object"),
