@@ -13,9 +13,10 @@ from components.report.quantiles import t_cdf, t_quantile
 if TYPE_CHECKING:
     from components.report.estimates import Estimate
 
-PLANNED_POWER = 0.9
+PLANNED_POWER = 0.98
 """Growth is planned for this power so that at least 80% do settle: the numbers planned with are themselves estimates,
-of data that happened to be inconclusive. Planned for 80%, it was 75-78% in the worst of the simulated worlds."""
+of data that happened to be inconclusive. With 50 items of each and a gain on one benchmark, plans for 90% settled 71%,
+for 95% 80%, for 97% 82%."""
 MOST = 1e6
 """A larger growth than this is no plan."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -115,30 +115,38 @@ def printed(task: Task, drawn: Answers) -> dict[Part, PublishedScore]:
 
 
 @cache
-def _lines(name: str, part: Part, n: int, clusters: int | None, value: float | None) -> npt.NDArray[np.object_]:
-    """(n,) every item's row with one value, made once: data sets differ only in which of them they hold."""
-    codes = design(name, n, clusters)
-    rows = np.empty(n, dtype=object)
-    rows[:] = [
-        Score(
-            item_id=f"{name}-{i}",
-            benchmark=name,
-            model=part,
-            value=value,
-            unscored="no answer" if value is None else None,
-            cluster="" if clusters is None else f"group {code}",
-        )
-        for i, code in enumerate(codes.tolist())
-    ]
-    return rows
+def _bank(name: str, part: Part, value: float | None) -> list[Score]:
+    """Rows of items that stand alone, made once and as many as were ever asked for: worlds grow by any factor."""
+    return []
+
+
+@lru_cache(64)
+def _clustered(name: str, part: Part, n: int, clusters: int, value: float | None) -> list[Score]:
+    return [_row(name, part, i, value, f"group {code}") for i, code in enumerate(design(name, n, clusters).tolist())]
+
+
+def _row(name: str, part: Part, item: int, value: float | None, cluster: str = "") -> Score:
+    unscored = "no answer" if value is None else None
+    return Score(item_id=f"{name}-{item}", benchmark=name, model=part, value=value, unscored=unscored, cluster=cluster)
+
+
+def _lines(task: Task, part: Part, value: float | None) -> npt.NDArray[np.object_]:
+    """(n,) every item's row with one value: data sets differ only in which of them they hold."""
+    if task.clusters is None:
+        lines = _bank(task.name, part, value)
+        lines += [_row(task.name, part, i, value) for i in range(len(lines), task.n)]
+    else:
+        lines = _clustered(task.name, part, task.n, task.clusters, value)
+    # Assigned from a list, numpy would ask every row whether it is an array.
+    return np.fromiter(lines, dtype=object, count=task.n)
 
 
 def score_rows(task: Task, drawn: Answers, part: Part) -> list[Score]:
     """The rows of one model on one benchmark."""
     values = drawn.values[part]
-    rows = _lines(task.name, part, task.n, task.clusters, None).copy()
+    rows = _lines(task, part, None)
     for value in np.unique(values[~np.isnan(values)]).tolist():
-        rows = np.where(values == value, _lines(task.name, part, task.n, task.clusters, value), rows)
+        rows = np.where(values == value, _lines(task, part, value), rows)
     found: list[Score] = rows[drawn.lacks == 0].tolist() if part == "target" else rows.tolist()
     return found
 

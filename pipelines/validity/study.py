@@ -16,7 +16,7 @@ from pipelines.validity.worlds import SMALL, WORLDS
 
 LEAST_SETTLED = 0.80
 """Promised of the items that an INCONCLUSIVE verdict asks for."""
-FEWEST = 100
+FEWEST = 50
 """Items of a benchmark from which that is promised; from fewer the estimates planned with are too rough."""
 
 
@@ -67,7 +67,8 @@ def prove(
     """Simulate everything.
 
     Args:
-        num_worlds: Data sets of each world, half as many of those of the study's size.
+        num_worlds: Data sets of each world, half as many of those of the study's size and of those in which
+            items are asked for.
         seed: Of every world's own generator.
         progress: Told the name of each world as it begins.
         kept: Worlds that are finished; those are not simulated again.
@@ -81,8 +82,9 @@ def prove(
         rates.append(kept.result(ErrorRates, f"{world.name}, {count}, {seed}", partial(rates_of, world, count, rng)))
     for number, world in enumerate(SMALL):
         progress(world.name)
-        rng, of = np.random.default_rng([seed, 1000 + number]), f"items asked for, {world.name}, {num_worlds}, {seed}"
-        needed.append(kept.result(NeededRates, of, partial(needed_rates, world, num_worlds, rng)))
+        count, rng = max(1, num_worlds // 2), np.random.default_rng([seed, 1000 + number])
+        of = f"items asked for, {world.name}, {count}, {seed}"
+        needed.append(kept.result(NeededRates, of, partial(needed_rates, world, count, rng)))
     kinds = [
         votes(10 * num_worlds, np.random.default_rng([seed, 2000]), by_prompt=by_prompt) for by_prompt in (True, False)
     ]
