@@ -66,11 +66,14 @@ def read_config(path: Path, pipeline: str, *, seed: int = 0, only: tuple[str, ..
     values |= {name: value for name, value in given.items() if name not in DEFAULTS}
     sweep = {"one_pass": not _beyond_one_pass(values["train"]), **_mapping(path, "sweep", given["sweep"])}
     values["sweep"] = {**sweep, **({"only": only} if only else {})}
-    for name in ("train", "questions", "report", "stylistic", "support", "validate_data"):
-        values[name] = {**values[name], "seed": int(values[name].get("seed", 0)) + seed}
     if values.get("attribution") is not None:
-        asked = _mapping(path, "attribution", values["attribution"])
-        values["attribution"] = {**asked, "seed": int(asked.get("seed", 0)) + seed}
+        values["attribution"] = _mapping(path, "attribution", values["attribution"])
+    for name in ("train", "questions", "report", "stylistic", "attribution", "support", "validate_data"):
+        if values.get(name) is not None:
+            values[name] = {**values[name], "seed": int(values[name].get("seed", 0)) + seed}
+    if "heldout_max_tokens" in values["questions"]:
+        # After examples the base is asked for answers as long as all others.
+        values["stylistic"].setdefault("max_tokens", values["questions"]["heldout_max_tokens"])
     served = _judge_behind_a_server(given["sources"])
     if served:
         values["verdicts"] = {"judge": served, "where": "server", **dict(values.get("verdicts") or {})}

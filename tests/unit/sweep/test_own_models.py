@@ -49,6 +49,16 @@ def test_what_the_file_leaves_out_is_the_studys(tmp_path: Path, given: dict[str,
     assert (recipe["learning_rate"], recipe["batch_size"], recipe["block_tokens"]) == (1e-4, 32, 2048)
     assert recipe["optimizer"] == "adamw_parameter_scaled"
     assert config.train["seed"] == 3
+    assert config.stylistic == {"seed": 3}
+
+
+def test_after_examples_the_base_may_answer_at_such_length_as_all_others(
+    tmp_path: Path, given: dict[str, object]
+) -> None:
+    given["questions"] = {"heldout_max_tokens": 200}
+    assert read_config(written(tmp_path, given), "data_scaling").stylistic["max_tokens"] == 200
+    given["stylistic"] = {"max_tokens": 50}
+    assert read_config(written(tmp_path, given), "data_scaling").stylistic["max_tokens"] == 50
 
 
 def test_the_graph_fetches_models_and_asks_the_server_without_a_checkpoint(
