@@ -15,7 +15,6 @@ from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import urllib3
-from urllib3.exceptions import LocationValueError
 
 from components.contracts.errors import UsageError
 
@@ -78,15 +77,19 @@ class Connections:
 
 
 def _through(proxy: str, base_url: str, number: int, trusted: ssl.SSLContext) -> urllib3.ProxyManager:
-    parts = urlsplit(proxy)
-    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    headers = urllib3.make_headers(proxy_basic_auth=user)
+    address = proxy.rpartition("@")[2]
     try:
+        parts = urlsplit(proxy)
+        address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
         return urllib3.ProxyManager(
-            address, maxsize=number, proxy_headers=headers, ssl_context=trusted, proxy_ssl_context=trusted
+            address,
+            maxsize=number,
+            proxy_headers=urllib3.make_headers(proxy_basic_auth=user),
+            ssl_context=trusted,
+            proxy_ssl_context=trusted,
         )
-    except LocationValueError as error:
+    except ValueError as error:
         raise UsageError(
             f"the environment names the proxy {address}",
             expected="http://HOST:PORT or https://HOST:PORT",

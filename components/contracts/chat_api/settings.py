@@ -64,6 +64,8 @@ class ApiTarget(BaseModel):
         if not value:
             return value
         parts = urlsplit(value)
+        if not value.isprintable() or " " in value or parts.port == 0:
+            raise ValueError("must hold no blanks or control characters, and a port that there is")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must begin with http:// or https:// and name a host")
         if parts.username or parts.password or parts.query or parts.fragment:

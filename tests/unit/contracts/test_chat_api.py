@@ -418,7 +418,20 @@ def test_a_key_that_cannot_be_one_is_not_repeated(make: Make, monkeypatch: pytes
     assert key not in str(failed.value)
 
 
-@pytest.mark.parametrize("url", ["api.openai.com/v1", "http://", "https://me:secret@host/v1", "http://h/v1?key=secret"])
+BAD_ADDRESSES = [
+    *("api.openai.com/v1", "http://", "https://me:secret@host/v1", "http://h/v1?key=secret"),
+    *(
+        "http://h:99999/v1",
+        "http://h:0/v1",
+        "http://h:port/v1",
+        "http://[::1/v1",
+        "http://two words/v1",
+        "http://h/v 1",
+    ),
+]
+
+
+@pytest.mark.parametrize("url", BAD_ADDRESSES)
 def test_an_address_that_cannot_be_one_or_holds_a_secret_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
         ApiTarget(base_url=url)

@@ -20,7 +20,7 @@ from components.contracts.chat_api.settings import ApiTarget
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.journal import Journal
 from tests.unit.contracts.certificates import self_signed
-from tests.unit.contracts.chat_server import Answer, Asked, ChatServer, HandClock
+from tests.unit.contracts.chat_server import Answer, Asked, ChatServer, HandClock, Tunnel
 
 KEY = "sk-very-secret-4711"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -296,11 +296,17 @@ def test_a_proxy_that_is_not_there_costs_nothing(make: Make, monkeypatch: pytest
     assert client.counts.lost == 0
 
 
-def test_a_proxy_of_a_kind_that_is_not_spoken_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@127.0.0.1:1080")
-    with pytest.raises(UsageError, match=r"the proxy socks5://127\.0\.0\.1:1080") as failed:
+@pytest.mark.parametrize(
+    "place", ["socks5://me:secret@127.0.0.1:1080", "http://me:secret@127.0.0.1:99999", "me:secret@[127.0.0.1:1080"]
+)
+def test_a_proxy_that_cannot_be_asked_is_told_without_its_password(
+    make: Make, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", place)
+    with pytest.raises(UsageError, match=r"names the proxy .*127\.0\.0\.1:\d+\n") as failed:
         make()
     assert "NO_PROXY=127.0.0.1" in failed.value.remedy
+    assert "secret" not in str(failed.value)
 
 
 @pytest.fixture
@@ -323,6 +329,26 @@ def test_over_https(encrypted: ChatServer, make: Make, authority: Path, monkeypa
     assert client.answer(asks(6)) == "complete"
     assert (client.num_kept, client.counts.retries) == (6, 0)
     assert encrypted.num_connections <= 2
+
+
+def test_https_goes_through_the_proxy_unread(
+    encrypted: ChatServer, make: Make, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    monkeypatch.setenv("TOUCHSTONE_API_KEY", KEY)
+    tunnel = Tunnel()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:word@127.0.0.1:{tunnel.port}")
+    client = make(base_url=encrypted.url)
+    try:
+        assert client.answer(asks(3)) == "complete"
+    finally:
+        client.__exit__()
+        tunnel.close()
+    assert (client.num_kept, client.counts.retries, len(encrypted.asked)) == (3, 0, 3)
+    (asked,) = tunnel.asked
+    assert asked.startswith(f"CONNECT {encrypted.url.split('/')[2]} HTTP/1")
+    assert "proxy-authorization: basic bwu6d29yza==" in asked.lower()
+    assert KEY not in asked
 
 
 def test_a_certificate_of_nobody_is_told_at_once(encrypted: ChatServer, make: Make) -> None:
