@@ -74,6 +74,14 @@ def _style(verdict: Verdict) -> Iterator[Unmeasured]:
             "How like itself the target is: without a second sample of it, closeness is a lower bound",
             "`--target-second FILE`, the target's answers to the same prompts once more",
         )
+    asked = verdict.attribution
+    if asked is None and style.metrics:
+        yield Unmeasured("Whose hand the answers seem to be", "`touchstone attribution answers`, from 20 prompts on")
+    elif asked is not None and not any(by.classifier.startswith("embedding") for by in asked.classifiers):
+        yield Unmeasured(
+            "Whose hand a language model sees in the answers: their surface alone was asked",
+            "`touchstone attribution answers --model FOLDER`",
+        )
 
 
 def _preference(verdict: Verdict) -> Iterator[Unmeasured]:

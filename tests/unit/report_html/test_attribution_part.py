@@ -10,6 +10,7 @@ from pages import Checker, pictures, words_of
 from verdicts import inconclusive, style_only
 
 from components.contracts import bind
+from components.contracts.attribution_results import AttributionResult
 from components.contracts.attribution_rows import Attribution, AuthorShare
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import write_rows
@@ -18,6 +19,7 @@ from components.report import step
 from components.report.attribution_result import attribution_result
 from components.report.html import render_html
 from components.report.markdown import render_markdown
+from components.report.not_measured import not_measured
 
 
 def row(classifier: str, author: str, share: float, other: str = "base") -> Attribution:
@@ -118,3 +120,13 @@ def test_the_step_takes_both_ports(tmp_path: Path) -> None:
     page = (tmp_path / "result" / "report.html").read_text()
     assert 'href="#rows-attributions"' in page
     assert 'href="#rows-told_apart"' in page
+
+
+def test_what_nobody_asked_of_the_hand_is_said() -> None:
+    assert any("Whose hand the answers seem to be" in gap.what for gap in not_measured(style_only()))
+    assert not any("Whose hand" in gap.what for gap in not_measured(shown())), "embeddings were asked"
+    found = shown().attribution
+    assert found is not None
+    surface = AttributionResult(classifiers=found.classifiers[1:])
+    gaps = not_measured(style_only().model_copy(update={"attribution": surface}))
+    assert any("--model FOLDER" in gap.remedy for gap in gaps)
