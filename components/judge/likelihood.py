@@ -23,12 +23,12 @@ def weigh(
     ours: Completion, theirs: Completion, weighed: Mapping[str, ChoiceScore], *, judge: str, tie_margin: float
 ) -> Judgment:
     """One prompt's judgment, by mean natural-log probability per token; unscored where one of the two is not known."""
-    score = _per_token(weighed.get(asked_as(ours)))
-    opponent_score = _per_token(weighed.get(asked_as(theirs, reference=True)))
+    weights = (weighed.get(asked_as(ours)), weighed.get(asked_as(theirs, reference=True)))
+    score, opponent_score = map(_per_token, weights)
     outcome: Literal["win", "tie", "loss"] | None = None
     unscored = None
     if score is None or opponent_score is None:
-        unscored = "an answer is empty" if not (ours.text.strip() and theirs.text.strip()) else "no likelihood recorded"
+        unscored = _missing(ours, theirs, weights)
     elif abs(score - opponent_score) <= tie_margin:
         outcome = "tie"
     else:
@@ -58,7 +58,18 @@ def shares(rows: Sequence[Judgment]) -> dict[str, float]:
     }
 
 
+def _missing(ours: Completion, theirs: Completion, weights: tuple[ChoiceScore | None, ChoiceScore | None]) -> str:
+    if not (ours.text.strip() and theirs.text.strip()):
+        return "an answer is empty"
+    told = (
+        f"{row.model}'s answer: {why.unanswered}"
+        for row, why in zip((ours, theirs), weights, strict=True)
+        if why and why.unanswered
+    )
+    return next(told, "no likelihood recorded")
+
+
 def _per_token(row: ChoiceScore | None) -> float | None:
-    if row is None or not row.num_tokens or row.num_tokens[0] == 0:
+    if row is None or not row.logprobs or not row.num_tokens or row.num_tokens[0] == 0:
         return None
     return row.logprobs[0] / row.num_tokens[0]

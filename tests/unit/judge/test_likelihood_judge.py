@@ -62,6 +62,29 @@ def test_a_missing_likelihood_is_unscored(tmp_path: Path) -> None:
     assert rows["1"].unscored == "no likelihood recorded"
 
 
+@pytest.mark.parametrize(("side", "told"), [("candidate", "ours's answer"), ("reference", "theirs's answer")])
+def test_an_answer_that_the_checkpoint_cannot_read_is_unscored_with_its_reason(
+    tmp_path: Path, side: str, told: str
+) -> None:
+    why = "the text is longer than the model's 512 tokens"
+    ours, theirs = put(tmp_path, "ours", {"1": "word " * 900}), put(tmp_path, "theirs", {"1": "a long answer"})
+    Output(tmp_path / "weighed", ChoiceScore).write(
+        ChoiceScore(request_id=f"{name}:1", model="judge", num_tokens=(900,), logprobs=(), unanswered=why)
+        if name == side
+        else ChoiceScore(request_id=f"{name}:1", model="judge", num_tokens=(3,), logprobs=(-4.0,))
+        for name in ("candidate", "reference")
+    )
+    judge_likelihood(
+        candidate=ours,
+        reference=theirs,
+        choice_scores=Input(tmp_path / "weighed", ChoiceScore),
+        judgments=Output(tmp_path / "judgments", Judgment),
+        params=Params(),
+    )
+    (row,) = Input(tmp_path / "judgments", Judgment).rows()
+    assert (row.outcome, row.unscored) == (None, f"{told}: {why}")
+
+
 def test_a_margin_makes_near_answers_equal(tmp_path: Path) -> None:
     assert judged(tmp_path, WEIGHED, tie_margin=1.5)["3"].outcome == "tie"
 
