@@ -29,10 +29,10 @@ def estimate(pairs: Path, design: Path | None, seconds: float, usd_per_hour: flo
     from components.crowd.mturk.terms import estimate as priced
     from components.crowd.publishing import seats
     from components.crowd.study.creation import read_pairs
-    from components.crowd.study.design import items_per_rater, with_repeats
+    from components.crowd.study.design import checked, items_per_rater, with_repeats
     from pipelines.crowd.desk import read_design
 
-    rows, made = read_pairs(pairs), read_design(pairs.stem, design)
+    rows, made = checked(read_pairs(pairs)), read_design(pairs.stem, design)
     people, items = seats(rows, made), items_per_rater(made, with_repeats(rows, made))
     each = items * seconds / 3600 * usd_per_hour
     click.echo(f"{people} people, up to {items} items each, {people * items * seconds / 3600:.1f} hours")

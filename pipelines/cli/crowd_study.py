@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+from urllib.parse import urlsplit
 
 import click
 
@@ -41,7 +42,7 @@ def create(pairs: Path, name: str | None, design: Path | None, days: float | Non
 @click.option(
     "--identities",
     "file",
-    type=click.File(encoding="utf-8"),
+    type=click.File(encoding="utf-8-sig"),
     help="A file of them, one a line; - for standard input.",
 )
 @click.option("--days", type=click.FloatRange(min=0.001), default=14.0, show_default=True, help="How long links live.")
@@ -59,7 +60,12 @@ def invite_people(
     from components.contracts.errors import UsageError
     from pipelines.crowd.desk import open_desk
 
-    people = [*identities, *(line.strip() for line in (file or ()) if line.strip())]
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise UsageError(f"--url {url}", expected="where raters reach the service, such as https://ratings.example.org")
+    try:
+        people = [*identities, *(line.strip() for line in (file or ()) if line.strip())]
+    except UnicodeDecodeError as error:
+        raise UsageError("the file of identities is no UTF-8 text", expected="one address or name a line") from error
     if not people:
         raise UsageError("nobody to invite", expected="--identity NAME, or --identities FILE")
     for who, token in zip(

@@ -2,12 +2,13 @@
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from components.contracts.errors import TouchstoneError
+from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import Input
 from components.crowd.database import Store, open_database
@@ -81,6 +82,35 @@ def test_what_is_wrong_is_said_before_anything_is_made() -> None:
         call("status", "paris")
     with pytest.raises(TouchstoneError, match="no such rater"):
         call("forget", "nobody@example.org", "--yes")
+
+
+def test_identities_come_from_a_file_as_editors_save_it_and_links_only_for_an_address(place: Path) -> None:
+    call("create", "pairs.jsonl")
+    (place / "people.txt").write_bytes("\ufeffann@example.org\r\n\r\n  bo \r\n".encode())
+    links = call("invite", "--identities", "people.txt", "--identity", "ann@example.org", "--url", "https://r.example")
+    assert [line.split("\t")[0] for line in links.splitlines()] == ["ann@example.org", "ann@example.org", "bo"]
+    assert len(open_desk().states("pairs")[0].raters) == 2
+    (place / "people.txt").write_bytes(b"ann\xff\n")
+    with pytest.raises(UsageError, match="no UTF-8 text"):
+        call("invite", "--identities", "people.txt")
+    for url in ("r.example", "ftp://r.example", "https://"):
+        with pytest.raises(UsageError, match="--url"):
+            call("invite", "--identity", "ann", "--url", url)
+
+
+def test_a_port_that_is_taken_and_an_address_that_is_not_ours_are_said(place: Path) -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    with taken, pytest.raises(UsageError, match=r"nothing can listen on 127\.0\.0\.1"):
+        call("serve", "--port", str(taken.getsockname()[1]))
+    # An address of nobody's (RFC 5737).
+    with pytest.raises(UsageError, match=r"nothing can listen on 192\.0\.2\.1"):
+        call("serve", "--host", "192.0.2.1")
+
+
+def test_a_study_of_no_pairs_is_not_priced(place: Path) -> None:
+    (place / "empty.jsonl").write_text("")
+    with pytest.raises(TouchstoneError, match="no pair to rate"):
+        call("estimate", "empty.jsonl")
 
 
 def test_a_database_that_is_away_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

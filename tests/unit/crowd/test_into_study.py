@@ -207,6 +207,7 @@ def test_a_forgotten_importer_leaves_no_trace(sqlite: Store) -> None:
     assert not any(key in entry.detail for entry in sqlite.run(lambda session: entries(session, "plain")))
 
 
+@pytest.mark.slow
 def test_imports_side_by_side_keep_every_pair_at_three(postgresql: PostgreSQL) -> None:
     url = postgresql.database("imports")
     pairs = [headline(number) for number in range(40)]
