@@ -30,8 +30,8 @@ def test_published_numbers_give_the_verdict_written_down_before(name: str) -> No
 @pytest.mark.parametrize("name", [name for name, expected in EXPECTED.items() if expected.get("nothing_shown")])
 def test_where_nothing_was_gained_only_style_is_missing(name: str) -> None:
     verdict = _replay(name)
-    (line,) = [line for line in verdict.would_change if line.startswith("STYLE_ONLY would need:")]
-    assert line == "STYLE_ONLY would need: style closeness is not known: no outputs were given."
+    (line,) = [line for line in verdict.would_change if line.startswith("Not STYLE_ONLY:")]
+    assert line == "Not STYLE_ONLY: style closeness is not known: no outputs were given."
 
 
 def test_every_file_has_an_expectation_and_every_number_a_source() -> None:

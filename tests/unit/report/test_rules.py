@@ -274,7 +274,7 @@ def test_a_pooled_gain_that_may_be_none_is_not_broad() -> None:
     assert verdict.pooled.unsupported.gap_closed is not None
     assert verdict.pooled.unsupported.gap_closed > 0.25
     assert verdict.verdict == "INCONCLUSIVE"
-    assert verdict.would_change[0].startswith("CAPABILITY would need: the gap closed over tiny and a must be above 0")
+    assert verdict.would_change[0].startswith("Not CAPABILITY: the gap closed over tiny and a must be above 0")
 
 
 def _items(n: int, *, unscored: int = 0, target: bool = True) -> dict[str, Any]:
