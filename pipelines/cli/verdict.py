@@ -28,8 +28,9 @@ FOLDER = click.Path(path_type=Path)
 )
 @click.option(
     "--planned-items",
-    type=click.IntRange(min=1),
-    help="Items the run was planned to have: alpha is spent over the looks instead of used up by each.",
+    multiple=True,
+    metavar="[BENCHMARK=]ITEMS",
+    help="Items a benchmark was planned to have: alpha is spent over the looks, not used up by each.  [repeat]",
 )
 @click.option("--redact", is_flag=True, help="Keep prompts, answers and ids out of what is printed and written.")
 @click.option("--out", type=FOLDER, help="Also write verdict.json, report.html and report.md, in another folder.")
@@ -41,7 +42,7 @@ def verdict(
     address: str | None,
     policy: str | None,
     earlier: tuple[Path, ...],
-    planned_items: int | None,
+    planned_items: tuple[str, ...],
     redact: bool,
     out: Path | None,
 ) -> None:
@@ -70,12 +71,12 @@ def verdict(
     leave_by_gate(ctx, found.verdict)
 
 
-def _typed(folder: Path, policy: str | None, earlier: tuple[Path, ...], planned: int | None) -> str:
+def _typed(folder: Path, policy: str | None, earlier: tuple[Path, ...], planned: tuple[str, ...]) -> str:
     """The command that gives this verdict again, without this machine's paths."""
     from pipelines.audit.page import shown
 
     parts = ["touchstone", "verdict", shown(folder)]
     parts += ["--policy", shown(Path(policy))] if policy else []
     parts += [part for path in earlier for part in ("--earlier", shown(path))]
-    parts += ["--planned-items", str(planned)] if planned is not None else []
+    parts += [part for entry in planned for part in ("--planned-items", entry)]
     return shlex.join(parts)

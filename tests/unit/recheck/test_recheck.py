@@ -101,14 +101,15 @@ def test_a_second_look_says_that_alpha_is_not_spent(tmp_path: Path, touchstone: 
     first, second = _audit(tmp_path / "a", touchstone, ITEMS // 2), _audit(tmp_path / "b", touchstone, ITEMS)
     ran = touchstone("verdict", second, "--earlier", first)
     assert ran.code == 0
-    assert "Look 2 at this run (items: 400, 800). Alpha is not spent" in ran.out
+    assert "Look 2 at this run (quiz: 200, 400; code: 200, 400). Alpha is not spent" in ran.out
     assert "in 8.3%, not 5.0%" in ran.out  # Armitage, McPherson and Rowe 1969 for two equal looks
 
 
 def test_planned_looks_spend_alpha_and_judge_by_what_is_left(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
     first, second = _audit(tmp_path / "a", touchstone, ITEMS // 2), _audit(tmp_path / "b", touchstone, ITEMS)
-    early = json.loads(touchstone("verdict", first, "--planned-items", 800, "--json").out)
-    late = json.loads(touchstone("verdict", second, "--earlier", first, "--planned-items", 800, "--json").out)
+    planned = ("--planned-items", "quiz=400", "--planned-items", "code=400")
+    early = json.loads(touchstone("verdict", first, *planned, "--json").out)
+    late = json.loads(touchstone("verdict", second, "--earlier", first, *planned, "--json").out)
     # Lan-DeMets boundaries of two equal looks: 2.963 and 1.969.
     assert early["provenance"]["looks"]["level"] == pytest.approx(0.0031, abs=1e-4)
     assert late["provenance"]["looks"]["level"] == pytest.approx(0.0490, abs=2e-4)
@@ -128,10 +129,40 @@ def test_more_items_than_planned_and_looks_that_do_not_grow_are_refused(
     tmp_path: Path, touchstone: Callable[..., Ran]
 ) -> None:
     result = _audit(tmp_path / "a", touchstone, 100)
-    assert touchstone("verdict", result, "--planned-items", 150).code == 2
-    again = touchstone("verdict", result, "--earlier", result, "--planned-items", 1000)
+    few = touchstone("verdict", result, "--planned-items", "quiz=150", "--planned-items", "code=50")
+    assert few.code == 2
+    assert "has 100 items of code, 50 were planned" in few.err
+    again = touchstone("verdict", result, "--earlier", result)
     assert again.code == 2
     assert "shares that grow from look to look" in again.err
+
+
+@pytest.mark.parametrize(
+    ("planned", "found"),
+    [
+        (["800"], "--planned-items 800: 2 benchmarks were measured, and each has its own plan"),
+        (["quiz=400"], "no plan for code"),
+        (["quiz=400", "cod=400"], "cod was not measured"),
+        (["quiz=400", "code=many"], "--planned-items code=many"),
+        (["quiz=400", "code=0"], "--planned-items code=0"),
+        (["quiz=400", "quiz=300"], "two plans for quiz"),
+    ],
+)
+def test_plans_that_do_not_fit_the_benchmarks_are_refused(
+    tmp_path: Path, touchstone: Callable[..., Ran], planned: list[str], found: str
+) -> None:
+    result = _audit(tmp_path / "a", touchstone, 40)
+    ran = touchstone("verdict", result, *(part for entry in planned for part in ("--planned-items", entry)))
+    assert ran.code == 2
+    assert found in ran.err
+
+
+def test_the_benchmark_with_the_least_level_decides(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    result = _audit(tmp_path / "a", touchstone, 200)
+    ran = touchstone("verdict", result, "--planned-items", "quiz=200", "--planned-items", "code=400")
+    assert "(quiz: 200 of 200 planned; code: 200 of 400 planned): judged at 0.00305 (the level of code, the least)" in (
+        " ".join(ran.out.split())
+    )
 
 
 def test_one_number_is_told_with_all_that_is_needed_to_check_it(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
@@ -168,15 +199,16 @@ def test_a_verdict_by_another_policy_has_pages_of_its_own_that_say_so(
 ) -> None:
     result, out = _audit(tmp_path / "a", touchstone, ITEMS), tmp_path / "strict"
     before = (result / "report.html").read_bytes()
-    ran = touchstone("verdict", result, "--policy", "research", "--planned-items", 1000, "--out", out)
+    plan = ("--planned-items", "quiz=1000", "--planned-items", "code=400")
+    ran = touchstone("verdict", result, "--policy", "research", *plan, "--out", out)
     assert ran.code == 0
     page = (out / "report.html").read_text()
     for text in (page, (out / "report.md").read_text().replace("\\", "")):
         assert "alpha: 0.05 -&gt; 0.01" in text or "alpha: 0.05 -> 0.01" in text
-        assert "of 1,000 planned items" in text
+        assert "of 1,000 planned; code" in text
     href = next(part for part in page.split('"') if part.endswith("base_scores/rows.jsonl"))
     assert (out / href).resolve() == (result / "rows" / "base_scores" / "rows.jsonl").resolve()
-    assert "touchstone verdict result --policy research --planned-items 1000" in page
+    assert "touchstone verdict result --policy research --planned-items quiz=1000 --planned-items code=400" in page
     assert str(tmp_path) not in page
     assert (result / "report.html").read_bytes() == before
     assert touchstone("verdict", result, "--out", result).code == 2
@@ -184,6 +216,7 @@ def test_a_verdict_by_another_policy_has_pages_of_its_own_that_say_so(
     assert touchstone("verdict", result, "--out", out).code == 2
 
 
+@pytest.mark.slow
 def test_an_audit_is_redacted_afterwards(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
     secret = "who keeps the harbour light"
     for role, prompts in {"base": 40, "imitator": 38, "target": 40}.items():
