@@ -31,7 +31,7 @@ def would_change(court: Court) -> tuple[str, ...]:
         if condition.missing:
             found.append(f"Not {word}: {'; '.join(condition.missing)}.")
     if court.support_blocks:
-        found.insert(0, f"Not CAPABILITY: what its training data cover is not known; {SUPPORT_REMEDY}.")
+        found.insert(0, f"Not CAPABILITY: this policy demands known support; {SUPPORT_REMEDY}.")
     elif court.verdict == "CAPABILITY" and any(b.evidence.coverage.source == "unknown" for b in court.unsupported):
         found.append(f"Benchmarks that the imitation data cover would not count; {SUPPORT_REMEDY}.")
     if court.verdict == "LOCAL" and court.support_unknown:
