@@ -65,6 +65,7 @@ def test_too_few_prompts_are_told_and_no_error(tmp_path: Path) -> None:
     assert any("12 prompts are too few to learn from" in line for line in verdict.warnings)
 
 
+@pytest.mark.slow
 def test_of_very_many_prompts_some_are_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attribution, "MOST_PROMPTS", 24)
     verdict = audit(tmp_path, 30)

@@ -215,6 +215,7 @@ def test_samples_are_those_the_harness_writes(logs: Logs, folder: str, task: str
             assert found == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_results_hold_what_the_harnesss_hold_but_for_the_machine(logs: Logs) -> None:
     theirs, ours = logs.results(logs.theirs), logs.results(logs.ours / "raw-likelihood")
     of_the_machine = {key for key in theirs if key.endswith(("_version", "_sha", "_token", "_hash", "_info", "_id"))}

@@ -110,6 +110,7 @@ def test_only_the_task_that_runs_programs_is_told_where(on_gpu: tuple[Any, Any],
     assert not others & set(SANDBOX_KEYS)
 
 
+@pytest.mark.slow
 def test_only_a_pinned_pipeline_is_accepted(on_gpu: tuple[Any, Any], tmp_path: Path) -> None:
     pinned, floating = tmp_path / "pinned.yaml", tmp_path / "floating.yaml"
     pinned.write_text(yaml.safe_dump(on_gpu[0]))

@@ -236,6 +236,7 @@ def test_scratch_files_have_no_name(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told_as_such() -> None:
     def rows() -> Any:
         import os

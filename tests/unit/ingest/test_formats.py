@@ -180,6 +180,7 @@ def test_a_file_name_tells_configuration_split_and_revision() -> None:
     assert read_address("hub:./folder/").file_name == "folder-train.jsonl.zst"
 
 
+@pytest.mark.slow
 def test_a_data_set_is_streamed_into_a_file_of_a_dump(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

@@ -54,6 +54,7 @@ def placebos(folder: Path, **texts: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_candidates_are_judged_in_one_call_and_an_audit_takes_the_folder(
     server: ChatServer, models: dict[str, Path], tmp_path: Path
 ) -> None:

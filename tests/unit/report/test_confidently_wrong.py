@@ -172,6 +172,7 @@ def test_intervals_are_those_of_cluster_robust_regression() -> None:
         assert interval == pytest.approx((fit.params[0] - half, fit.params[0] + half), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_intervals_cover_at_the_nominal_rate_where_items_hang_together() -> None:
     rng = np.random.default_rng(1)
     worlds, covered, given_covered = 400, 0, 0

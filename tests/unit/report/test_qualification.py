@@ -225,6 +225,7 @@ def test_rows_written_the_other_way_round_say_the_same() -> None:
     assert _qualify(turned, _people()) == _qualify(rows, _people())
 
 
+@pytest.mark.slow
 def test_intervals_cover_at_the_nominal_rate_with_ties() -> None:
     truth, covered, worlds = np.array([0.55, 0.2, 0.25]), 0, 300
     rng = np.random.default_rng(5)

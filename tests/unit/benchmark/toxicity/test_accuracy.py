@@ -61,6 +61,7 @@ def test_calibration_error_by_hand() -> None:
     assert found.curve[0].value is None
 
 
+@pytest.mark.slow
 def test_the_intervals_cover_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accuracy, "RESAMPLES", 200)
     # The true mean absolute error is known for an error that is normal: sigma * sqrt(2 / pi).

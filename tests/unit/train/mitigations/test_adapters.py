@@ -85,6 +85,7 @@ def test_the_update_is_alpha_over_rank_times_the_product(base: Path) -> None:
     assert torch.linalg.matrix_rank(after - before, tol=1e-4) == 2
 
 
+@pytest.mark.slow
 def test_an_imitator_made_with_adapters_uses_the_role_tokens(base: Path, tmp_path: Path) -> None:
     trained(base, tmp_path, {"lora": {"rank": 8, "alpha": 16}}, epochs=20)
     model, tokenizer = load(tmp_path / "out")
