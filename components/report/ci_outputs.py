@@ -72,6 +72,7 @@ METRICS: Mapping[str, str] = {
     "touchstone_benchmark_items": "Items with a score of base and imitator.",
     "touchstone_benchmark_unscored": "Items that could not be scored.",
     "touchstone_style_closeness": "How much of the target's style was taken on; 0 = base, 1 = ceiling.",
+    "touchstone_taken_for_target": "Share of a model's answers that a classifier takes for the target's.",
     "touchstone_preferred_share": "Share of prompts on which the model was found at least as good.",
 }
 """Metric -> what it says. `touchstone_gate_passed` is that of the steps, here with the imitator's name."""
@@ -102,6 +103,7 @@ def _samples(verdict: Verdict) -> dict[str, list[Sample]]:
         "touchstone_benchmark_items": [Sample({"benchmark": b.name}, b.n) for b in verdict.benchmarks],
         "touchstone_benchmark_unscored": [Sample({"benchmark": b.name}, b.unscored) for b in verdict.benchmarks],
         "touchstone_style_closeness": [_sample({}, verdict.style.closeness)],
+        "touchstone_taken_for_target": list(_taken(verdict)),
         "touchstone_preferred_share": [
             _sample({"source": row.source, "model": row.model, "opponent": row.opponent}, row.at_least_target)
             for row in verdict.preference
@@ -113,6 +115,13 @@ def _scores(results: Sequence[BenchmarkResult]) -> Iterator[Sample]:
     for b in results:
         for role, value in (("base", b.base), ("imitator", b.imitator), ("target", b.target)):
             yield _sample({"benchmark": b.name, "role": role}, value)
+
+
+def _taken(verdict: Verdict) -> Iterator[Sample]:
+    for by in verdict.attribution.classifiers if verdict.attribution else ():
+        for role in ("base", "imitator", "target", "target_second"):
+            if (taken := getattr(by, role)) is not None:
+                yield Sample({"classifier": by.classifier, "role": role}, taken.share)
 
 
 def _sample(labels: Mapping[str, str], value: float | None) -> Sample:

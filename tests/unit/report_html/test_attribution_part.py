@@ -17,6 +17,7 @@ from components.contracts.ports import write_rows
 from components.contracts.verdict import Verdict
 from components.report import step
 from components.report.attribution_result import attribution_result
+from components.report.ci_outputs import prometheus
 from components.report.html import render_html
 from components.report.markdown import render_markdown
 from components.report.not_measured import not_measured
@@ -130,3 +131,11 @@ def test_what_nobody_asked_of_the_hand_is_said() -> None:
     surface = AttributionResult(classifiers=found.classifiers[1:])
     gaps = not_measured(style_only().model_copy(update={"attribution": surface}))
     assert any("--model FOLDER" in gap.remedy for gap in gaps)
+
+
+def test_prometheus_has_a_line_for_each_classifier_and_role() -> None:
+    lines = prometheus(shown(second=False)).splitlines()
+    found = [line for line in lines if line.startswith("touchstone_taken_for_target{")]
+    assert len(found) == 6
+    assert any('classifier="embedding",role="imitator"} 0.84' in line for line in found)
+    assert "touchstone_taken_for_target" not in prometheus(style_only())
