@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts.sweep_results import SweepStudy
+from components.report.sweeping.diverged import read_diverged
 
 COMMAND = [sys.executable, "-m", "pipelines", "run", "mitigation", "--preset", "dry_run"]
 CELLS = ["plain", "interpolation-0.5", "replay_25"]
@@ -61,3 +62,23 @@ def test_an_unknown_cell_is_refused_with_the_known(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no cell dropout" in done.stderr
     assert "interpolation-0.5" in done.stderr
+
+
+@pytest.mark.long
+def test_a_cell_whose_training_diverges_ends_alone(tmp_path: Path) -> None:
+    from pipelines import catalog
+    from pipelines.local.study import run_sweep
+
+    config = catalog.preset("mitigation", "dry_run")
+    # A rate at which the plain recipe explodes within eight steps, and a tenth of it does not.
+    recipe = {**config.train["recipe"], "learning_rate": 3.0}
+    arms = ("plain", "lower_rate", "interpolation")
+    sweep = config.sweep.model_copy(update={"mitigations": arms})
+    result = run_sweep(
+        "mitigation",
+        config.model_copy(update={"train": {**config.train, "recipe": recipe}, "sweep": sweep}),
+        tmp_path / "run",
+    )
+    assert [cell.cell.name for cell in result.study.cells] == ["lower_rate"]
+    assert [lost.cell.name for lost in read_diverged(result.folder)] == ["plain", "interpolation-0.5"]
+    assert "plain has no model: its training diverged (the loss exploded" in (result.folder / "sweep.html").read_text()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from components.contracts import manifest as manifests
 from components.contracts.sweep_results import SweepStudy
 from components.contracts.sweep_rows import Cell
 from components.report.page_inputs import PolicyLimits
@@ -30,16 +31,20 @@ def show_diverged(folder: Path, cells: Sequence[DivergedCell], alpha: float) -> 
     """Put the cells on the page of a finished sweep, and into a file beside its record.
 
     Args:
-        folder: With sweep.html and sweep.json.
+        folder: Of `compare_cells`, with sweep.html and sweep.json.
         cells: Those without a model.
         alpha: Of the policy; the page names the level of its intervals.
     """
     from components.report.sweeping.sweep_page import PAGE, RECORD, render_sweep_html
 
+    manifest = manifests.read(folder)
+    # It goes first and comes back last: a folder being rewritten must never look finished.
+    (folder / manifests.FILE_NAME).unlink()
     record = [cell.model_dump(mode="json") for cell in cells]
     (folder / DIVERGED_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     made = SweepStudy.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
     (folder / PAGE).write_text(render_sweep_html(made, PolicyLimits(alpha=alpha), cells), encoding="utf-8")
+    manifests.write(folder, manifest.model_copy(update={"files": manifests.describe_files(folder)}))
 
 
 def read_diverged(folder: Path) -> list[DivergedCell]:

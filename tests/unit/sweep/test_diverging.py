@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
+from components.contracts.ports import Output, Report
 from components.contracts.sweep_results import CellSummary, SweepStudy
 from components.contracts.sweep_rows import Cell
 from components.report.sweeping.diverged import read_diverged
@@ -50,10 +52,12 @@ class Runner:
                 raise TouchstoneError(f"{self.step}: {found}")
             self.log(*(f"[touchstone] finished in 1.0 s: {self.step} {name}" for name in told))
         result = self.folder / "result"
-        result.mkdir(exist_ok=True)
+        out = Output(result, Report)
         made = SweepStudy(title="Sweep", cells=tuple(map(_summary, cells)), curves=(), findings=())
-        (result / RECORD).write_text(made.model_dump_json())
-        (result / PAGE).write_text("")
+        place = out.folder
+        (place / RECORD).write_text(made.model_dump_json())
+        (place / PAGE).write_text("")
+        out.commit()
         return result
 
     def log(self, *lines: str) -> None:
@@ -86,6 +90,8 @@ def test_the_others_go_on_and_the_hole_is_on_the_page(tmp_path: Path, capsys: py
     page = (result / PAGE).read_text(encoding="utf-8")
     assert "replay_25 has no model: its training diverged (the loss exploded" in page
     assert page.count(">diverged<") == 1
+    # The artifact is whole again: its manifest describes the files as they are now.
+    assert manifests.read(result).files == manifests.describe_files(result)
     assert "going on without replay_25" in capsys.readouterr().err
 
 
