@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.contracts.errors import UsageError
+from pipelines import graph
 from pipelines.cluster.image_lock import refuse_floating
 from pipelines.cluster.versions import version_name
 
@@ -39,7 +38,7 @@ def check_pinned(ir: Path) -> None:
     Raises:
         UsageError: it does.
     """
-    document = next(yaml.safe_load_all(ir.read_text(encoding="utf-8")))
+    document = graph.load(ir)
     executors = document["deploymentSpec"]["executors"].values()
     refuse_floating([e["container"]["image"] for e in executors if "container" in e], where="the compiled pipeline")
 
@@ -51,7 +50,7 @@ def upload(client: Any, ir: Path) -> Version:
         UsageError: an image without digest.
     """
     check_pinned(ir)
-    info = next(yaml.safe_load_all(ir.read_text(encoding="utf-8")))["pipelineInfo"]
+    info = graph.load(ir)["pipelineInfo"]
     name, version = info["name"], version_name(ir)
     pipeline_id = client.get_pipeline_id(name) or _create_pipeline(client, name, info.get("description", ""))
     found = _find_version(client, pipeline_id, version)

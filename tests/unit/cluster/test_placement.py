@@ -11,7 +11,7 @@ from components.benchmark.component import run_programs
 from components.contracts import images
 from components.contracts.errors import UsageError
 from components.train.component import train
-from pipelines import catalog
+from pipelines import catalog, graph
 from pipelines.cli.compile import compile_to
 from pipelines.cluster.placement import NO_RETRY, SANDBOX_KEYS, Placement
 from pipelines.cluster.profiles import load_profile
@@ -30,7 +30,7 @@ def compiled(folder: Path, profile: str, lock: dict[str, str]) -> tuple[Any, Any
     out = folder / f"{profile}.yaml"
     placement = Placement(load_profile(profile), lock)
     compile_to("imitation_audit", catalog.preset("imitation_audit", "smoke"), out, placement)
-    ir, platform = yaml.safe_load_all(out.read_text())
+    ir, platform = graph.documents(out)
     return ir, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
@@ -42,7 +42,7 @@ def on_gpu(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
 def test_only_training_and_generation_ask_for_a_gpu_and_go_to_its_nodes(on_gpu: tuple[Any, Any]) -> None:
     ir, pods = on_gpu
     for name, executor in ir["deploymentSpec"]["executors"].items():
-        wants_gpu = name.startswith(("exec-train", "exec-pretrain", "exec-generate"))
+        wants_gpu = name.startswith(("exec-train", "exec-pretrain", "exec-generate", "exec-embed"))
         accelerator = executor["container"]["resources"].get("accelerator", {})
         assert (accelerator.get("resourceType") == "nvidia.com/gpu") == wants_gpu, name
         assert (pods[name].get("nodeSelector") == {"labels": {"touchstone/pool": "gpu"}}) == wants_gpu, name
@@ -88,7 +88,7 @@ def test_a_tpu_is_asked_for_by_its_topology(tmp_path: Path) -> None:
         Placement(load_profile("tpu"), LOCK).apply_to_current_pipeline()
 
     compiler.Compiler().compile(one_training, str(tmp_path / "tpu.yaml"))
-    ir, platform = yaml.safe_load_all((tmp_path / "tpu.yaml").read_text())
+    ir, platform = graph.documents(tmp_path / "tpu.yaml")
     accelerator = ir["deploymentSpec"]["executors"]["exec-train"]["container"]["resources"]["accelerator"]
     assert (accelerator["resourceType"], accelerator["resourceCount"]) == ("google.com/tpu", "8")
     pod = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]
@@ -102,7 +102,7 @@ def test_only_the_task_that_runs_programs_is_told_where(on_gpu: tuple[Any, Any],
         Placement(load_profile("gpu"), LOCK).apply_to_current_pipeline()
 
     compiler.Compiler().compile(one_run, str(tmp_path / "run.yaml"))
-    _, platform = yaml.safe_load_all((tmp_path / "run.yaml").read_text())
+    _, platform = graph.documents(tmp_path / "run.yaml")
     pod = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-run-programs"]
     told = {each["envVar"] for each in pod["configMapAsEnv"][0]["keyToEnv"]}
     assert set(SANDBOX_KEYS) <= told
