@@ -8,12 +8,16 @@ from functools import partial
 
 import numpy as np
 
+from pipelines.validity.intervals import Coverage, coverages
 from pipelines.validity.kept import Kept
+from pipelines.validity.looking import LOOKS, LookRates, look_rates
 from pipelines.validity.naive import Votes, votes
 from pipelines.validity.rates import ErrorRates, NeededRates, needed_rates, rates_of
 from pipelines.validity.style_raters import LEAST, StyleCoverage, style_raters
 from pipelines.validity.worlds import SMALL, WORLDS
 
+MOST_BY_LOOKING = 0.07
+"""Promised of all looks together at 5%, as coverage is from 93% on."""
 LEAST_SETTLED = 0.80
 """Promised of the items that an INCONCLUSIVE verdict asks for."""
 FEWEST = 50
@@ -38,6 +42,10 @@ class Proof:
     """The same votes resampled one by one."""
     style_raters: tuple[StyleCoverage, ...] = ()
     """Preference with style held equal, on raters who reward style, truth or both."""
+    looks: tuple[LookRates, ...] = ()
+    """Several looks at a growing run."""
+    intervals: tuple[Coverage, ...] = ()
+    """Intervals of a change and their rivals."""
 
     @property
     def broken(self) -> list[str]:
@@ -52,6 +60,11 @@ class Proof:
             if rate.world in enough and rate.settled is not None and rate.settled < LEAST_SETTLED
         ]
         found += [f"{row.world.title}: coverage at least {LEAST:.0%}" for row in self.style_raters if not row.kept]
+        found += [
+            f"looks at {', '.join(f'{part:.0%}' for part in rate.looks)}: err in at most {MOST_BY_LOOKING:.0%} together"
+            for rate in self.looks
+            if rate.spent > MOST_BY_LOOKING
+        ]
         return found
 
     def document(self) -> dict[str, object]:
@@ -89,7 +102,14 @@ def prove(
         votes(10 * num_worlds, np.random.default_rng([seed, 2000]), by_prompt=by_prompt) for by_prompt in (True, False)
     ]
     pulled = style_raters(num_worlds=num_worlds, seed=seed, progress=progress, kept=kept)
-    return Proof(num_worlds, seed, tuple(rates), tuple(needed), kinds[0], kinds[1], pulled)
+    looks = []
+    for number, shares in enumerate(LOOKS):
+        progress(f"looks at {shares}")
+        rng, of = np.random.default_rng([seed, 3000 + number]), f"looks, {shares}, {num_worlds}, {seed}"
+        looks.append(kept.result(LookRates, of, partial(look_rates, shares, num_worlds, rng)))
+    return Proof(
+        num_worlds, seed, tuple(rates), tuple(needed), kinds[0], kinds[1], pulled, tuple(looks), tuple(coverages())
+    )
 
 
 def _short(value: object) -> object:
