@@ -113,6 +113,17 @@ def test_connections_are_kept(server: ChatServer, make: Make) -> None:
     assert server.num_connections <= 3
 
 
+@pytest.mark.parametrize(("body", "kept"), [(b"", True), (b"busy", True), (b"x" * 3_000_000, False)])
+def test_a_connection_outlives_a_refusal_that_is_read_to_its_end(
+    server: ChatServer, make: Make, body: bytes, kept: bool
+) -> None:
+    server.script = lambda asked: Answer(503, body) if asked.number % 2 == 0 else Answer()
+    client = make()
+    assert client.answer(asks(4)) == "complete"
+    assert (client.num_kept, client.counts.retries) == (4, 4)
+    assert server.num_connections == (1 if kept else 5)
+
+
 def test_a_kept_connection_that_the_server_closed_meanwhile_costs_nothing(server: ChatServer, make: Make) -> None:
     server.script = first(Answer(hang_up=True))
     client = make()
