@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,6 +13,8 @@ from components.report.wording import count, percent, points, ratio
 
 MOST_RECORDS = 30
 """Raters of one source that the page shows; verdict.json has all."""
+PSEUDONYM = re.compile(r"[0-9a-f]{24}")
+"""What the rating service calls a rater: a keyed hash."""
 NAME_CHARACTERS = 10
 RULES: Mapping[str, str] = {
     "gold items right": "gold items",
@@ -73,13 +76,14 @@ def _records_sheet(pools: Iterable[tuple[PreferenceResult, RaterPool]]) -> Sheet
 
 
 def _record_rows(row: PreferenceResult, pool: RaterPool, notes: Notes) -> Iterable[tuple[Cell, ...]]:
+    names = {record.rater: _name(record, number) for number, record in enumerate(pool.records, 1)}
     records = sorted(pool.records, key=lambda one: (one.agreement is None, one.agreement, one.rater))
     cut = None
     if len(records) > MOST_RECORDS:
         cut = notes.number(f"the {MOST_RECORDS} of {len(records)} who agree least; verdict.json has all")
     for number, record in enumerate(records[:MOST_RECORDS]):
         first = Cell(row.source, f"{row.model} against {row.opponent}", note=cut) if number == 0 else Cell("")
-        yield (first, *_record_cells(record, notes))
+        yield (first, Cell(names[record.rater]), *_record_cells(record, notes))
 
 
 def _record_cells(record: RaterRecord, notes: Notes) -> tuple[Cell, ...]:
@@ -87,10 +91,8 @@ def _record_cells(record: RaterRecord, notes: Notes) -> tuple[Cell, ...]:
     alone = "nobody else's majority on the same pairs" if record.n else none
     unseen = "no order was seen, or all votes are ties" if record.n else none
     timed = UNTIMED if record.median_seconds is None else "too few timed votes"
-    name = record.rater if len(record.rater) <= NAME_CHARACTERS + 1 else record.rater[:NAME_CHARACTERS] + "…"
     left_out = notes.number(record.left_out) if record.left_out is not None else None
     return (
-        Cell(name),
         Cell(count(record.n)),
         notes.cell(record.agreement, percent, alone, record.agreement_ci),
         notes.cell(record.first_share, percent, unseen, record.first_ci),
@@ -99,6 +101,11 @@ def _record_cells(record: RaterRecord, notes: Notes) -> tuple[Cell, ...]:
         notes.cell(record.time_trend, _change, timed, record.time_trend_ci),
         Cell("no" if left_out else "yes", note=left_out, tone="regressed" if left_out else ""),
     )
+
+
+def _name(record: RaterRecord, number: int) -> str:
+    """A pseudonym's beginning; whoever has another name, by their place in verdict.json: a page is passed around."""
+    return record.rater[:NAME_CHARACTERS] + "…" if PSEUDONYM.fullmatch(record.rater) else f"rater {number}"
 
 
 def _by_rule(pool: RaterPool) -> str:

@@ -5,7 +5,7 @@ from verdicts import ALL, style_only, verdict, with_raters
 from components.contracts.preference_results import RaterPool, RaterRecord
 from components.contracts.verdict import Verdict
 from components.report.data_sheets import data_sheets
-from components.report.html import all_sheets
+from components.report.html import all_sheets, render_html
 from components.report.preference_sheets import preference_sheets
 from components.report.rater_sheets import MOST_RECORDS
 from components.report.sheets import Sheet
@@ -178,7 +178,14 @@ def test_a_large_crowd_is_cut_and_says_so() -> None:
     records = shown(verdict, "rater-records-table")
     assert len(records.rows) == MOST_RECORDS
     assert row(records, 0)["Source"][2] == f"the {MOST_RECORDS} of 71 who agree least; verdict.json has all"
-    assert [row(records, n)["Rater"][0] for n in (0, MOST_RECORDS - 1)] == ["r000", f"r{MOST_RECORDS - 1:03}"]
+    assert [row(records, n)["Rater"][0] for n in (0, MOST_RECORDS - 1)] == ["rater 1", f"rater {MOST_RECORDS}"]
+
+
+def test_nobody_is_named_on_the_page() -> None:
+    verdict = pooled(record("ann@example.org"), record("bob@example.org", agreement=0.1, agreement_ci=(0.0, 0.3)))
+    records = shown(verdict, "rater-records-table")
+    assert [row(records, n)["Rater"][0] for n in range(2)] == ["rater 2", "rater 1"], "by their place in verdict.json"
+    assert "example.org" not in render_html(verdict)
 
 
 def test_raters_without_times_or_sides_have_dashes_with_reasons() -> None:
