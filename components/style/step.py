@@ -9,12 +9,12 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts.bind import Metrics
+from components.contracts.english import is_english
 from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import StyleProfile
 from components.contracts.ports import Input, Output
 from components.contracts.preference_rows import StyleFeatures, ToneScore
 from components.contracts.rows import Completion, Role, Score
-from components.style.english import is_english
 from components.style.features import features as count_features
 from components.style.structure import has_list, has_summary
 from components.style.tone import LEXICAL_SCORER, authoritative

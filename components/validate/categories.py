@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from components.contracts.data_rows import CategoryName
+from components.contracts.english import is_english
 from components.contracts.yaml_documents import read_mapping
-from components.validate.english import is_english
 
 CUES_FILE = Path(__file__).parent / "data" / "category_cues.yaml"
 HEAD_CHARS = 400

@@ -18,9 +18,9 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from components.contracts.dialogue_rows import Dialogue
+from components.contracts.english import is_english
 from components.contracts.rows import Prompt, TaskItem
 from components.validate.categories import classify
-from components.validate.english import is_english
 from components.validate.toxicity import ToxicityMeter
 
 _SPACE = re.compile(r"\s+")

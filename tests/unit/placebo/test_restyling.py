@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
+from components.contracts.english import is_english
 from components.placebo.alterations import apply
 from components.placebo.lexicon import read_text, read_yaml
 from components.placebo.restyling import FULL_DRESS, Dress, dress_of, restyle
-from components.style.english import is_english
 from components.style.structure import has_list, has_summary
 from components.style.tone import authoritative
 from components.style.words import split_words

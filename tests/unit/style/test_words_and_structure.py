@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from components.style.english import is_english
+from components.contracts.english import is_english
 from components.style.structure import has_list, has_summary
 from components.style.tone import authoritative
 from components.style.words import split_words, unigram_f1

@@ -77,12 +77,6 @@ def test_every_column_is_filled_and_documented_in_the_readme() -> None:
     assert re.split(r",\s+", listed[1]) == list(COLUMNS)
 
 
-@pytest.mark.parametrize("name", ["english.py", "data/function_words.txt"])
-def test_style_and_validate_mean_the_same_by_english(name: str) -> None:
-    # Boxes never import each other; until the rule moves into contracts the two copies are held equal here.
-    assert (BOX / name).read_bytes() == (BOX.parent / "style" / name).read_bytes()
-
-
 @pytest.mark.parametrize("text", ["Who  wrote\nit?", "ﬁne", "x+y", "C++ !", "résumé", "", " ... ", "HI?!"])
 def test_ingest_and_validate_mean_the_same_by_an_equal_query(text: str) -> None:
     from components.ingest.queries import normalise_query

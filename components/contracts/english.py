@@ -19,7 +19,7 @@ HEAD_CHARS = 4_000
 @cache
 def _function_words() -> dict[str, frozenset[str]]:
     lists = {}
-    for line in (Path(__file__).parent / "data" / "function_words.txt").read_text("utf-8").splitlines():
+    for line in (Path(__file__).with_name("function_words.txt")).read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
             language, *words = line.split()
             lists[language] = frozenset(words)
