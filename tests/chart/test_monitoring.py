@@ -2,7 +2,10 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +134,22 @@ def test_a_training_and_a_study_that_stand_still_are_told() -> None:
     silent = told["TouchstoneCrowdSilent"]
     assert set(METRIC.findall(silent["expr"])) <= set(RATINGS)
     assert "{{ $labels.study }}" in silent["annotations"]["summary"], "left to Prometheus by Helm"
+
+
+@needs_helm
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_alerts_fire_when_they_should_and_panels_ask_what_prometheus_understands(
+    dashboard: dict[str, Any], tmp_path: Path
+) -> None:
+    (rule,) = of_kind(render(value_sets.EVERYTHING), "PrometheusRule")
+    panels = [expression for expression in expressions(dashboard) if not expression.startswith("{")]
+    asked = [{"record": f"panel_{n}", "expr": panel.replace("$run", ".*")} for n, panel in enumerate(panels)]
+    groups = [*rule["spec"]["groups"], {"name": "panels", "rules": asked}]
+    (tmp_path / "rules.yaml").write_text(json.dumps({"groups": groups}))
+    shutil.copy(Path(__file__).parent / "alert_cases.yaml", tmp_path)
+    for words in (["check", "rules", "rules.yaml"], ["test", "rules", "alert_cases.yaml"]):
+        done = subprocess.run(["promtool", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @needs_helm
