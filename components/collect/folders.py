@@ -14,7 +14,7 @@ def refuse_other_folder(path: Path, what: str, option: str) -> None:
     Args:
         path: The folder.
         what: What was expected in it, in the plural.
-        option: How the folder was given, for the remedy.
+        option: How the folder was given, for the remedy; empty = without an option.
 
     Raises:
         TouchstoneError: it is none, or may not be read.
@@ -26,7 +26,7 @@ def refuse_other_folder(path: Path, what: str, option: str) -> None:
     if (path / manifest.UNFINISHED_NAME).is_file() or (present and not files):
         remedy = "run the command that was to write them again: it goes on where it was stopped"
     elif files:
-        remedy = f"name a file, as in {option} {path / files[0]}"
+        remedy = f"name a file, as in {f'{option} {path / files[0]}'.lstrip()}"
     else:
         remedy = "check the path"
     held = f"only {', '.join(present[:3])}{' and more' if len(present) > 3 else ''}" if present else "nothing"

@@ -26,12 +26,12 @@ class FolderRows(NamedTuple):
     """What the reading of the judge's replies had to say against the judge."""
 
 
-def _port(path: Path) -> Input[Judgment]:
+def _port(path: Path, option: str) -> Input[Judgment]:
     """The Judgment rows in a folder: an artifact, or what `touchstone judge` wrote."""
     inside = path / PORT
     if (inside / manifests.FILE_NAME).is_file() and not (path / manifests.FILE_NAME).is_file():
         return Input(inside, Judgment)
-    refuse_other_folder(path, "judgments", "--judgments")
+    refuse_other_folder(path, "judgments", option)
     return Input(path, Judgment)
 
 
@@ -49,7 +49,7 @@ def folder_rows(
     Raises:
         TouchstoneError: the rows were changed, or none is about known models and prompts.
     """
-    port = _port(path)
+    port = _port(path, "" if prompts is None else "--judgments")
     rows = port.rows()
     if not rows:
         raise TouchstoneError(f"{path} holds no judgments", expected="at least one", remedy="give another folder")

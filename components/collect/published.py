@@ -16,6 +16,7 @@ style:                                    # optional: agreement with the target,
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ StyleRole = Literal["base", "imitator", "target_second"]
 _TOP = ("source", "benchmarks", "style", "models")
 _BENCHMARK = ("n", "scores", "source", "rounding", "num_shots", "supported")
 _SCORE = ("value", "model", "n", "source", "rounding")
+_FRACTION = re.compile(r"\d+\s*%?")
 _METRICS: tuple[StyleMetricName, ...] = get_args(StyleMetricName)
 
 
@@ -137,7 +139,9 @@ class _Part:
         """Refuse keys that nobody would read."""
         for key in self.value:
             if key not in known:
-                raise self.error(f"unknown key {key}", ", ".join(known))
+                # YAML reads `{base: 35,1}` as base: 35 and a key 1.
+                hint = "; numbers have a decimal point, not a comma" if _FRACTION.fullmatch(str(key)) else ""
+                raise self.error(f"unknown key {key}", ", ".join(known) + hint)
 
     def part(self, key: str) -> _Part:
         found = self.value.get(key)

@@ -49,6 +49,8 @@ def test_numbers_are_read_with_their_n_source_and_rounding(tmp_path) -> None:
         ("rounding: 1%", "rouding: 1%", "benchmarks.nq: unknown key rouding"),
         ("base: 20%, t", "student: 20%, t", "benchmarks.nq.scores: unknown key student"),
         ("base: 20%, t", "base: 20, t", "scores.base: value is 20"),
+        ("base: 20%, t", "base: 19,5%, t", "scores: unknown key 5%"),
+        ("base: 20%, t", "base: 19,5, t", "scores: unknown key 5"),
         ("base: 20%, t", "base: .nan, t", "scores.base: value is NaN"),
         ("n: 3610", "n: 0", "benchmarks.nq: n is 0"),
         ("n: 3610", "n: 36.5", "benchmarks.nq: n is 36.5"),
