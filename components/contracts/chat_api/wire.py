@@ -111,11 +111,9 @@ class Wire:
         )
         try:
             yield response
-        except BaseException:
-            # What was not read to its end is not wanted: the server may stop sending it.
-            response.close()
-            raise
         finally:
+            # Read to its end, its connection is free by now; any other is not fit for a further request.
+            response.close()
             response.release_conn()
 
     def _body(self, response: urllib3.BaseHTTPResponse, until: float) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from components.contracts.chat_api.settings import ApiTarget
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.journal import Journal
 from tests.unit.contracts.certificates import self_signed
-from tests.unit.contracts.chat_server import Answer, Asked, ChatServer, HandClock, Tunnel
+from tests.unit.contracts.chat_server import Answer, Asked, ChatServer, HandClock, Tunnel, events
 
 KEY = "sk-very-secret-4711"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -182,6 +182,24 @@ def test_a_body_in_chunks_is_read_and_its_connection_kept(server: ChatServer, ma
     client = make()
     client.answer(asks(3))
     assert (client.num_kept, client.counts.retries, server.num_connections) == (3, 0, 1)
+
+
+def test_what_follows_the_end_of_a_stream_is_not_waited_for_nor_taken_for_the_next_answer(
+    server: ChatServer, make: Make
+) -> None:
+    released = threading.Event()
+    part = {"choices": [{"index": 0, "delta": {"content": "said"}, "finish_reason": "stop"}]}
+
+    class Open(list[bytes]):
+        def __iter__(self) -> Iterator[bytes]:
+            yield from events(part)
+            assert released.wait(10)
+
+    server.script = lambda asked: Answer(pieces=Open() if asked.number == 0 else events(part), chunked=True)
+    client = make(stream=True)
+    assert client.answer(asks(2)) == "complete"
+    released.set()
+    assert (client.num_kept, client.counts.retries) == (2, 0)
 
 
 def test_a_body_in_chunks_that_breaks_off_is_asked_for_again(server: ChatServer, make: Make) -> None:
