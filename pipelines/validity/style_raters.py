@@ -6,6 +6,7 @@ the prompts they might have been shown, for the raters who voted: intervals are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,11 +27,12 @@ LEAST = COVERAGE[0]
 """Promised of the intervals of the raw and the adjusted effect."""
 ABOUT = (
     "Votes and counted surface in, intervals of the style regression out. raw, adjusted: share of 95% intervals"
-    f" that hold the truth, at least {LEAST:.0%} of which are promised. width: mean, of the adjusted effect, on the"
-    " scale of shares. 0 left out: data sets whose adjusted interval does not reach 0; false alarms where raters"
-    " are alike and reward style alone, else power. share printed: data sets whose raw interval does not reach 0,"
-    " so that a share explained by style is printed; of these: intervals of it that hold the truth; misled: data"
-    " sets in which it is printed and does not. The truth is that of the raters who voted."
+    f" that hold the truth; {LEAST:.0%} are promised, and a world misses when it lies below by more than a standard"
+    " error of so many data sets. width: mean, of the adjusted effect, on the scale of shares. 0 left out: data"
+    " sets whose adjusted interval does not reach 0; false alarms where raters are alike and reward style alone,"
+    " else power. share printed: data sets whose raw interval does not reach 0, so that a share explained by style"
+    " is printed; of these: intervals of it that hold the truth; misled: data sets in which it is printed and does"
+    " not. The truth is that of the raters who voted."
 )
 HEADING = (
     "raters reward",
@@ -109,6 +111,8 @@ def _worlds() -> tuple[StyleWorld, ...]:
         StyleWorld("only style", 800, 1, "tightly", **style),
         StyleWorld("only truth", 800, 1, "tightly", **truth),
         StyleWorld("style and truth, raters lean", 800, 3, "loosely", **with_it, lean=1.0),
+        StyleWorld("style and truth, nearly always won", 80, 1, "tightly", strength=2.0, length=1.5),
+        StyleWorld("style and truth, nearly always won", 200, 1, "loosely", strength=3.0, length=2.0),
     )
 
 
@@ -138,8 +142,9 @@ class StyleCoverage:
 
     @property
     def kept(self) -> bool:
-        """Whether the promise holds."""
-        return self.raw >= LEAST and self.adjusted >= LEAST
+        """Whether the promise holds, as far as so many data sets can tell: a standard error below it is no miss."""
+        least = LEAST - math.sqrt(LEAST * (1 - LEAST) / self.data_sets)
+        return self.raw >= least and self.adjusted >= least
 
 
 def style_raters(

@@ -105,9 +105,11 @@ class ShareLimits(NamedTuple):
 def share_limits(
     raw: float, adjusted: float, draws: tuple[Floats, Floats], *, prompts: int, alpha: float
 ) -> ShareLimits:
-    """Limits of both shares: Student's t around their log-odds, with the spread of the resampled log-odds.
+    """Limits of both shares: Student's t around their log-odds.
 
-    The spread of resampled prompts is short by (n - 1) / n, as for any mean of n; its degrees of freedom are n - 1.
+    p is a mean, so that the spread of its log-odds is that of its resamples over p (1 - p), however near to 0 or 1 it
+    lies. m is none: its spread is that of its resampled log-odds. Resampled prompts spread less than others would by
+    (n - 1) / n, as for any mean of n.
 
     Args:
         raw: The estimate.
@@ -117,18 +119,17 @@ def share_limits(
         alpha: Limits are at 1 - alpha.
     """
     points = np.array([0.5 + raw, 0.5 + raw - 2 * adjusted])
-    known = ~np.isnan(draws[0])
-    drawn = _log_odds(np.stack([0.5 + draws[0], 0.5 + draws[0] - 2 * draws[1]])[:, known])
-    covariance = np.cov(drawn) * prompts / (prompts - 1)
-    spread = np.sqrt(np.diag(covariance))
-    half = t_quantile(1 - alpha / 2, prompts - 1) * spread
-    low, high = special.expit(_log_odds(points) - half), special.expit(_log_odds(points) + half)
+    drawn = np.stack([0.5 + draws[0], 0.5 + draws[0] - 2 * draws[1]])[:, ~np.isnan(draws[0])]
+    centres, odds = _log_odds(points), _log_odds(drawn)
+    spread = np.array([np.std(drawn[0], ddof=1) / (points[0] * (1 - points[0])), np.std(odds[1], ddof=1)])
+    half = t_quantile(1 - alpha / 2, prompts - 1) * math.sqrt(prompts / (prompts - 1)) * spread
+    low, high = special.expit(centres - half), special.expit(centres + half)
     return ShareLimits(
         won=float(points[0]),
         exchanged=float(points[1]),
         won_ci=(float(low[0]), float(high[0])),
         exchanged_ci=(float(low[1]), float(high[1])),
-        correlation=float(covariance[0, 1] / spread.prod()) if spread.all() else 0.0,
+        correlation=float(np.asarray(np.corrcoef(odds))[0, 1]) if spread.all() else 0.0,
     )
 
 

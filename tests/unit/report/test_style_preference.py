@@ -182,6 +182,15 @@ def test_the_interval_of_a_share_is_students_around_its_log_odds() -> None:
     assert found == pytest.approx(expected, abs=0.004)
 
 
+def test_a_model_that_nearly_always_wins_has_a_raw_interval_near_wilsons() -> None:
+    features = outputs(80)
+    rows = _same(votes(features), "win")
+    rows[:3] = _same(rows[:3], "loss")
+    found = _adjusted(rows, features).raw_ci
+    # Resamples without any loss have infinite log-odds: taken as they come, they would widen this to nearly all.
+    assert found == pytest.approx(np.array(proportion_confint(77, 80, method="wilson")) - 0.5, abs=0.04)
+
+
 @pytest.mark.parametrize(("won", "exchanged"), [(56, 48), (10, 3), (70, 2)])
 def test_limits_of_a_difference_are_newcombes_where_shares_are_independent(won: int, exchanged: int) -> None:
     limits = ShareLimits(
