@@ -141,6 +141,8 @@ def _gap_closed(e: Evidence, policy: Policy) -> tuple[float | None, Interval | N
         missing = [part for part in ("base", "imitator", "target") if part not in e.estimate.means]
         verb = "were" if len(missing) > 1 else "was"
         return None, None, f"{and_list(missing) or 'a common item'} {verb} not measured"
+    if c.df <= 0 and e.estimate.n_gap == 1:
+        return None, None, "one item does not say how much others would differ"
     if c.df <= 0:
         return None, None, "nearly all items belong to one cluster, so their spread is unknown"
     if not is_measurable(c, policy.alpha):

@@ -62,11 +62,13 @@ class Policy(BaseModel):
         """Limits that contradict each other are refused: no data could meet them."""
         tolerance = self.critical_tolerance
         problems = {
-            "negligible_gap_closed must not exceed capability_gap_closed": (
+            f"negligible_gap_closed {self.negligible_gap_closed:g} must not exceed capability_gap_closed"
+            f" {self.capability_gap_closed:g}: the same gap would be nothing and capability": (
                 self.negligible_gap_closed > self.capability_gap_closed
             ),
-            "critical_tolerance must not be below regression_margin: a loss within the margin is none, yet would have"
-            " to be excluded": tolerance is not None and tolerance < self.regression_margin,
+            f"critical_tolerance {tolerance} must not be below regression_margin {self.regression_margin:g}: a loss"
+            " within the margin is none, yet would have to be excluded": tolerance is not None
+            and tolerance < self.regression_margin,
             "critical_tolerance needs critical benchmarks; name them, or '*'": tolerance is not None
             and not self.critical,
             "supported_at 0 calls every benchmark covered, so the CAPABILITY that require demands could never come"
@@ -75,9 +77,8 @@ class Policy(BaseModel):
                 map(_letters, self.behaviour)
             ),
         }
-        for problem, found in problems.items():
-            if found:
-                raise ValueError(problem)
+        if any(problems.values()):
+            raise ValueError("; ".join(problem for problem, found in problems.items() if found))
         return self
 
     @property

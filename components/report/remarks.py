@@ -62,9 +62,15 @@ def court_remarks(court: Court) -> list[str]:
         named = ", ".join(unknown) if len(unknown) <= MOST_NAMES else and_list(unknown)
         remarks.append(f"Support unknown for {named}: counted as not covered; {SUPPORT_REMEDY}.")
     for b in court.benchmarks:
+        gap_ci, base, target = b.result.gap_ci, b.result.base, b.result.target
+        if gap_ci is not None and gap_ci[1] < 0 and base is not None and target is not None:
+            remarks.append(
+                f"{b.name}: the target scores below the base ({100 * target:.1f}% < {100 * base:.1f}%): check that no"
+                " two roles are swapped."
+            )
         if b.label == "unusable":
             remarks.append(f"{b.name} is unusable and decides nothing: {b.result.gap_closed_reason}.")
-        elif b.evidence.estimate.change is None:
+        elif b.evidence.estimate.change is None or b.evidence.estimate.change.df <= 0:
             remarks.append(f"{b.name} decides nothing: {b.result.gap_closed_reason}.")
         elif b.evidence.estimate.contrasts is None:
             remarks.append(f"{b.name}: without the target's score its change enters no gap closed.")

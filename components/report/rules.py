@@ -221,6 +221,8 @@ class Court:
 
     def _nothing_gained(self) -> str:
         least = self.policy.capability_gap_closed
+        if not self.everything:
+            return f"some benchmark must close {percent(least)} of its gap beyond chance; none was measured"
         sizes = [f"{b.name} {b.result.n_needed:,}" for b in self.everything if b.result.n_needed is not None]
         need = f"; items that would settle single benchmarks: {', '.join(sizes)}" if sizes else ""
         return f"some benchmark must close {percent(least)} of its gap beyond chance; none did{need}"

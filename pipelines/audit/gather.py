@@ -26,6 +26,7 @@ from pipelines.audit.roles import (
     refuse_one_file_in_two_roles,
     refuse_one_model_in_two_roles,
     refuse_scores_of_another_role,
+    same_scores,
 )
 
 NOTHING_PUBLISHED = Published((), (), ())
@@ -199,6 +200,7 @@ def _remarks(made: Gathered) -> list[str]:
     ]
     for file in made.scores.values():
         found += file.remarks
+    found += same_scores(made.scores)
     for name, count in made.judgments.skipped.items():
         found.append(f"{name}: {count} judgments of other models or prompts were left out.")
     found += made.judgments.warnings

@@ -16,6 +16,7 @@ ROWS = "rows"
 SETTINGS = "settings"
 MEMBERS = frozenset({"verdict.json", "report.html", "report.md", ROWS})
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_UNREADABLE = {errno.EACCES, errno.EPERM}
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EISDIR}
 
 
@@ -108,14 +109,32 @@ def _is_alive(process: int) -> bool:
     return True
 
 
+def _is_place(name: object, out: Path) -> bool:
+    """Whether an error is about the result's place: the folder, what is beside or above it, or what is in it."""
+    if not isinstance(name, str):
+        return True
+    path = Path(os.path.abspath(name))  # noqa: PTH100 - as the place itself
+    made_aside = f".{out.name}."
+    return path in (out, *out.parents) or any(
+        part == out or (part.parent == out.parent and part.name.startswith(made_aside))
+        for part in (path, *path.parents)
+    )
+
+
 @contextmanager
 def _disk_errors(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno not in _FULL and not _is_place(error.filename, out):
+            if error.errno not in _UNREADABLE:
+                raise
+            raise TouchstoneError(
+                f"cannot read {error.filename}: {error.strerror}", remedy="let this user read it, or give another file"
+            ) from error
         if error.errno in _FULL:
             remedy = "free disk space, or choose another disk with --out; nothing that was there is lost"
-        elif error.errno in _NOT_OURS:
+        elif error.errno in _NOT_OURS or error.errno == errno.ENOENT:  # no folder can be made below /proc
             remedy = "choose a folder that you may write to, with --out"
         elif error.errno in {errno.EBUSY, errno.EXDEV}:
             remedy = "--out is a mount point, which cannot be replaced: choose a folder below it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from components.collect.score_file import ScoreFile
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.rows import Role
 from pipelines.audit.request import AuditRequest, ScoreRole
+
+FEWEST_ALIKE = 10
+"""Items from which equal scores are worth a remark."""
 
 
 def refuse_one_file_in_two_roles(request: AuditRequest) -> None:
@@ -63,6 +67,20 @@ def refuse_one_model_in_two_roles(outputs: Mapping[Role, Outputs]) -> None:
                 expected="another model's outputs, or another sample, in each role",
                 remedy=f"give the {words(role)}'s own outputs",
             )
+
+
+def same_scores(scores: Mapping[ScoreRole, ScoreFile]) -> list[str]:
+    """Benchmarks on which two roles have the same score on every item: rightly so, or one model's file twice."""
+    tables: dict[ScoreRole, dict[str, dict[str, float | None]]] = {}
+    for role, file in scores.items():
+        for row in file.scores:
+            tables.setdefault(role, {}).setdefault(row.benchmark, {})[row.item_id] = row.value
+    return [
+        f"{name}: {first} and {second} have the same score on all {len(found)} items: two files of one model?"
+        for first, second in itertools.combinations(tables, 2)
+        for name, found in tables[first].items()
+        if len(found) >= FEWEST_ALIKE and found == tables[second].get(name)
+    ]
 
 
 def refuse_scores_of_another_role(scores: Mapping[ScoreRole, ScoreFile], outputs: Mapping[Role, Outputs]) -> None:

@@ -115,7 +115,7 @@ def _request(audit_yaml: Path | None, options: dict[str, object]) -> AuditReques
         given["names"] = {role: name for _, role, name in pairs}
     if audit_yaml is not None:
         return load_request(audit_yaml, given)
-    return make_request(given, where="touchstone audit")
+    return make_request(given, where="audit")
 
 
 def _split(option: str, entry: str, form: str) -> tuple[str, str]:
