@@ -77,8 +77,8 @@ def markdown(proof: Proof) -> str:
             "",
             "## Intervals of a change, exact coverage over a range of truths",
             "",
-            "Of right-or-wrong items that base and imitator answer as in the worlds above, from 30% of a gap lost to all of"
-            " it closed, by enumeration of all outcomes.",
+            "Of right-or-wrong items that base and imitator answer as in the worlds above, from 30% of a gap lost to"
+            " all of it closed, by enumeration of all outcomes.",
             "",
             *_table(("interval", "items", "mean", "least", "most", "nothing gained"), map(_interval, proof.intervals)),
             "",
