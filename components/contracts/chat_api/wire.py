@@ -32,10 +32,11 @@ from components.contracts.chat_api.problems import NotAReply, Refused, TryAgain,
 from components.contracts.chat_api.reply import assembled, described, lines_of, parsed, read_reply
 from components.contracts.chat_api.settings import ApiTarget
 from components.contracts.errors import TouchstoneError
-from components.contracts.files import show
+from components.contracts.files import show, without_lone_surrogates
 
 LONGEST_REPLY_BYTES = 64 << 20
 LONGEST_PROBLEM_BYTES = 1 << 16
+LONGEST_TOLD_CHARS = 1000
 PIECE_BYTES = 1 << 16
 NEVER_SENT = (ConnectTimeoutError, NewConnectionError, ProxyError)
 """What fails before the request has left, a name that is not known among them."""
@@ -169,8 +170,11 @@ class Wire:
             raise TryAgain(self._clean(_in_words(cause)), lost=not isinstance(cause, NEVER_SENT)) from error
 
     def _clean(self, text: str) -> str:
+        """A server's words as they may stand in a row and on a terminal."""
         # Some servers repeat the key they were shown.
-        return text.replace(self._key, "***") if self._key else text
+        text = text.replace(self._key, "***") if self._key else text
+        text = "".join(sign if sign.isprintable() else " " for sign in without_lone_surrogates(text))
+        return text if len(text) <= LONGEST_TOLD_CHARS else f"{text[:LONGEST_TOLD_CHARS]}..."
 
 
 def _said(body: bytes, content_type: str) -> tuple[str, str | None]:

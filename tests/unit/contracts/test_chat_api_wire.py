@@ -259,6 +259,20 @@ def test_a_large_page_of_an_error_is_told_in_short(server: ChatServer, make: Mak
     assert failure(client).endswith("502, an HTML page (Bad Gateway)")
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_servers_words_are_told_without_what_rows_and_terminals_cannot_hold(
+    server: ChatServer, make: Make, status: int
+) -> None:
+    words = "\\ud83d \\u001b[31mred\\u202e \\u0000end" + "!" * 50_000
+    server.script = lambda asked: Answer(status, f'{{"error": {{"message": "{words}"}}}}')
+    client = make(max_attempts=1)
+    client.answer(asks(1))
+    told = failure(client)
+    assert f"{status}, \ufffd  [31mred   end!!!" in told
+    assert len(told) < 1200
+    told.encode()
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirection_is_followed_with_the_request_and_the_key(
     server: ChatServer, make: Make, monkeypatch: pytest.MonkeyPatch, status: int
