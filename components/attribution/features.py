@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class Counted:
     @cached_property
     def trigrams(self) -> Any:
         """Occurrences of character trigrams, lower-cased: a sparse matrix of texts x trigrams in alphabetic order."""
-        return CountVectorizer(analyzer="char", ngram_range=(3, 3)).fit_transform([row.text for row in self.data.rows])
+        return _trigrams(tuple(row.text for row in self.data.rows))
 
     @cached_property
     def words(self) -> Sequence[Counter[str]]:
@@ -56,11 +56,22 @@ class Counted:
     @cached_property
     def surface(self) -> Floats:
         """As the function of that name."""
-        return surface([row.text for row in self.data.rows])
+        return _surfaces(tuple(row.text for row in self.data.rows))
 
     def of(self, which: Indices) -> list[Counter[str]]:
         """Words of some texts."""
         return [self.words[i] for i in which]
+
+
+# Two questions are usually asked of the same texts, one after the other.
+@lru_cache(maxsize=1)
+def _trigrams(texts: tuple[str, ...]) -> Any:
+    return CountVectorizer(analyzer="char", ngram_range=(3, 3)).fit_transform(texts)
+
+
+@lru_cache(maxsize=1)
+def _surfaces(texts: tuple[str, ...]) -> Floats:
+    return surface(texts)
 
 
 def words(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -43,12 +44,16 @@ def share_interval(hits: npt.NDArray[np.bool_], clusters: Sequence[str], how: Un
     if share in (0.0, 1.0) or len(names) < FEW_CLUSTERS:
         return wilson(share, len(names), how.alpha)
     sums, sizes = np.bincount(place, weights=hits.astype(float)), np.bincount(place).astype(float)
-    drawn = np.random.default_rng(how.seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=how.resamples
-    )
+    drawn = _draws(len(names), how.resamples, how.seed)
     values: Floats = (drawn @ sums) / (drawn @ sizes)
     low, high = np.quantile(values, [how.alpha / 2, 1 - how.alpha / 2])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=1)
+def _draws(clusters: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
+    """How often each cluster is drawn, resamples x clusters: the same for every share of the same clusters."""
+    return np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
 
 
 def wilson(share: float, n: int, alpha: float) -> Interval:
