@@ -19,6 +19,7 @@ from components.contracts.rows import Score
 from components.report.policy import Policy
 from pipelines.audit.decide import Settings, recompute, write_settings
 from pipelines.validity.drawing import profiles
+from tests.unit.report.score_reference import tango
 
 RESAMPLES = 10_000
 SCALED = 100
@@ -130,7 +131,10 @@ def _reference(rows: Path) -> tuple[float, dict[str, list[float]]]:
             )
         # statsmodels' interval has C - 1 degrees of freedom, and the verdict adds 1/n^2 to variances of 0/1 scores.
         spread = np.sqrt(fit.bse[0] ** 2 + 1 / len(part) ** 2) * stats.t.ppf(0.975, codes.max())
-        found[str(name)] = [float(fit.params[0]), float(fit.params[0] - spread), float(fit.params[0] + spread)]
+        ends = float(fit.params[0] - spread), float(fit.params[0] + spread)
+        # Items that stand alone have Tango's interval.
+        ends = ends if codes.max() + 1 < len(part) else tango(delta.to_numpy())
+        found[str(name)] = [float(fit.params[0]), *ends]
         timed = time.perf_counter()
         stats.bootstrap(
             (delta.to_numpy(), gap.to_numpy()),

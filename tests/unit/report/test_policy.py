@@ -59,7 +59,7 @@ def test_an_unknown_key_is_named_with_its_file_and_the_accepted_keys(tmp_path: P
         ("- alpha\n", r"holds a list"),
         ("alpha: [\n", r"line 2: not YAML"),
         ("negligible_gap_closed: 0.4\n", r"negligible_gap_closed 0.4 must not exceed"),
-        ("critical: [nq]\ncritical_tolerance: 0.005\n", r"critical_tolerance 0.005 must not be below regression_margin 0.01"),
+        ("critical: [nq]\ncritical_tolerance: 0.005\n", r"0.005 must not be below regression_margin 0.01"),
         ("critical_tolerance: 0.05\n", r"critical_tolerance needs critical benchmarks"),
         ("supported_at: 0\nrequire: [CAPABILITY]\n", r"CAPABILITY that require demands could never come out"),
         ("behaviour: ['']\n", r"a name without any says nothing"),
