@@ -23,7 +23,7 @@ KILLED_WHEN_STARTED = "ingest local"
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     arguments = [*COMMAND, "--runs", str(folder.parent), "--name", folder.name, *options]
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def test_every_role_of_the_embedded_world_is_attributed(tmp_path: Path) -> None:
         str(tmp_path / "run"),
         "--json",
     ]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     for name, candidates in (("attribution", {"base", "target"}), ("told_apart", {"imitator", "target"})):

@@ -16,7 +16,7 @@ CELLS = ["plain", "interpolation-0.5", "replay_25"]
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     arguments = [*COMMAND, "--runs", str(folder.parent), "--name", folder.name, *options]
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="module")
