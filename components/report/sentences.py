@@ -89,11 +89,9 @@ def _local(court: Court) -> str:
         assert upper is not None
         elsewhere = f"{over(rest)} it closed {_at_most(upper[1])}"
     else:
-        elsewhere = "no other benchmark was measured"
-    return (
-        f"The imitator gained in places, not in general: {_gains(court)}{_predicted(court)};"
-        f" {elsewhere}{_losses(court, '; ')}"
-    )
+        elsewhere = "whether it gained anywhere else is not known, as no other benchmark was measured"
+    lead = "gained in places, not in general" if rest else "gained on what was measured"
+    return f"The imitator {lead}: {_gains(court)}{_predicted(court)}; {elsewhere}{_losses(court, '; ')}"
 
 
 def _predicted(court: Court) -> str:

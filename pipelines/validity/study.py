@@ -101,12 +101,12 @@ def prove(
     kinds = [
         votes(10 * num_worlds, np.random.default_rng([seed, 2000]), by_prompt=by_prompt) for by_prompt in (True, False)
     ]
-    pulled = style_raters(num_worlds=num_worlds, seed=seed, progress=progress, kept=kept)
     looks = []
     for number, shares in enumerate(LOOKS):
         progress(f"looks at {shares}")
         rng, of = np.random.default_rng([seed, 3000 + number]), f"looks, {shares}, {num_worlds}, {seed}"
         looks.append(kept.result(LookRates, of, partial(look_rates, shares, num_worlds, rng)))
+    pulled = style_raters(num_worlds=num_worlds, seed=seed, progress=progress, kept=kept)
     return Proof(
         num_worlds, seed, tuple(rates), tuple(needed), kinds[0], kinds[1], pulled, tuple(looks), tuple(coverages())
     )
