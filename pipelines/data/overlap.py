@@ -124,8 +124,9 @@ def _heldout(request: Request) -> list[Source[Prompt]]:
 
 
 def _earlier(request: Request, name: str, contract: type[R]) -> list[Source[R]]:
-    # An earlier search can only be gone on with for the same held-out texts; they are kept beside it.
-    place = (request.previous or Path()) / name
+    # An earlier search can only be gone on with for the same held-out texts; they are kept beside its state.
+    folder = request.previous or Path()
+    place = (folder.parent if (folder / manifests.FILE_NAME).is_file() else folder) / name
     return [(place, lambda _: [])] if request.previous and (place / manifests.FILE_NAME).is_file() else []
 
 

@@ -69,10 +69,11 @@ def test_a_dump_and_a_folder_are_searched_together_and_ids_of_two_files_are_told
     assert [row.item_id for row in Input(data / "out" / "overlap", Overlap).rows()] == ["1", "2", "other/1"]
 
 
-def test_more_data_need_only_the_earlier_folder(data: Path) -> None:
+@pytest.mark.parametrize("previous", ["a", "a/state"])
+def test_more_data_need_only_the_earlier_folder(data: Path, previous: str) -> None:
     items = ["--items", data / "nq.jsonl", "--heldout", data / "prompts.jsonl"]
     assert call(data, "--train", data / "dialogues", *items, "--out", data / "a").exit_code == 0
-    added = call(data, "--train", data / "more.jsonl", "--previous", data / "a", "--out", data / "b", "--json")
+    added = call(data, "--train", data / "more.jsonl", "--previous", data / previous, "--out", data / "b", "--json")
     assert added.exit_code == 0, added.output
     both = ["--train", data / "dialogues", "--train", data / "more.jsonl"]
     whole = call(data, *both, *items, "--out", data / "c", "--json")
