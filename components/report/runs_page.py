@@ -16,7 +16,7 @@ from components.report.markdown import escaped, table
 from components.report.page_inputs import PolicyLimits, StudyEntry
 from components.report.prose import and_list
 from components.report.sheets import Cell, Column, Notes, Sheet
-from components.report.study_view import benchmark_names, gap_cell, result_of
+from components.report.study_view import benchmark_names, gap_cell, result_of, taken_cell
 from components.report.wording import (
     VERDICT_MEANINGS,
     VERDICT_TITLES,
@@ -143,7 +143,7 @@ def runs_sheet(entries: Sequence[StudyEntry]) -> Sheet:
     notes = Notes()
     names = benchmark_names(entries)
     shown = names[:MOST_BENCHMARKS]
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("Run", "imitator, on its base", numeric=False),
         Column("Verdict", numeric=False),
         Column("Gap closed", "pooled over benchmarks"),
@@ -152,9 +152,12 @@ def runs_sheet(entries: Sequence[StudyEntry]) -> Sheet:
         Column("Preferred", "share at least as good as the target"),
         Column("Got worse", numeric=False),
     )
-    rows = tuple(_cells(entry, shown, notes) for entry in entries)
+    rows = [_cells(entry, shown, notes) for entry in entries]
+    if any(entry.verdict.attribution for entry in entries):
+        columns = (*columns, Column("Taken for the target", "share of answers, by a classifier"))
+        rows = [(*cells, taken_cell(entry, notes)) for cells, entry in zip(rows, entries, strict=True)]
     left = f" ({len(names) - len(shown)} more benchmarks in the reports)" if len(names) > len(shown) else ""
-    return Sheet("runs-table", f"Runs side by side{left}", columns, rows, tuple(notes.reasons))
+    return Sheet("runs-table", f"Runs side by side{left}", columns, tuple(rows), tuple(notes.reasons))
 
 
 def _cells(entry: StudyEntry, shown: Sequence[str], notes: Notes) -> tuple[Cell, ...]:

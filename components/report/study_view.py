@@ -34,7 +34,7 @@ def study_sheet(entries: Sequence[StudyEntry]) -> Sheet:
     rows = [_cells(entry, names, notes) for entry in entries]
     if any(entry.verdict.attribution for entry in entries):
         columns = (*columns, Column("Taken for the target", "share of answers, by a classifier"))
-        rows = [(*cells, _taken_cell(entry, notes)) for cells, entry in zip(rows, entries, strict=True)]
+        rows = [(*cells, taken_cell(entry, notes)) for cells, entry in zip(rows, entries, strict=True)]
     return Sheet("study-table", "Arms side by side", columns, tuple(rows), tuple(notes.reasons))
 
 
@@ -50,7 +50,8 @@ def _cells(entry: StudyEntry, names: Sequence[str], notes: Notes) -> tuple[Cell,
     )
 
 
-def _taken_cell(entry: StudyEntry, notes: Notes) -> Cell:
+def taken_cell(entry: StudyEntry, notes: Notes) -> Cell:
+    """The imitator's answers that are taken for the target's, by the first classifier that was asked."""
     asked = entry.verdict.attribution
     taken = asked.headline.imitator if asked else None
     return notes.cell(taken.share if taken else None, percent, "nobody was asked", taken.ci if taken else None)

@@ -81,6 +81,20 @@ def test_what_makes_runs_hard_to_compare_is_said(runs: Path, tmp_path: Path) -> 
     assert "decided by different rules" in (tmp_path / "out" / "compare.md").read_text()
 
 
+def test_what_is_taken_for_the_target_has_a_column_where_somebody_asked(runs: Path, tmp_path: Path) -> None:
+    compare([runs], tmp_path / "before")
+    assert "Taken for the target" not in (tmp_path / "before" / "compare.html").read_text()
+    taken = {"share": 0.83, "ci": (0.81, 0.86), "n": 803, "unscored": 0}
+    told = {"accuracy": 0.81, "ci": (0.8, 0.83), "n": 1600, "chance": 0.5}
+    by = {"classifier": "surface", "imitator": taken, "base": None, "target": None, "target_second": None}
+    asked = {**style_only().model_dump(), "attribution": {"classifiers": [{**by, "base_or_target": told}]}}
+    run(tmp_path / "asked", Verdict.model_validate(asked))
+    compare([runs, tmp_path / "asked"], tmp_path / "out")
+    visible = Checker((tmp_path / "out" / "compare.html").read_text()).visible
+    assert "83.0%" in visible
+    assert "nobody was asked" in visible
+
+
 def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     places = [run(tmp_path / seed / "audit", style_only()) for seed in ("seed-0", "seed-1")]
     assert [e.name for e in compare(places, tmp_path / "out")] == ["seed-0/audit", "seed-1/audit"]
