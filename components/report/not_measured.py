@@ -109,7 +109,7 @@ def _data(verdict: Verdict) -> Iterator[Unmeasured]:
     if unknown:
         yield Unmeasured(
             f"Whether the imitation data cover {_names(unknown)}",
-            "`--train FILE` with the imitation data, or `supported:` in audit.yaml",
+            f"{_what_support_lacks(verdict)}, or `supported:` in audit.yaml",
         )
     if verdict.data is None:
         yield Unmeasured("The imitation data: what they hold, repeat and cover", "`--train FILE` with them")
@@ -118,6 +118,12 @@ def _data(verdict: Verdict) -> Iterator[Unmeasured]:
             "Whether items of the benchmarks stand in the imitation data",
             "scores that carry their questions, beside `--train FILE`",
         )
+
+
+def _what_support_lacks(verdict: Verdict) -> str:
+    if verdict.data is None:
+        return "`--train FILE` with the imitation data"
+    return "scores that carry their questions (samples files, or a column `question`)"
 
 
 def _names(results: list[BenchmarkResult]) -> str:

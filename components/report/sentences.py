@@ -6,7 +6,10 @@ from components.report.prose import and_list, percent, points, times
 from components.report.rules import Court, over
 from components.report.settling import settling
 
-SUPPORT_REMEDY = "give the imitation data (--train) or declare `supported:` for each benchmark in audit.yaml"
+SUPPORT_REMEDY = (
+    "give the imitation data (`--train`) and scores that carry their questions, or declare `supported:` for each"
+    " benchmark in audit.yaml"
+)
 
 
 def reason(court: Court) -> str:

@@ -60,3 +60,14 @@ def test_every_command_that_is_named_exists() -> None:
     for name in ("evaluate", "judge answers", "judge placebos", "crowd create"):
         words = [sys.executable, "-m", "pipelines", *name.split(), "--help"]
         assert subprocess.run(words, capture_output=True, check=False).returncode == 0, name
+
+
+def test_data_that_were_given_are_not_asked_for_again() -> None:
+    made = with_data()
+    unknown = tuple(
+        b.model_copy(update={"support_source": "unknown", "supported": None, "support": None}) for b in made.benchmarks
+    )
+    said = told(made.model_copy(update={"benchmarks": unknown}))
+    line = next(line for line in said.splitlines() if line.startswith("Whether the imitation data cover"))
+    assert "--train" not in line
+    assert "carry their questions" in line
