@@ -55,8 +55,8 @@ cluster-test: setup ## tests on the Kubernetes that KUBECONFIG names (see tests/
 images: setup ## build the images that need no accelerator (Docker), into images.lock
 	$(BIN)/python -m images build cpu cpu-torch sandbox crowd --cpu-only --wheels $(WHEELS) --lock images.lock
 
-validity: setup ## simulated worlds with known truth (about half an hour): the verdict's error rates, into docs/validity.md
-	$(BIN)/touchstone validity --worlds 500 --rows 10 --write docs
+validity: setup ## simulated worlds with known truth (about a quarter of an hour): the verdict's error rates, into docs/validity.md
+	$(BIN)/touchstone validity --worlds 500 --write docs
 
 bench: setup ## compare speed with the reference tools; B=name runs one
 	$(BIN)/python -m tests.bench $(B)

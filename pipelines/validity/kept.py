@@ -28,7 +28,7 @@ class Kept:
                 try:
                     entry = json.loads(line)
                 except json.JSONDecodeError:
-                    break  # the last line of a study that was killed
+                    continue  # empty, or torn when a study was killed
                 self._found[entry["of"]] = entry["result"]
 
     def result(self, kind: type[T], of: str, make: Callable[[], T]) -> T:
@@ -42,7 +42,8 @@ class Kept:
         made = make()
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"of": of, "result": asdict(made)}) + "\n")  # type: ignore[call-overload]
+                # A line of its own, also after one that was torn.
+                stream.write("\n" + json.dumps({"of": of, "result": asdict(made)}) + "\n")  # type: ignore[call-overload]
         return made
 
     def finish(self) -> None:

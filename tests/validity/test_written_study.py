@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.validity.kept import Kept
 from pipelines.validity.naive import Votes
 from pipelines.validity.rates import ErrorRates, NeededRates, needed_rates, rates_of
 from pipelines.validity.study import FEWEST, LEAST_SETTLED, Proof
@@ -51,3 +52,21 @@ def test_a_missed_promise_is_marked_and_counted() -> None:
     page = markdown(proof)
     assert "CAPABILITY at most 5% **missed**" in page
     assert "INCONCLUSIVE at least 99% **missed**" not in page
+
+
+def test_a_study_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    path, made = tmp_path / "partial.jsonl", []
+
+    def votes_of(share: float) -> Votes:
+        made.append(share)
+        return Votes(share, 1 - share)
+
+    first = Kept(path)
+    assert first.result(Votes, "a", lambda: votes_of(0.1)) == Votes(0.1, 0.9)
+    path.write_text(path.read_text() + '{"of": "b", "resu')  # killed while writing
+    again = Kept(path)
+    assert again.result(Votes, "a", lambda: votes_of(0.2)) == Votes(0.1, 0.9)
+    assert again.result(Votes, "b", lambda: votes_of(0.3)) == Votes(0.3, 0.7)
+    assert made == [0.1, 0.3]
+    again.finish()
+    assert not path.exists()
