@@ -16,7 +16,6 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.sweep_rows import Cell
 from components.report.policy import Policy
 from components.report.sweeping.diverged import DivergedCell, show_diverged
-from pipelines.local.runner import EVENT
 from pipelines.sweep.cells import INTERPOLATION, PLAIN, Sweep, training_name
 from pipelines.sweep.config import SweepConfig
 
@@ -24,9 +23,9 @@ TRAINING = ("train", "train_nested")
 SIGNS = ("the loss exploded", "the training loss is no longer a number", "the norm of the gradients is no longer")
 """How `train` begins to say that it diverged."""
 DIVERGED = re.compile(
-    rf"\s*(?P<step>{'|'.join(TRAINING)})(?: (?P<name>[^:]+))?: (?P<found>(?:{'|'.join(map(re.escape, SIGNS))}).*)"
+    rf"\s*(?:{'|'.join(TRAINING)}) (?P<name>[^:]+): (?P<found>(?:{'|'.join(map(re.escape, SIGNS))}).*)"
 )
-"""A line of the log in which a training says so, with its name where the line has one."""
+"""A line of a run's log in which a training says so."""
 
 
 def run_around(config: SweepConfig, folder: Path, run: Callable[[SweepConfig], Path]) -> Path:
@@ -49,12 +48,7 @@ def run_around(config: SweepConfig, folder: Path, run: Callable[[SweepConfig], P
             result = run(left)
             break
         except TouchstoneError as error:
-            failed = diverged_trainings(log, said)
-            if failed is None and left.cells_at_once != 1:
-                # Trainings were under way side by side, and the failure names none: one at a time it meets its own.
-                left = left.model_copy(update={"cells_at_once": 1})
-                continue
-            gone = _without_model(left.sweep, failed or {})
+            gone = _without_model(left.sweep, diverged_trainings(log, said))
             names = tuple(cell.name for cell in left.sweep.cells() if cell.name not in {row.cell.name for row in gone})
             if not gone or not names:
                 raise
@@ -66,32 +60,19 @@ def run_around(config: SweepConfig, folder: Path, run: Callable[[SweepConfig], P
     return result
 
 
-def diverged_trainings(log: Path, said: int) -> dict[str, str] | None:
-    """Name of each training that diverged in a run -> what it said; null where the log does not tell which it was.
+def diverged_trainings(log: Path, said: int) -> dict[str, str]:
+    """Name of each training that diverged in a run -> what it said.
 
     Args:
         log: Of the run's folder.
         said: Its length before the run, in bytes.
     """
+    if not log.is_file():
+        return {}
     with log.open("rb") as stream:
         stream.seek(said)
         lines = stream.read().decode("utf-8", errors="replace").splitlines()
-    under_way: list[tuple[str, str]] = []
-    failed: dict[str, str] = {}
-    for line in lines:
-        if event := EVENT.search(line):
-            step, _, name = event[2].strip().partition(" ")
-            if event[1] == "started" and step in TRAINING:
-                under_way.append((step, name))
-            elif (step, name) in under_way:
-                under_way.remove((step, name))
-        elif end := DIVERGED.match(line):
-            own = [one for one in under_way if one[0] == end["step"] and (not end["name"] or one[1] == end["name"])]
-            if len(own) != 1:
-                return None
-            under_way.remove(own[0])
-            failed[own[0][1]] = end["found"]
-    return failed
+    return {end["name"]: end["found"] for line in lines if (end := DIVERGED.match(line))}
 
 
 def _without_model(sweep: Sweep, failed: Mapping[str, str]) -> list[DivergedCell]:
