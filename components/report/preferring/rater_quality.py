@@ -153,10 +153,11 @@ def _record(
 
 
 def _left_out(rows: Sequence[Judgment]) -> str | None:
-    """The rule in words, where it takes out every vote."""
-    reasons = {row.unscored or "" for row in rows}
-    told = reasons.pop() if len(reasons) == 1 else ""
-    return told.removeprefix(EXCLUDED) if told.startswith(EXCLUDED) else None
+    """The rule in words, where no vote counts and a rule says why; a vote that did not count before keeps its reason."""
+    if any(row.outcome is not None for row in rows):
+        return None
+    told = next((row.unscored for row in rows if row.unscored and row.unscored.startswith(EXCLUDED)), None)
+    return None if told is None else told.removeprefix(EXCLUDED)
 
 
 def _share(flags: Sequence[bool]) -> float | None:

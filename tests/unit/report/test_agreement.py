@@ -262,9 +262,10 @@ def test_raters_whom_a_rule_leaves_out_are_told_with_it_and_count_in_no_share() 
     reason = "1 of 4 gold items right, the rule asks for 50%"
     rows = [said("ann", n, "win" if n % 2 else "loss") for n in range(10)]
     rows += [said("bob", n, None, unscored=f"rater excluded: {reason}") for n in range(10)]
+    rows.append(said("bob", 10, None, unscored="the pair already had its raters when this answer came"))
     rows += [said("cy", n, None, unscored="the pair already had its raters when this answer came") for n in range(3)]
     found = pool_of(rows)
-    assert (found.num_raters, found.num_left_out, found.num_left_out_votes) == (3, 1, 10)
+    assert (found.num_raters, found.num_left_out, found.num_left_out_votes) == (3, 1, 11)
     assert {record.rater: record.left_out for record in found.records} == {"ann": None, "bob": reason, "cy": None}
     assert found.first_share == 0.5
     assert rater_pool(rows[:10], alpha=0.05) is None, "one voice is no pool"
