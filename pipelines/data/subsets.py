@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from components.contracts import bind, manifest
+from components.contracts import bind, environment, manifest
+from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.ports import Checkpoint, Output
+from pipelines.data.artifacts import folder_of
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKmMbB]?)")
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)? ?[kKmMbB]?")
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -37,7 +40,9 @@ def read_size(text: str) -> int:
     Raises:
         UsageError: it is none, or not a whole number of at least 1.
     """
-    match = _SIZE.fullmatch(text.strip().replace("_", "").replace(",", ""))
+    plain = text.strip().replace("_", "")
+    # 1,500,000 is a million and a half; 1,5M is what some countries write for 1.5M, and never 15M.
+    match = _SIZE.fullmatch(plain.replace(",", "") if _THOUSANDS.fullmatch(plain) else plain)
     size = float(match[1]) * _UNITS[match[2].lower()] if match else 0.0
     if size < 1 or size != int(size):
         raise UsageError(f"--tokens {text}", expected="a number of tokens, such as 300k, 1.5M or 150000000")
@@ -50,7 +55,7 @@ def write_subsets(
     """Make the subsets, smallest first, each at OUT/LABEL and what it leaves out at OUT/LABEL-outside.
 
     Raises:
-        UsageError: a size cannot be understood or is given twice.
+        UsageError: a size cannot be understood or is given twice, or there is no such folder.
         TouchstoneError: whatever the step complains of.
     """
     from components.ingest.step import subset
@@ -58,6 +63,8 @@ def write_subsets(
     sizes = sorted((read_size(label), label.strip()) for label in labels)
     if len({size for size, _ in sizes}) < len(sizes):
         raise UsageError(f"--tokens {', '.join(labels)}", expected="every size once")
+    if not environment.is_address(dialogues):
+        dialogues = str(folder_of(Path(dialogues), Dialogue))
     with _as_checkpoint(tokenizer, out) as checkpoint:
         given = {} if checkpoint is None else {"tokenizer": checkpoint}
         for size, label in sizes:

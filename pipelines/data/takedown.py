@@ -240,4 +240,8 @@ def table(found: Search) -> str:
         lines += [f"{finding.dialogue}  {finding.what:<10}  {place}{how}\n" for place in finding.places]
     subsets = sum(f.what == "subset" for f in found.findings)
     checkpoints = sum(f.what == "checkpoint" for f in found.findings)
-    return "".join(lines) + f"{subsets} subsets and {checkpoints} checkpoints in {found.num_artifacts} artifacts\n"
+    counts = [
+        f"{number} {what}{'s' * (number != 1)}"
+        for number, what in ((subsets, "subset"), (checkpoints, "checkpoint"), (found.num_artifacts, "artifact"))
+    ]
+    return "".join(lines) + f"{counts[0]} and {counts[1]} in {counts[2]}\n"

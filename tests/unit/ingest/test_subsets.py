@@ -136,16 +136,20 @@ def test_the_command_makes_one_artifact_a_size(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.9k", "0.9k-outside", "3k", "3k-outside"]
     again = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert again.stdout == done.stdout
+    # The folder that `data ingest` wrote, in place of the dialogues in it.
+    above = CliRunner().invoke(command, [str(tmp_path), *arguments[1:]], catch_exceptions=False)
+    assert above.stdout == done.stdout
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("300k", 300_000), ("1.5M", 1_500_000), ("0.3m", 300_000), ("2b", 2 * 10**9), ("1_000", 1_000)]
+    ("text", "size"),
+    [("300k", 300_000), ("1.5M", 1_500_000), ("0.3m", 300_000), ("2b", 2 * 10**9), ("1,500k", 1_500_000)],
 )
 def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
     assert read_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "k", "-5", "1.5", "0", "10x", "1e6"])
+@pytest.mark.parametrize("text", ["", "k", "-5", "1.5", "0", "10x", "1e6", "1,5M", "15,00k"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--tokens"):
         read_size(text)
