@@ -87,6 +87,7 @@ def first(answer: Answer) -> Callable[[Asked], Answer]:
     return lambda asked: answer if asked.number == 0 else Answer()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chat", [True, False])
 def test_the_server_is_asked_as_the_official_client_asks_it(server: ChatServer, make: Make, chat: bool) -> None:
     said: dict[str, Any] = {"max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "seed": 7, "stop": ["\n"], "n": 2}
@@ -211,6 +212,7 @@ def test_a_body_in_chunks_that_breaks_off_is_asked_for_again(server: ChatServer,
     assert (client.num_kept, client.counts.lost) == (1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_body_without_end_is_not_read_to_its_end(server: ChatServer, make: Make, packed: bool) -> None:
     megabyte = b" " * (1 << 20)
@@ -224,6 +226,7 @@ def test_a_body_without_end_is_not_read_to_its_end(server: ChatServer, make: Mak
     assert "more than 64 MiB" in failure(client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_that_trickles_in_is_given_up_in_time(server: ChatServer, make: Make, chunked: bool) -> None:
     released = threading.Event()
