@@ -44,7 +44,11 @@ class Connections:
             UsageError: the environment names a proxy or an authority that cannot be used.
         """
         self._base_url = base_url
-        trusted, proxy = _trusted(), _proxy(base_url)
+        proxy = _proxy(base_url)
+        # Authorities take some 20 ms to read; a redirection from http to https has urllib3 read the system's.
+        trusted = (
+            _trusted() if any(place and place.lower().startswith("https:") for place in (base_url, proxy)) else None
+        )
         if proxy is None:
             self._manager = urllib3.PoolManager(maxsize=number, ssl_context=trusted)
         else:
@@ -76,7 +80,7 @@ class Connections:
         self._manager.clear()
 
 
-def _through(proxy: str, base_url: str, number: int, trusted: ssl.SSLContext) -> urllib3.ProxyManager:
+def _through(proxy: str, base_url: str, number: int, trusted: ssl.SSLContext | None) -> urllib3.ProxyManager:
     address = proxy.rpartition("@")[2]
     try:
         parts = urlsplit(proxy)

@@ -304,6 +304,15 @@ def test_the_key_does_not_follow_to_another_server(
     assert "authorization" not in other.asked[0].headers
 
 
+def test_a_redirection_to_https_asks_for_a_certificate_that_is_trusted(
+    server: ChatServer, encrypted: ChatServer, make: Make
+) -> None:
+    server.script = lambda asked: Answer(307, b"", {"location": f"{encrypted.url}/chat/completions"})
+    with pytest.raises(TouchstoneError, match="is not trusted"):
+        make().answer(asks(1))
+    assert encrypted.asked == []
+
+
 @pytest.mark.parametrize("place", ["/v1/chat/completions", "ftp://127.0.0.1/", "http://a..b/", ""])
 def test_a_redirection_that_leads_nowhere_is_final(server: ChatServer, make: Make, place: str) -> None:
     server.script = lambda asked: Answer(307, b"", {"location": place} if place else {})
@@ -410,7 +419,7 @@ def test_an_authority_that_cannot_be_read_is_told(make: Make, monkeypatch: pytes
     for path in (tmp_path / "missing.pem", tmp_path):
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
         with pytest.raises(UsageError, match=r"SSL_CERT_FILE=.* cannot be read"):
-            make()
+            make(base_url="https://127.0.0.1:9/v1")
 
 
 def test_https_where_http_is_spoken_is_told_at_once(server: ChatServer, make: Make) -> None:
