@@ -157,7 +157,7 @@ def person(client: TestClient, link: str, prefers: str, limit: int = 99) -> str:
         shown = client.get(start).text
         if "Which answer is better" not in shown:
             return shown
-        sides = re.findall(r'<div class="text" dir="auto">(.*?)</div>', shown, re.DOTALL)
+        _, *sides = re.findall(r'<div class="text" dir="auto">(.*?)</div>', shown, re.DOTALL)
         choice = "left" if prefers in sides[0] else "right" if prefers in sides[1] else "equal"
         found = re.search(r'name="form" value="([^"]+)"', shown)
         assert found is not None
