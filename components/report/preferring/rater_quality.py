@@ -153,7 +153,7 @@ def _record(
 
 
 def _left_out(rows: Sequence[Judgment]) -> str | None:
-    """The rule in words, where no vote counts and a rule says why; votes that did not count before keep their reason."""
+    """The rule, where no vote counts and a rule says why; votes that did not count before keep a reason of theirs."""
     if any(row.outcome is not None for row in rows):
         return None
     told = next((row.unscored for row in rows if row.unscored and row.unscored.startswith(EXCLUDED)), None)
