@@ -81,7 +81,7 @@ def _panel(s: SupportSlope, across: Scale, up: Scale, width: float) -> Svg:
         parts.append(line(across.at(tick), bottom, across.at(tick), bottom + 4, "axis"))
         parts.append(text(across.at(tick), bottom + 17, f"{tick:g}", "tick", anchor="middle"))
     parts.append(line(LEFT, bottom, width, bottom, "axis"))
-    parts.append(text(LEFT - 6, HEAD - 9, "points", "tick", anchor="end"))
+    parts.append(text(0, HEAD - 7, "gain, points", "tick"))
     parts.append(text(width, bottom + 34, "support by the imitation data", "note", anchor="end"))
     return group(*parts, _fitted(s, across, up), *(_mean(b, across, up) for b in s.bins))
 
