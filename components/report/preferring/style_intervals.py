@@ -5,7 +5,7 @@ and its opponent's exchanged and style left as it is. raw = p - 1/2 and adjusted
 nearly go together, m can lie anywhere between 0 and 1 and flattens out at both ends. A standard error of m then comes
 out smallest where the estimate is worst: t intervals on shares, studentised and accelerated bootstraps held the truth
 in 75-87% of simulated data sets of 80 prompts. The log-odds of m are nearly linear in the coefficients, so that limits
-are set there, and limits of differences recovered from them (95-97%, docs/validity.md).
+are set there, and limits of differences recovered from them (93-98%, docs/validity.md).
 """
 
 from __future__ import annotations
