@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +36,9 @@ class Coverage:
     """Where nothing was gained, mean over the bases."""
 
 
-def coverages() -> list[Coverage]:
+def coverages(items: Sequence[int] = ITEMS) -> list[Coverage]:
     """Every interval at every number of items."""
-    return [_coverage(name, holds, n) for n in ITEMS for name, holds in INTERVALS.items()]
+    return [_coverage(name, holds, n) for n in items for name, holds in INTERVALS.items()]
 
 
 def _coverage(name: str, holds: Callable[[int, int, int, float, float], bool], n: int) -> Coverage:

@@ -114,6 +114,7 @@ def test_a_judges_win_rate_calls_a_styled_imitator_equal_while_the_verdict_does_
     assert found.shares["STYLE_ONLY"] >= 0.9
 
 
+@pytest.mark.slow
 def test_looks_that_spend_alpha_err_less_than_looks_that_do_not() -> None:
     found = look_rates((0.25, 0.5, 0.75, 1.0), 150, np.random.default_rng(4))
     # 5% together, within three standard errors of so few runs; four looks at 5% each err in 12.6%.
@@ -122,7 +123,7 @@ def test_looks_that_spend_alpha_err_less_than_looks_that_do_not() -> None:
 
 
 def test_no_rival_interval_keeps_its_level_better_with_thirty_items() -> None:
-    found = {row.interval: row for row in coverages() if row.n == 30}
+    found = {row.interval: row for row in coverages((30,))}
     ours = found.pop("score (Tango), in use")
     assert ours.least >= 0.93
     assert ours.most <= 0.98
