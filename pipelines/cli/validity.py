@@ -22,8 +22,8 @@ EXIT_MISSED = 3
 @click.option(
     "--write",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The whole study, with items asked for and votes, as validity.json and validity.md in this folder. One that was"
-    " stopped goes on where it was.",
+    help="The whole study, with items asked for and votes, as validity.json and validity.md in this folder. One that"
+    " was stopped goes on where it was.",
 )
 @click.pass_context
 def validity(ctx: click.Context, worlds: int, seed: int, as_json: bool, write: Path | None) -> None:
