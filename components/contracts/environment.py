@@ -11,6 +11,7 @@ TOUCHSTONE_API_KEY    key of the OpenAI-compatible server that a step speaks to;
 The object store's own are read by `s3.connection`: TOUCHSTONE_S3_ENDPOINT (without it Amazon's), TOUCHSTONE_S3_REGION,
 TOUCHSTONE_S3_ADDRESSING (path or virtual), TOUCHSTONE_S3_PATIENCE_SECONDS (how long a store that is down is waited for)
 and the usual AWS_* credentials. TOUCHSTONE_PUSHGATEWAY is read by `metrics`.
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR are read by `chat_api.connections`.
 
 TOUCHSTONE_SANDBOX_NAMESPACE      where a cluster runs programs written by models; from the chart's ConfigMap, as are
 TOUCHSTONE_SANDBOX_IMAGE          the interpreter they run in, and

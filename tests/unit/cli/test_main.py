@@ -75,7 +75,7 @@ def test_what_the_machine_refuses_is_told_without_traceback(
     assert says in told
 
 
-@pytest.mark.parametrize(("package", "extra"), [("lingua", "data"), ("numba.core", "data"), ("openai", "api")])
+@pytest.mark.parametrize(("package", "extra"), [("lingua", "data"), ("numba.core", "data"), ("urllib3", "api")])
 def test_a_package_of_an_extra_that_is_missing_is_told_with_what_to_type(package: str, extra: str) -> None:
     found = what_to_install(ModuleNotFoundError(name=package))
     assert found is not None
@@ -89,7 +89,7 @@ def test_a_missing_module_of_ours_keeps_its_traceback() -> None:
 def test_every_extra_that_is_named_exists_and_names_its_package_or_what_brings_it() -> None:
     extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     known = extras["optional-dependencies"]
-    brought = {"httpx2": "openai", "pyarrow": "datasets", "lingua": "lingua-language-detector"}
+    brought = {"pyarrow": "datasets", "lingua": "lingua-language-detector"}
     brought |= {"profanity_check": "alt-profanity-check", "stdnum": "python-stdnum", "multipart": "python-multipart"}
     for package, extra in EXTRAS.items():
         name = brought.get(package, package.replace("_", "-"))
