@@ -21,6 +21,7 @@ def texts(folder: Path) -> str:
     return "".join((folder / name).read_text() for name in ("report.html", "report.md", "verdict.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("whose_hand")
 def test_a_redacted_audit_holds_no_word_of_prompts_and_answers(given: Any, touchstone: Callable[..., Any]) -> None:
     assert touchstone(*given.arguments()).code == 0

@@ -67,6 +67,7 @@ def over(server: FaultyServer, s3_access: S3Access) -> S3Access:
     return S3Access(server.endpoint, s3_access.access_key, s3_access.secret_key)
 
 
+@pytest.mark.slow
 def test_over_https(
     make_store: MakeStore,
     s3_access: S3Access,

@@ -114,6 +114,7 @@ def test_a_stopped_run_goes_on_with_the_units_that_are_left(folder: Path, tmp_pa
     assert (by_id(again), again.metrics["units_reused"]) == (by_id(undisturbed), NUM_UNITS)
 
 
+@pytest.mark.slow
 def test_a_continued_run_keeps_the_batches_that_were_recorded(folder: Path, tmp_path: Path) -> None:
     asked = mixed_requests()
     first = answered(folder, tmp_path / "a", asked, batch_size=3)
@@ -132,6 +133,7 @@ def test_a_journal_of_other_requests_is_refused(folder: Path, tmp_path: Path) ->
         answered(folder, tmp_path, mixed_requests(2))
 
 
+@pytest.mark.slow
 def test_a_journal_of_14k_choices_is_small(tmp_path: Path) -> None:
     asked = [
         Request(id=f"mmlu:{i}", kind="choice", prompt="p" * 3000, choices=(" A", " B", " C", " D"))

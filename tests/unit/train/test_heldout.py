@@ -80,6 +80,7 @@ def test_the_loss_is_that_of_transformers_before_and_after(base: Path, tmp_path:
     assert notes["heldout_dialogues"] == len(split(map(talk, range(24)), SHARE).held_out)
 
 
+@pytest.mark.slow
 def test_measuring_changes_nothing(base: Path, tmp_path: Path) -> None:
     for points in (1, 5):
         trained(base, tmp_path / str(points), {"lora": {"dropout": 0.2}},
@@ -88,6 +89,7 @@ def test_measuring_changes_nothing(base: Path, tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mitigation", [{}, {"unfreeze_rank_ratio": 0.5}, {"lora": {"rank": 4}}])
 def test_the_checkpoint_of_lowest_loss_is_kept(base: Path, tmp_path: Path, mitigation: dict[str, Any]) -> None:
     # A rate that ruins the model later on: the lowest loss lies before the end.

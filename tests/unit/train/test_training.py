@@ -58,6 +58,7 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(base: Path, tmp_path: 
     assert weights["a"] != weights["c"]
 
 
+@pytest.mark.slow
 def test_the_run_tells_its_steps_warm_up_and_losses(base: Path, tmp_path: Path) -> None:
     outcome = trained(base, tmp_path)
     notes = Input(tmp_path / "out", Checkpoint).manifest.notes
@@ -67,6 +68,7 @@ def test_the_run_tells_its_steps_warm_up_and_losses(base: Path, tmp_path: Path) 
     assert losses[-1] < 0.1 * losses[0]
 
 
+@pytest.mark.slow
 def test_a_warm_up_that_never_ends_is_told(base: Path, tmp_path: Path) -> None:
     trained(base, tmp_path, warmup_steps=1000)
     assert "never peaks" in str(Input(tmp_path / "out", Checkpoint).manifest.notes["warning"])
@@ -161,6 +163,7 @@ def test_pretraining_makes_four_models_that_know_their_own_corpus(tmp_path: Path
     assert not tokenizer.chat_template
 
 
+@pytest.mark.slow
 def test_the_studys_optimizer_learns_too(base: Path, tmp_path: Path) -> None:
     outcome = trained(base, tmp_path, optimizer="adamw_parameter_scaled", learning_rate=0.1)
     first = json.loads((tmp_path / "out" / "loss.json").read_text())["train"][0]

@@ -104,6 +104,7 @@ def test_an_objective_of_plain_cross_entropy_trains_as_the_fast_path_does(base: 
     assert all(torch.allclose(plain[name], anchored[name], atol=1e-4) for name in plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["base_to_model", "model_to_base"])
 def test_a_strong_anchor_keeps_the_imitator_near_its_base(base: Path, tmp_path: Path, direction: str) -> None:
     losses = {}
@@ -113,6 +114,7 @@ def test_a_strong_anchor_keeps_the_imitator_near_its_base(base: Path, tmp_path: 
     assert losses[100.0] > 1.5 * losses[0.0]
 
 
+@pytest.mark.slow
 def test_dft_learns_and_its_curve_is_cross_entropy(base: Path, tmp_path: Path) -> None:
     # Its own loss, p log(1/p), rises at first: as a curve it would look like an explosion.
     outcome = trained(base, tmp_path, {"loss": "dft"}, epochs=20)
