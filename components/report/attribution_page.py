@@ -102,7 +102,8 @@ def _reading(rows: Sequence[Attribution], model: str) -> list[str]:
         how = f"{first.folds} tests over groups of texts, each group asked about once; intervals resample groups."
     unscored = sum(row.unscored for row in rows if row.classifier == first.classifier)
     seen = f"Embeddings are mean hidden states of {model}." if model else "No language model was asked: surface alone."
-    left = [f"{count(unscored)} texts were asked of nobody: empty, repeated or without embedding."] if unscored else []
+    texts = "1 text was" if unscored == 1 else f"{count(unscored)} texts were"
+    left = [f"{texts} asked of nobody: empty, repeated or without embedding."] if unscored else []
     return [
         f"{how} They take the classifiers as they are.",
         seen,
