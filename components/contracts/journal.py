@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from components.contracts.errors import TouchstoneError
 from components.contracts.journal_file import FILE_NAME, Line, Payload, Record, locked, packed, unpacked
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 
 if TYPE_CHECKING:
     from components.contracts.journal_copy import JournalCopy

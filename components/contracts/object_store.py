@@ -21,7 +21,7 @@ from components.contracts import canonical
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.manifest import Manifest
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 
 
 @dataclass(frozen=True)

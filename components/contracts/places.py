@@ -1,9 +1,11 @@
-"""Where an output may be written: never over what a person keeps there, nor over what is read."""
+"""Where an output may be written: never over what a person keeps there, nor over what is read; and full disks told."""
 
 from __future__ import annotations
 
+import errno
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from components.contracts import manifest as manifests
@@ -81,3 +83,29 @@ def _is_ours(folder: Path) -> bool:
     except TouchstoneError:
         return False
     return True
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Tell a full or protected disk as such.
+
+    Raises:
+        TouchstoneError: no space is left, or the place may not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            remedy = "free disk space and run the same command again; finished steps are kept"
+        elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST} or _no_place(
+            error, path
+        ):
+            remedy = "choose a folder you may write to, with --out"
+        else:
+            raise
+        raise TouchstoneError(f"cannot write {path}: {error.strerror}", remedy=remedy) from error
+
+
+def _no_place(error: OSError, path: Path) -> bool:
+    # "No such file" of a folder that cannot be made, as below /proc; of any other file it means something else.
+    return error.errno == errno.ENOENT and Path(str(error.filename)) in {path, *path.parents}

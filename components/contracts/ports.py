@@ -6,7 +6,6 @@ A `Folder` contract (checkpoint, report) is the same folder and manifest around 
 
 from __future__ import annotations
 
-import errno
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from components.contracts import canonical, places
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FileEntry, Manifest
+from components.contracts.places import disk_errors as disk_errors
 from components.contracts.rows import Row
 
 COMPRESS_ABOVE_BYTES = 16 << 20
@@ -251,32 +251,6 @@ def _open_rows(path: Path) -> Iterator[io.TextIOBase]:
     else:
         with path.open(encoding="utf-8", newline="\n") as stream:
             yield stream
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Tell a full or protected disk as such.
-
-    Raises:
-        TouchstoneError: no space is left, or the place may not be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            remedy = "free disk space and run the same command again; finished steps are kept"
-        elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST} or _no_place(
-            error, path
-        ):
-            remedy = "choose a folder you may write to, with --out"
-        else:
-            raise
-        raise TouchstoneError(f"cannot write {path}: {error.strerror}", remedy=remedy) from error
-
-
-def _no_place(error: OSError, path: Path) -> bool:
-    # "No such file" of a folder that cannot be made, as below /proc; of any other file it means something else.
-    return error.errno == errno.ENOENT and Path(str(error.filename)) in {path, *path.parents}
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -18,8 +18,7 @@ from components.contracts import manifest as manifests
 from components.contracts.detached import LOCATION_FILE, address_of, leave_pointer, remote_manifest
 from components.contracts.journal import Journal
 from components.contracts.journal_copy import JournalCopy
-from components.contracts.places import clear
-from components.contracts.ports import disk_errors
+from components.contracts.places import clear, disk_errors
 from components.contracts.workplace import Workplace
 
 if TYPE_CHECKING:

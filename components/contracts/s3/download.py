@@ -15,7 +15,7 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FileEntry
 from components.contracts.metrics import store_traffic
 from components.contracts.object_store import nothing_finished, read_manifest, sole_writer
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 from components.contracts.s3 import multipart
 from components.contracts.s3.connection import Connection
 from components.contracts.s3.crew import Crew
