@@ -53,6 +53,7 @@ RESAMPLES = 200
 """Of prompts: only their spread is used, which 200 give to 5%."""
 POPULATION = 2000
 """Points that stand for all prompts there might be."""
+TASTES_TIED = "a rater's taste for a length that is tied to the model passes for leaning"
 Bond = Literal["loosely", "tightly"]
 """How length is tied to the model. loosely: the imitator's answers are longer by half on average, with wide scatter.
 tightly: three times as long nearly everywhere: length and model say almost the same (a variance inflation of 14)."""
@@ -78,6 +79,8 @@ class StyleWorld:
     """Spread between raters of their own liking for the model."""
     taste: float = 0.0
     """Spread between raters of what length is worth to them."""
+    beyond: str = ""
+    """Why nothing is promised of it: what the regression leaves out."""
 
     @property
     def title(self) -> str:
@@ -107,7 +110,9 @@ def _worlds() -> tuple[StyleWorld, ...]:
         StyleWorld("style against truth", 200, 1, "loosely", **against),
         StyleWorld("style and truth", 200, 3, "loosely", **with_it),
         StyleWorld("only style, raters lean", 200, 3, "tightly", **style, lean=1.0),
-        StyleWorld("only truth, raters lean and differ in taste", 200, 10, "tightly", **truth, **differ),
+        StyleWorld(
+            "only truth, raters lean and differ in taste", 200, 10, "tightly", **truth, **differ, beyond=TASTES_TIED
+        ),
         StyleWorld("only style", 800, 1, "tightly", **style),
         StyleWorld("only truth", 800, 1, "tightly", **truth),
         StyleWorld("style and truth, raters lean", 800, 3, "loosely", **with_it, lean=1.0),
@@ -144,7 +149,7 @@ class StyleCoverage:
     def kept(self) -> bool:
         """Whether the promise holds, as far as so many data sets can tell: a standard error below it is no miss."""
         least = LEAST - math.sqrt(LEAST * (1 - LEAST) / self.data_sets)
-        return self.raw >= least and self.adjusted >= least
+        return bool(self.world.beyond) or (self.raw >= least and self.adjusted >= least)
 
 
 def style_raters(
@@ -300,7 +305,7 @@ def _holds(interval: Interval | None, truth: float) -> bool:
 def cells(found: StyleCoverage) -> tuple[str, ...]:
     """A row of the table under HEADING; coverage below the promise is marked."""
     world = found.world
-    missed = "" if found.kept else " **missed**"
+    missed = f" (not promised: {world.beyond})" if world.beyond else "" if found.kept else " **missed**"
     explained = "-" if found.explained is None else f"{100 * found.explained:.1f}"
     return (
         world.name + missed,
