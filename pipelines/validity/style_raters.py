@@ -53,7 +53,6 @@ RESAMPLES = 200
 """Of prompts: only their spread is used, which 200 give to 5%."""
 POPULATION = 2000
 """Points that stand for all prompts there might be."""
-TASTES_TIED = "a rater's taste for a length that is tied to the model passes for leaning"
 Bond = Literal["loosely", "tightly"]
 """How length is tied to the model. loosely: the imitator's answers are longer by half on average, with wide scatter.
 tightly: three times as long nearly everywhere: length and model say almost the same (a variance inflation of 14)."""
@@ -79,13 +78,17 @@ class StyleWorld:
     """Spread between raters of their own liking for the model."""
     taste: float = 0.0
     """Spread between raters of what length is worth to them."""
-    beyond: str = ""
-    """Why nothing is promised of it: what the regression leaves out."""
 
     @property
     def title(self) -> str:
         """All that tells it from the others."""
         return f"{self.name}; {self.prompts} prompts, raters: {self.raters}, length {self.bond} tied to the model"
+
+    @property
+    def beyond(self) -> str | None:
+        """Why nothing is promised of it: what the regression leaves out."""
+        tied = self.taste > 0 and self.bond == "tightly"
+        return "a rater's taste for a length that is tied to the model passes for leaning" if tied else None
 
 
 def _worlds() -> tuple[StyleWorld, ...]:
@@ -110,9 +113,7 @@ def _worlds() -> tuple[StyleWorld, ...]:
         StyleWorld("style against truth", 200, 1, "loosely", **against),
         StyleWorld("style and truth", 200, 3, "loosely", **with_it),
         StyleWorld("only style, raters lean", 200, 3, "tightly", **style, lean=1.0),
-        StyleWorld(
-            "only truth, raters lean and differ in taste", 200, 10, "tightly", **truth, **differ, beyond=TASTES_TIED
-        ),
+        StyleWorld("only truth, raters lean and differ in taste", 200, 10, "tightly", **truth, **differ),
         StyleWorld("only style", 800, 1, "tightly", **style),
         StyleWorld("only truth", 800, 1, "tightly", **truth),
         StyleWorld("style and truth, raters lean", 800, 3, "loosely", **with_it, lean=1.0),
