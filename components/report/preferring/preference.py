@@ -98,6 +98,8 @@ def _summary(
     flips = sum(any(disagree(shown) for shown in raters.values()) for raters in votes.values())
     voices = {prompt: voices_in(raters) for prompt, raters in votes.items()}
     several = len({name for said in voices.values() for name in said}) > 1
+    # Two sums can be set side by side only over the same prompts.
+    graded = [row for row in rows if row.score is not None and row.opponent_score is not None] or rows
     alpha, resamples, seed = bootstrap
     counts = Counter(prompts.values())
     n = counts["win"] + counts["tie"] + counts["loss"]
@@ -113,8 +115,8 @@ def _summary(
         ties=counts["tie"],
         losses=counts["loss"],
         order_flips=flips if both else None,
-        score_total=_total([row.score for row in rows]),
-        opponent_score_total=_total([row.opponent_score for row in rows]),
+        score_total=_total([row.score for row in graded]),
+        opponent_score_total=_total([row.opponent_score for row in graded]),
         adjusted=None,
         style_share=None,
         qualified=None,

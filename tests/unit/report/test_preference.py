@@ -88,6 +88,15 @@ def test_the_same_pair_written_the_other_way_round_is_turned() -> None:
     assert (result.score_total, result.opponent_score_total) == (12, 13)
 
 
+def test_grades_are_summed_where_both_have_one() -> None:
+    both = judgment("p0", "win", scores=(8, 5))
+    one_sided = judgment("p1", None, scores=(0, 9)).model_copy(update={"score": None})
+    (result,) = _results(both, one_sided)
+    assert (result.score_total, result.opponent_score_total) == (8, 5)
+    (alone,) = _results(one_sided)
+    assert (alone.score_total, alone.opponent_score_total) == (None, 9)
+
+
 def test_imitator_against_target_comes_first() -> None:
     results = _results(
         judgment("p1", "win", opponent="base"), judgment("p1", "loss"), judgment("p1", "tie", source="crowd")
