@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pipelines.validity.intervals import Coverage
 from pipelines.validity.looking import LookRates
 from pipelines.validity.naive import AT_LEAST_TARGET, Votes
-from pipelines.validity.rates import VERDICTS, ErrorRates, NeededRates
+from pipelines.validity.rates import MOST_GROWTH, VERDICTS, ErrorRates, NeededRates
 from pipelines.validity.study import Proof
 from pipelines.validity.style_raters import ABOUT, HEADING, cells
 
@@ -48,6 +48,9 @@ def markdown(proof: Proof) -> str:
             ),
             "",
             "## Items that an INCONCLUSIVE verdict asks for, granted",
+            "",
+            f"Numbers of up to {MOST_GROWTH:.0f} times the items are drawn; data sets that ask for more, or for none"
+            " because no number would do, are not among those that named one.",
             "",
             *_table(
                 (
