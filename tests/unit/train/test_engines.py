@@ -191,8 +191,8 @@ def assert_equal(found: Trained, wanted: Trained) -> None:
 @pytest.mark.parametrize(
     ("world_size", "engines"),
     [
-        (2, HELD),
-        pytest.param(4, HELD, marks=pytest.mark.slow),
+        pytest.param(2, HELD, marks=pytest.mark.slow),
+        pytest.param(4, HELD, marks=pytest.mark.long),
         pytest.param(10, HELD, marks=pytest.mark.long),
         pytest.param(2, ZERO, marks=[pytest.mark.slow, needs_deepspeed]),
         pytest.param(4, ZERO, marks=[pytest.mark.slow, needs_deepspeed]),
