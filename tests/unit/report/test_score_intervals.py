@@ -66,8 +66,9 @@ def _triples(n: int, shares: tuple[float, float, float], seed: int) -> Triples:
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.3, -0.4, 1.2])
-def test_the_statistic_of_a_ratio_takes_the_likeliest_multinomial_under_it(ratio: float) -> None:
-    found = _triples(60, (0.3, 0.4, 0.7), 1)
+@pytest.mark.parametrize("few", [False, True], ids=["every answer seen", "answers nobody gave"])
+def test_the_statistic_of_a_ratio_takes_the_likeliest_multinomial_under_it(ratio: float, few: bool) -> None:
+    found = Triples((40, 6, 0, 14, 0, 0, 0, 0)) if few else _triples(60, (0.3, 0.4, 0.7), 1)
     counts = np.array(found.counts)
     cells = np.array([[k >> 2 & 1, k >> 1 & 1, k & 1] for k in range(8)], dtype=float)
     weights = cells @ [-1 + ratio, 1.0, -ratio]
