@@ -93,6 +93,8 @@ def test_an_interrupt_waits_for_the_replies_that_are_under_way(
         return Answer()
 
     server, journal = ChatServer(script), Journal(tmp_path / "journal")
+    # Whoever starts the tests in the background may have had the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     asks = [Ask(str(i), 20, (Message("user", f"hello {i}"),)) for i in range(2000)]
     try:
         with ChatClient(ApiTarget(base_url=server.url, model="m", concurrency=2), journal) as client:
@@ -105,5 +107,6 @@ def test_an_interrupt_waits_for_the_replies_that_are_under_way(
             assert client.answer(asks[: asked + 1]) == "complete"
             assert len(server.asked) == asked + 1
     finally:
+        signal.signal(signal.SIGINT, before)
         server.close()
         journal.close()
