@@ -114,7 +114,7 @@ def test_a_judges_win_rate_calls_a_styled_imitator_equal_while_the_verdict_does_
     assert found.shares["STYLE_ONLY"] >= 0.9
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_looks_that_spend_alpha_err_less_than_looks_that_do_not() -> None:
     found = look_rates((0.25, 0.5, 0.75, 1.0), 150, np.random.default_rng(4))
     # 5% together, within three standard errors of so few runs; four looks at 5% each err in 12.6%.

@@ -140,7 +140,7 @@ def _style(name: str, *, prompts: int = 80, raters: int = 1, bond: str = "tightl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bond", ["loosely", "tightly"])
+@pytest.mark.parametrize("bond", ["loosely", pytest.param("tightly", marks=pytest.mark.long)])
 def test_raters_who_reward_style_alone_leave_an_interval_around_nothing(bond: str) -> None:
     found = _style("only style", bond=bond)
     # 120 data sets: a standard error of 2 points. With a penalty of 1 on style it was 66% where length is tied tightly.

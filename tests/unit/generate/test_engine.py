@@ -304,7 +304,7 @@ def _wait_until_gone(group: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("devices", ["cpu", "cpu cpu"])
+@pytest.mark.parametrize("devices", ["cpu", pytest.param("cpu cpu", marks=pytest.mark.long)])
 def test_a_run_killed_by_kill_9_continues_to_the_same_bytes(folder: Path, tmp_path: Path, devices: str) -> None:
     asked = mixed_requests(90)
     place = _placed(folder, tmp_path / "killed", asked)

@@ -205,7 +205,7 @@ def test_several_processes_train_what_one_trains(world_size: int, engines: tuple
         assert_equal(found, trained(Group(), "single", optimizer))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mitigations_in_several_processes_are_those_of_one() -> None:
     torch.set_num_threads(1)
     for (_, name, tied, rows), found in in_processes(2, every_mitigation).items():
@@ -428,7 +428,7 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_programs_that_were_started_together_stop_together_and_go_on(base: Path, tmp_path: Path) -> None:
     dialogues(tmp_path)
     port = free_port()
@@ -465,7 +465,7 @@ def test_a_pod_of_the_trainer_starts_the_processes_it_is_to_hold_and_finished_wo
     assert_equal(result(tmp_path), result(tmp_path / "alone"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_others_end_with_a_chief_that_fails(base: Path, tmp_path: Path) -> None:
     dialogues(tmp_path)
     port = free_port()

@@ -100,7 +100,7 @@ def test_set_down_and_taken_up_it_ends_with_the_same_bits(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["subspace", "all at once"])
+@pytest.mark.parametrize("name", ["subspace", pytest.param("all at once", marks=pytest.mark.long)])
 def test_two_processes_do_what_one_does(base: Path, tmp_path: Path, name: str) -> None:
     mitigation = MITIGATIONS[name]
     more: dict[str, Any] = {"replay": "replay_share" in mitigation, "batch_size": 4}
