@@ -68,7 +68,7 @@ WORLD_DATA = {"prompt_bleu": 100.0, "max_diversity_bleu": 100.0}
 
 
 def smoke(*, seed: int = 0, plain: bool = False) -> StudyConfig:
-    """The whole study in miniature, on two CPU cores in about three minutes; seeded; `plain` = target without style."""
+    """The whole study in miniature, on two CPU cores in about four minutes; seeded; `plain` = target without style."""
     blocks = {"batch_size": 4, "block_tokens": 160, "schedule": "cosine"}
     return StudyConfig(
         world={"seed": seed, "target_style": not plain},
