@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import certifi
 import urllib3
@@ -228,17 +228,32 @@ class Connection:
             object_name=key or None,
             query_params=dict(query or {}),
         )
+        length = {"Content-Length": str(num_bytes)} if method in {"PUT", "POST"} else {}
+        signed = self._signed(method, url, {**(headers or {}), **length}, sha256)
+        with network_failures():
+            response = self._pool.urlopen(
+                method,
+                urlunsplit(url),
+                body=body or None,
+                headers=signed,
+                preload_content=not stream,
+            )
+        if response.status >= 300:
+            raise failure(response, key, endpoint=self.access.endpoint, bucket=self.bucket)
+        return response
+
+    def _signed(self, method: str, url: SplitResult, headers: Mapping[str, str], sha256: str) -> dict[str, str]:
+        """Headers of a request with its signature and what the signature covers."""
         now = minio_time.utcnow()
         signed: dict[str, str | list[str] | tuple[str]] = {
-            **(headers or {}),
+            **headers,
             "Host": url.netloc,
-            **({"Content-Length": str(num_bytes)} if method in {"PUT", "POST"} else {}),
             "x-amz-content-sha256": sha256,
             "x-amz-date": minio_time.to_amz_date(now),
         }
         if self._credentials.session_token:
             signed["X-Amz-Security-Token"] = self._credentials.session_token
-        signed = sign_v4_s3(
+        made = sign_v4_s3(
             method=method,
             url=url,
             region=self.access.region,
@@ -247,14 +262,4 @@ class Connection:
             content_sha256=sha256,
             date=now,
         )
-        with network_failures():
-            response = self._pool.urlopen(
-                method,
-                urlunsplit(url),
-                body=body or None,
-                headers=cast("dict[str, str]", signed),
-                preload_content=not stream,
-            )
-        if response.status >= 300:
-            raise failure(response, key, endpoint=self.access.endpoint, bucket=self.bucket)
-        return response
+        return cast("dict[str, str]", made)

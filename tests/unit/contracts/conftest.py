@@ -1,4 +1,4 @@
-"""An S3 server for tests: the one that TOUCHSTONE_TEST_S3_ENDPOINT names, else moto's on loopback."""
+"""Servers for tests: of S3, the one that TOUCHSTONE_TEST_S3_ENDPOINT names, else moto's on loopback; of chats, ours."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from components.contracts.ports import Checkpoint, Output
 from components.contracts.s3.connection import S3Access
 from components.contracts.s3.patience import Patience
 from components.contracts.s3.store import S3Store
+from tests.unit.contracts.chat_server import ChatServer
 from tests.unit.contracts.faulty_server import FaultyServer
 
 MIB = 1 << 20
@@ -113,3 +114,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tokenizer" / "empty").write_bytes(b"")
     output.commit()
     return folder
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    made = ChatServer()
+    yield made
+    made.close()

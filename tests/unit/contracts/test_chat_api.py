@@ -51,13 +51,6 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def make(server: ChatServer, tmp_path: Path) -> Iterator[Make]:
     journal = Journal(tmp_path / "journal")
     opened: list[ChatClient] = []

@@ -23,13 +23,6 @@ WORST = Wording(asks(1)[0], ApiTarget(base_url="http://h/v1", model="m")).worst_
 
 
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def make(server: ChatServer, tmp_path: Path) -> Iterator[Make]:
     opened: list[tuple[ChatClient, Journal]] = []
 

@@ -48,13 +48,6 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    made = ChatServer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def other() -> Iterator[ChatServer]:
     made = ChatServer()
     yield made

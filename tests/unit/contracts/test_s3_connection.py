@@ -1,7 +1,5 @@
 """How the store reaches its server: encrypted or not, the bucket in the path or in the host's name."""
 
-import datetime
-import ipaddress
 import re
 import socket
 import ssl
@@ -13,16 +11,13 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.s3.connection import S3Access, patience_from_environment
 from components.contracts.s3.patience import Patience
 from components.contracts.s3.store import S3Store
+from tests.unit.contracts.certificates import self_signed
 from tests.unit.contracts.faulty_server import FaultyServer
 
 MakeStore = Callable[..., S3Store]
@@ -31,27 +26,7 @@ MakeStore = Callable[..., S3Store]
 @pytest.fixture
 def authority(tmp_path: Path) -> Path:
     """A certificate of 127.0.0.1 signed by its own key, and the key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "touchstone test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "authority.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return self_signed(tmp_path / "authority.pem")
 
 
 @pytest.fixture
