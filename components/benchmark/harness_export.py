@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple
 
 from components.benchmark.answers import stock_reply
 from components.benchmark.prompting import CHOICE_TWIN, TEXT_TWIN, Template, letter, request_id, right_option
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 from components.contracts.rows import Channel, ChoiceScore, Completion, PromptStyle, Request, Score, TaskItem
 
 Output = Literal["likelihood", "reply"]

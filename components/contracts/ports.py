@@ -21,7 +21,7 @@ from components.contracts import canonical, places
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FileEntry, Manifest
-from components.contracts.places import disk_errors as disk_errors
+from components.contracts.places import disk_errors
 from components.contracts.rows import Row
 
 COMPRESS_ABOVE_BYTES = 16 << 20

@@ -19,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.contracts import canonical
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import Folder, disk_errors
+from components.contracts.places import disk_errors
+from components.contracts.ports import Folder
 from components.ingest.reading.sources import DumpSource, source_name
 
 SOURCES_FILE = "sources.json"

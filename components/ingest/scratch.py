@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 
 BUFFER_BYTES = 1 << 20
 

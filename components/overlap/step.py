@@ -16,7 +16,8 @@ from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Support
 from components.contracts.leakage import count_leakage
-from components.contracts.ports import Folder, Input, Nothing, Output, disk_errors
+from components.contracts.places import disk_errors
+from components.contracts.ports import Folder, Input, Nothing, Output
 from components.contracts.rows import Prompt, TaskItem
 from components.overlap.leakage import (
     held_out,

@@ -10,7 +10,8 @@ from components.contracts.data_rows import CategoryReview, DataFigures, Overlap,
 from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import GateNotPassed
 from components.contracts.evidence_rows import GateCheck
-from components.contracts.ports import DataDocs, Input, Nothing, Output, disk_errors
+from components.contracts.places import disk_errors
+from components.contracts.ports import DataDocs, Input, Nothing, Output
 from components.contracts.rows import Prompt, TaskItem
 from components.validate.docs import PAGE, failed_checks, write_docs
 from components.validate.excerpts import excerpts

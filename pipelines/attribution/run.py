@@ -12,7 +12,8 @@ from components.collect.prompts import PromptIndex, read_prompts
 from components.contracts import bind
 from components.contracts.attribution_rows import Attribution, AuthoredText, Classifier, MapPoint
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import Input, disk_errors, write_rows
+from components.contracts.places import disk_errors
+from components.contracts.ports import Input, write_rows
 from components.contracts.rows import Completion, Role
 from pipelines.attribution.models import given_model, small_model
 from pipelines.attribution.sources import read_texts

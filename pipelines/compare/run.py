@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 from components.contracts.verdict import Verdict
 from components.report.comparison import Study
 from components.report.page_inputs import StudyEntry

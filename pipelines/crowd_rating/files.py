@@ -10,7 +10,8 @@ from sqlalchemy import URL, make_url
 
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.evidence_rows import Judgment
-from components.contracts.ports import Output, disk_errors
+from components.contracts.places import disk_errors
+from components.contracts.ports import Output
 from components.crowd.database import VARIABLE, database_url
 from components.crowd.exchange.into_study import TakenIn, store_ratings
 from components.crowd.exchange.label_studio import CONFIG, read_export, write_tasks

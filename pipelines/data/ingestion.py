@@ -15,8 +15,8 @@ from components.contracts import bind
 from components.contracts import manifest as manifests
 from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError
-from components.contracts.places import refuse_foreign
-from components.contracts.ports import Output, disk_errors
+from components.contracts.places import disk_errors, refuse_foreign
+from components.contracts.ports import Output
 from components.contracts.yaml_documents import read_mapping
 from components.ingest.dumps import Dump, write_dump
 from components.ingest.reading.hub import PREFIX, read_address, write_split

@@ -16,8 +16,8 @@ from components.contracts import manifest as manifests
 from components.contracts.data_rows import BenchmarkLeakage, Overlap
 from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.places import refuse_foreign
-from components.contracts.ports import Input, disk_errors, write_rows
+from components.contracts.places import disk_errors, refuse_foreign
+from components.contracts.ports import Input, write_rows
 from components.contracts.rows import Prompt, Row, TaskItem
 from components.ingest.reading.readers import read_dump
 from components.ingest.reading.sources import DAMAGED, DumpSource

@@ -19,7 +19,8 @@ from components.contracts import files
 from components.contracts.data_rows import CategoryName, CategoryReview
 from components.contracts.dialogue_rows import Dialogue
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.ports import Input, Output, Provenance, disk_errors
+from components.contracts.places import disk_errors
+from components.contracts.ports import Input, Output, Provenance
 
 CATEGORIES: tuple[CategoryName, ...] = get_args(CategoryName)
 MEANINGS: dict[CategoryName, str] = {

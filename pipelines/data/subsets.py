@@ -81,7 +81,7 @@ def write_subsets(
 
 
 def _made(folder: Path) -> Path:
-    from components.contracts.ports import disk_errors
+    from components.contracts.places import disk_errors
 
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

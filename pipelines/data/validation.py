@@ -15,8 +15,8 @@ from components.contracts.data_rows import CategoryReview, DataFigures, Overlap,
 from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import GateNotPassed, UsageError
 from components.contracts.evidence_rows import GateCheck
-from components.contracts.places import refuse_foreign
-from components.contracts.ports import Input, disk_errors, write_rows
+from components.contracts.places import disk_errors, refuse_foreign
+from components.contracts.ports import Input, write_rows
 from components.contracts.rows import Prompt, TaskItem
 from components.contracts.text_lines import reading
 from components.contracts.yaml_documents import parse_yaml

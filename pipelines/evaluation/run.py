@@ -15,7 +15,8 @@ from components.benchmark import step as benchmark
 from components.benchmark.harness_export import Answers, export_logs
 from components.contracts import bind, environment, step_store
 from components.contracts.errors import UsageError
-from components.contracts.ports import Input, disk_errors, write_rows
+from components.contracts.places import disk_errors
+from components.contracts.ports import Input, write_rows
 from components.contracts.rows import ChoiceScore, Completion, Prompt, Request, Score, TaskItem
 from components.generate.step import generate
 from components.report.policy import load_policy

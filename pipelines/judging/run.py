@@ -11,7 +11,8 @@ from components.contracts import bind
 from components.contracts import manifest as manifests
 from components.contracts.errors import UsageError
 from components.contracts.evidence_rows import Judgment
-from components.contracts.ports import Input, disk_errors
+from components.contracts.places import disk_errors
+from components.contracts.ports import Input
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import GoldLabel
 from components.contracts.rows import Completion

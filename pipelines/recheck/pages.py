@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from components.contracts.errors import UsageError
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 from components.contracts.verdict import Verdict
 from components.report.redaction import redact_extras
 from pipelines.audit.decide import read_settings

@@ -18,7 +18,8 @@ from components.benchmark.toxicity.scorer import unknown, worst
 from components.contracts import canonical
 from components.contracts.bind import Metrics
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import Output, ToxicityScorer, disk_errors
+from components.contracts.places import disk_errors
+from components.contracts.ports import Output, ToxicityScorer
 
 
 def train_scorer(scorer: Output[ToxicityScorer], params: CalibrateParams) -> Metrics:

@@ -9,7 +9,7 @@ from pathlib import Path
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError
 from components.contracts.files import records, without_lone_surrogates
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 from components.crowd.exchange.ratings import Choice, Rating, read_choice, read_seconds
 from components.crowd.exchange.tickets import shown_pairs
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from components.contracts.crowd_rows import StudyPair
 from components.contracts.errors import TouchstoneError
-from components.contracts.ports import disk_errors
+from components.contracts.places import disk_errors
 from components.crowd.exchange.ratings import Choice, Rating, read_choice, read_seconds
 from components.crowd.exchange.tickets import shown_pairs
 from components.crowd.invitations import mturk_identity
