@@ -17,11 +17,12 @@ from components.contracts.evidence_rows import (
     Support,
     SupportClaim,
 )
-from components.contracts.ports import Folder, Input, Nothing, Output
+from components.contracts.ports import Folder, Input, Nothing, Output, Provenance
 from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
 from components.contracts.rows import Role, Row, Score
 from components.contracts.verdict import Verdict
 from components.report.policy import Policy, load_policy
+from pipelines.audit.kept_ports import check_ports, ports_of
 from pipelines.audit.place import ROWS, SETTINGS, is_audit
 
 R = TypeVar("R", bound=Row)
@@ -59,8 +60,8 @@ class Settings(BaseModel):
 
 
 def write_settings(rows: Path, settings: Settings) -> None:
-    """Write settings.json, the last part of an audit's rows."""
-    output = Output(rows / SETTINGS, AuditSettings)
+    """Write settings.json, the last part of an audit's rows; its manifest names every port and its content."""
+    output = Output(rows / SETTINGS, AuditSettings, Provenance(parents=ports_of(rows)))
     (output.folder / SETTINGS_FILE).write_text(settings.model_dump_json(indent=1) + "\n", encoding="utf-8")
     output.commit()
 
@@ -69,7 +70,7 @@ def read_settings(folder: Path) -> Settings:
     """An audit's settings.
 
     Raises:
-        TouchstoneError: the folder is no audit, or its settings were changed.
+        TouchstoneError: the folder is no audit, its settings were changed, or its ports are not those it was made of.
     """
     if not is_audit(folder):
         raise TouchstoneError(
@@ -77,7 +78,9 @@ def read_settings(folder: Path) -> Settings:
             expected=f"a folder with {ROWS}/{SETTINGS}/manifest.json, as `touchstone audit --out` writes it",
             remedy="give that folder, or run the audit again",
         )
-    path = Input(folder / ROWS / SETTINGS, AuditSettings).folder / SETTINGS_FILE
+    kept = Input(folder / ROWS / SETTINGS, AuditSettings)
+    path = kept.folder / SETTINGS_FILE
+    check_ports(folder / ROWS, kept.manifest.parents)
     try:
         return Settings.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+from components.contracts.ports import Input, write_rows
+from components.contracts.rows import Score
 from pipelines.cli import main
 
 ITEMS = 400
@@ -240,3 +243,35 @@ def test_lost_rows_are_never_left_out_on_our_own_advice(tmp_path: Path, touchsto
     assert ran.code == 1
     assert "run the audit again" in ran.err
     assert "remove" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (shutil.rmtree, "target_scores is missing"),
+        (lambda port: [file.unlink() for file in port.iterdir()], "target_scores has no manifest.json"),
+        (lambda port: write_rows(port, Score, Input(port, Score).rows()[:20]), "holds other rows"),
+        (lambda port: shutil.copytree(port, port.with_name("base_variants")), "base_variants was added"),
+    ],
+    ids=["deleted", "emptied", "cut and sealed anew", "added"],
+)
+def test_ports_are_those_that_the_audit_was_made_of(
+    tmp_path: Path, touchstone: Callable[..., Ran], harm: Callable[[Path], object], said: str
+) -> None:
+    result = _audit(tmp_path / "a", touchstone, 100)
+    assert touchstone("verdict", result).code == 0
+    harm(result / "rows" / "target_scores")
+    for more in ((), ("--show", "quiz.delta"), ("--policy", "research")):
+        ran = touchstone("verdict", result, *more)
+        assert ran.code == 1
+        assert said in " ".join(ran.err.split())
+        assert "base_scores, imitator_scores, target_scores" in " ".join(ran.err.split())
+        assert "run the audit again" in ran.err
+
+
+def test_an_earlier_look_that_lost_a_port_is_refused(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
+    first, second = _audit(tmp_path / "a", touchstone, 100), _audit(tmp_path / "b", touchstone, 200)
+    shutil.rmtree(first / "rows" / "imitator_scores")
+    ran = touchstone("verdict", second, "--earlier", first)
+    assert ran.code == 1
+    assert "imitator_scores is missing" in " ".join(ran.err.split())
