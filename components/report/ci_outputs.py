@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, get_args
 
 from components.contracts.verdict import BenchmarkResult, Verdict, VerdictWord
-from components.report.wording import clean, finite, model_names, points
+from components.report.wording import clean, finite, model_names, points, untypeset
 
 UNDECIDED = ("cannot tell", "gap not measurable", "unusable")
 
@@ -52,7 +52,7 @@ def _case(b: BenchmarkResult, name: str) -> ET.Element:
         needed = f"{b.n_needed:,} items would settle it" if b.n_needed else ""
         why = "; ".join(filter(None, (b.label, b.gap_closed_reason, needed)))
         ET.SubElement(case, "skipped", message=clean(why))
-    ET.SubElement(case, "system-out").text = clean(f"{b.label}; change {points(b.delta)} points, n {b.n:,}")
+    ET.SubElement(case, "system-out").text = clean(f"{b.label}; change {untypeset(points(b.delta))} points, n {b.n:,}")
     return case
 
 

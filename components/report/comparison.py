@@ -17,6 +17,7 @@ from components.report.clustered import clustered_means
 from components.report.fieller import confidence, satterthwaite
 from components.report.html import render_study_html
 from components.report.page_inputs import PolicyLimits, StudyClaim, StudyEntry
+from components.report.wording import untypeset
 
 
 class Study(BaseModel):
@@ -143,7 +144,7 @@ def _taken_for_the_target(verdict: Verdict) -> tuple[StudyClaim, ...]:
         StudyClaim(
             text="Broad imitation is taken for the target while the gap stays",
             holds=taken.ci[0] > 0.5 and stays,
-            detail=" ".join(attribution_sentences(verdict.attribution, gap)[:2]),
+            detail=untypeset(" ".join(attribution_sentences(verdict.attribution, gap)[:2])),
         ),
     )
 

@@ -56,6 +56,7 @@ from components.report.wording import (
     model_names,
     percent,
     ratio,
+    typeset,
 )
 
 __all__ = [
@@ -176,14 +177,14 @@ def in_code(words: str) -> Markup:
     """A sentence with what stands between backquotes set as code."""
     parts = clean(words).split("`")
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+        Markup("<code>{}</code>").format(part) if number % 2 else typeset(part) for number, part in enumerate(parts)
     )
 
 
 @cache
 def _environment() -> Environment:
     loader = FileSystemLoader(Path(__file__).parent / "templates")
-    return Environment(
+    made = Environment(
         loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
@@ -191,6 +192,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["typeset"] = typeset
+    return made
 
 
 def _printed(value: object) -> object:
@@ -252,7 +255,7 @@ def key_figures(verdict: Verdict, names: Mapping[str, str]) -> tuple[KeyFigure, 
 
 def _detail(spread_words: str, about: str, reason: str | None) -> str:
     parts = [spread_words or (reason or "no interval"), about]
-    return ", ".join(part for part in parts if part)
+    return typeset(", ".join(part for part in parts if part))
 
 
 def safe_href(href: str) -> str | None:

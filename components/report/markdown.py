@@ -15,7 +15,7 @@ from components.report.not_measured import not_measured
 from components.report.page_inputs import CostLine, ExampleOutput, ReportExtras
 from components.report.row_sources import sources_of
 from components.report.sheets import Cell, Sheet, pooled_sheet, scores_sheet
-from components.report.wording import VERDICT_TITLES, clean, count, model_names
+from components.report.wording import VERDICT_TITLES, clean, count, model_names, typeset
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _LIST_START = re.compile(r"^(\d*)([-+=.)])(?=[-=\s]|$)")
@@ -37,8 +37,8 @@ def render_markdown(verdict: Verdict, *, extras: ReportExtras | None = None) -> 
         *_bullets("Before you believe a number", verdict.warnings),
         *_deciding(verdict),
         *_bullets("What would change this verdict", verdict.would_change),
-        *(["## Who wrote this?", escaped(" ".join(whose))] if whose else []),
-        *(["## Gain against support", escaped(support)] if support else []),
+        *(["## Who wrote this?", as_sentence(" ".join(whose))] if whose else []),
+        *(["## Gain against support", as_sentence(support)] if support else []),
         *_unmeasured(verdict),
         *_tables(verdict, extras),
         *_costs(extras.costs),
@@ -67,7 +67,7 @@ def _head(verdict: Verdict, extras: ReportExtras) -> list[str]:
     ]
     return [
         f"# {escaped(extras.title or names['imitator'])}: {VERDICT_TITLES[verdict.verdict].lower()}",
-        f"**{VERDICT_TITLES[verdict.verdict]}.** {escaped(verdict.reason)}",
+        f"**{VERDICT_TITLES[verdict.verdict]}.** {as_sentence(verdict.reason)}",
         f"{roles}. {gate}, policy {escaped(verdict.policy.name)}{changed}.",
         "\n".join(["| | | |", "|---|---|---|", *figures]),
     ]
@@ -78,8 +78,13 @@ def escaped(text: str) -> str:
     return _LIST_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", clean(" ".join(text.split()))))
 
 
+def as_sentence(text: str) -> str:
+    """A sentence of ours, with true minus signs."""
+    return escaped(typeset(text))
+
+
 def _bullets(heading: str, lines: Iterable[str]) -> list[str]:
-    items = [f"- {escaped(text)}" for text in lines]
+    items = [f"- {as_sentence(text)}" for text in lines]
     return [f"## {heading}", "\n".join(items)] if items else []
 
 

@@ -1,10 +1,9 @@
-"""Numbers inside sentences."""
+"""Numbers inside sentences. Negative ones have a hyphen, as programs read it; pages set a minus (`wording.typeset`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-MINUS = "−"
 MOST_NAMES = 12
 """In a sentence; of more, the first and how many others there are."""
 
@@ -20,16 +19,12 @@ def percent(share: float) -> str:
     """A share of a gap or of style as a percentage, one decimal where a whole number would hide the side of a limit."""
     value = 100 * share
     whole = abs(value - round(value)) < 0.05 or abs(value) >= 100
-    return _signed(f"{value:.0f}%" if whole else f"{value:.1f}%")
+    return f"{value:.0f}%" if whole else f"{value:.1f}%"
 
 
 def points(difference: float) -> str:
     """A difference of mean scores in percentage points."""
-    return _signed(f"{100 * difference:.1f} points")
-
-
-def _signed(number: str) -> str:
-    return number.replace("-", MINUS)
+    return f"{100 * difference:.1f} points"
 
 
 def times(factor: float) -> str:

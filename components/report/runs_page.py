@@ -12,7 +12,7 @@ from components.contracts.verdict import VerdictWord
 from components.report.figures.arms import arms_figure
 from components.report.figures.style_closeness import closeness_by_arm
 from components.report.html import interval_level, page_template, safe_href
-from components.report.markdown import escaped, table
+from components.report.markdown import as_sentence, escaped, table
 from components.report.page_inputs import PolicyLimits, StudyEntry
 from components.report.prose import and_list
 from components.report.sheets import Cell, Column, Notes, Sheet
@@ -101,7 +101,8 @@ def render_runs_markdown(entries: Sequence[StudyEntry], *, title: str) -> str:
     """The page's twin."""
     counted = and_list([f"{f.runs} {f.title.lower()}" for f in filters(entries)])
     said = [
-        f"- {escaped(e.name)}: **{VERDICT_TITLES[e.verdict.verdict]}.** {escaped(e.verdict.reason)}" for e in entries
+        f"- {escaped(e.name)}: **{VERDICT_TITLES[e.verdict.verdict]}.** {as_sentence(e.verdict.reason)}"
+        for e in entries
     ]
     parts = [f"# {escaped(title)}", f"{len(entries)} runs: {counted}.", table(runs_sheet(entries))]
     parts += ["\n".join(f"- {escaped(line)}" for line in remarks(entries)), "## What each says", "\n".join(said)]

@@ -19,6 +19,7 @@ from components.report.wording import (
     points,
     ratio,
     support_words,
+    typeset,
 )
 
 Number = Callable[[float | None], str]
@@ -56,6 +57,7 @@ class Notes:
 
     def number(self, reason: str) -> int:
         """The footnote's number, 1-based."""
+        reason = typeset(reason)
         if reason not in self.reasons:
             self.reasons.append(reason)
         return self.reasons.index(reason) + 1

@@ -17,7 +17,7 @@ from components.report.paired_tests import p_two_sided
 from components.report.policy import Policy
 from components.report.prose import and_list
 from components.report.slopes import SAME, clustered_slope
-from components.report.wording import interval, points, ratio
+from components.report.wording import interval, points, ratio, untypeset
 
 MOST_BINS = 5
 LEAST_ITEMS = 20
@@ -117,7 +117,7 @@ def _bins(x: Floats, y: Floats, clusters: Codes, alpha: float) -> Iterable[Suppo
 
 def _sentence(made: Sequence[SupportSlope], results: Sequence[BenchmarkResult], word: VerdictWord) -> str:
     """Between benchmarks first, then within them."""
-    return " ".join(filter(None, (_between(results, word), _within(made))))
+    return " ".join(filter(None, (_between(results, word), untypeset(_within(made)))))
 
 
 def _between(results: Sequence[BenchmarkResult], word: VerdictWord) -> str:

@@ -28,6 +28,7 @@ from components.report.wording import (
     percent,
     points,
     ratio,
+    typeset,
 )
 
 WIDTH = 80
@@ -85,7 +86,7 @@ def render_study_table(entries: Sequence[StudyEntry]) -> RenderableType:
 
 def _headline(verdict: Verdict) -> Text:
     text = Text(verdict.verdict, _STYLES[verdict.verdict])
-    text.append(f"  {clean(verdict.reason)}", "default not bold")
+    text.append(f"  {typeset(clean(verdict.reason))}", "default not bold")
     if verdict.gate == "fail":
         text.append("  [gate not passed]", "bold red")
     return text
@@ -143,7 +144,7 @@ def _short(name: str, width: int) -> str:
 def _style_line(verdict: Verdict) -> Text:
     style = verdict.style
     if finite(style.closeness) is None:
-        return Text(f"Style: not measured ({clean(style.reason or 'no outputs were given')})")
+        return Text(f"Style: not measured ({typeset(clean(style.reason or 'no outputs were given'))})")
     least = "at least " if style.lower_bound else ""
     text = Text(f"Style: closeness {least}{ratio(style.closeness)}")
     text.append(f" ({interval(style.ci, ratio) or 'no interval'})")
@@ -173,5 +174,5 @@ def _preference_line(row: PreferenceResult) -> Text:
 
 
 def _bullets(heading: str, lines: Iterable[str]) -> list[RenderableType]:
-    items = [Padding(Text(f"• {clean(line)}"), (0, 0, 0, 2)) for line in lines]
+    items = [Padding(Text(f"• {typeset(clean(line))}"), (0, 0, 0, 2)) for line in lines]
     return [Text(), Text(heading, "bold"), *items] if items else []

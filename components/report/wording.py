@@ -41,6 +41,22 @@ _HUNDREDS = frozenset({"unigram_f1"})
 _CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+_NEGATIVE = re.compile(r"(?<![\w.,/=+~^$#@&%:-])-(?=\.?\d)")
+
+
+def typeset(text: str) -> str:
+    """A sentence of ours as pages set it, with true minus signs; verdict.json and its like have hyphens.
+
+    A hyphen is taken for a minus where a number follows and no word, number or sign precedes. Not for texts of models.
+    """
+    return _NEGATIVE.sub(MINUS, text)
+
+
+def untypeset(text: str) -> str:
+    """The same sentence for files that programs read."""
+    return text.replace(MINUS, "-")
+
+
 def clean(text: str) -> str:
     """Text without the characters that neither XML nor a terminal can show."""
     return _CONTROL.sub("\ufffd", text)

@@ -6,7 +6,7 @@ import unicodedata
 from html import escape
 from typing import NewType
 
-from components.report.wording import clean
+from components.report.wording import clean, typeset
 
 Svg = NewType("Svg", str)
 """Markup that is already escaped. Plain `str` never enters an element unescaped."""
@@ -18,7 +18,7 @@ _WIDTHS = dict.fromkeys("ijlI|.,:;'! ", 0.34) | dict.fromkeys('frt()[]-/−"', 0
 
 def literal(text: str) -> Svg:
     """Text made safe inside an element."""
-    return Svg(escape(clean(text), quote=False))
+    return Svg(escape(typeset(clean(text)), quote=False))
 
 
 def _attribute(value: str | float | int) -> str:

@@ -15,7 +15,7 @@ from components.report.comparison import Gain, contrast
 from components.report.policy import Policy
 from components.report.sweeping.scaling_fit import Sweep, fit
 from components.report.sweeping.sweep_cells import PAGE_FILE, FinishedCell
-from components.report.wording import joined, points, ratio
+from components.report.wording import joined, points, ratio, untypeset
 
 
 def study(cells: Sequence[FinishedCell], *, title: str, policy: Policy, resamples: int, seed: int) -> SweepStudy:
@@ -157,4 +157,4 @@ def _findings(cells: Sequence[CellSummary], curves: Sequence[Curve]) -> Iterable
     best = [summary for summary in cells if summary.unbeaten]
     if len(arms) > 1 and best:
         told = (f"{s.cell.name} (style {ratio(s.closeness)}, change {points(s.change)} points)" for s in best)
-        yield f"No other cell has more style and more capability than {joined(list(told))}."
+        yield untypeset(f"No other cell has more style and more capability than {joined(list(told))}.")

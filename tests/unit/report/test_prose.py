@@ -19,4 +19,4 @@ def test_a_hundred_names_do_not_fill_the_page() -> None:
 
 
 def test_a_loss_has_a_minus_and_no_hyphen() -> None:
-    assert (percent(-0.06), percent(0.333), points(-0.084)) == ("−6%", "33.3%", "−8.4 points")
+    assert (percent(-0.06), percent(0.333), points(-0.084)) == ("-6%", "33.3%", "-8.4 points")

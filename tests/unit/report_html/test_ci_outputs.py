@@ -28,7 +28,7 @@ def test_a_regression_that_the_policy_lets_pass_fails_nothing() -> None:
     found = cases(junit(style_only()))
     assert list(found) == ["gate", "mmlu", "nq", "humaneval"]
     assert all(case.find("failure") is None for case in found.values())
-    assert found["nq"].findtext("system-out") == "regressed; change −5.0 points, n 3,610"
+    assert found["nq"].findtext("system-out") == "regressed; change -5.0 points, n 3,610"
 
 
 def test_a_benchmark_that_says_nothing_is_skipped_with_its_reason() -> None:
