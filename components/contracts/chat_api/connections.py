@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import urllib3
 
+from components.contracts.chat_api.direct import KeptConnections, Received, Unhurried
 from components.contracts.errors import UsageError
 
 CONNECT_SECONDS = 10.0
@@ -37,13 +37,14 @@ shown to another server than the one it is meant for."""
 class Connections:
     """Up to a number of connections to one server, kept for further requests; any thread may use them."""
 
-    def __init__(self, base_url: str, number: int) -> None:
+    def __init__(self, base_url: str, number: int, timeout: urllib3.Timeout) -> None:
         """Prepare; none is opened yet.
 
         Raises:
             UsageError: the environment names a proxy or an authority that cannot be used.
         """
         self._base_url = base_url
+        self._timeout = timeout
         proxy = _proxy(base_url)
         # Authorities take some 20 ms to read; a redirection from http to https has urllib3 read the system's.
         trusted = (
@@ -53,30 +54,43 @@ class Connections:
             self._manager = urllib3.PoolManager(maxsize=number, ssl_context=trusted)
         else:
             self._manager = _through(proxy, base_url, number, trusted)
-        # Straight to its pool: a manager reads the address anew for each request. A proxy is sent the address whole.
-        self._pool = None if proxy else self._manager.connection_from_url(base_url)
-        self._path = urlsplit(base_url).path
+        # A proxy is sent the address whole, or asked to connect through.
+        self._direct = None if proxy else KeptConnections(self._manager.connection_from_url(base_url), timeout)
+        self._path = urllib3.util.parse_url(base_url).path or ""
 
-    def post(
-        self, path: str, body: bytes, *, headers: Mapping[str, str], timeout: urllib3.Timeout
-    ) -> urllib3.BaseHTTPResponse:
-        """Send a request once and read the head of the answer; the caller reads its body and releases it.
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Received:
+        """Send a request once and read the head of the answer; the caller reads its body and closes it.
 
         Raises:
             urllib3.exceptions.HTTPError: no connection, no answer, or one that is no HTTP.
         """
-        given: dict[str, Any] = {"body": body, "headers": headers, "timeout": timeout, "preload_content": False}
-        if self._pool is not None:
-            response = self._pool.urlopen("POST", self._path + path, redirect=False, retries=ONLY_REDIRECTS, **given)
-            if not response.get_redirect_location():
-                return response
+        if self._direct is not None:
+            answer = self._direct.post(self._path + path, body, headers)
+            if not (isinstance(answer, Unhurried) and answer.redirects):
+                return answer
             # Whoever redirects has done nothing for it: asked again, and followed.
+            answer.close()
+        response = self._manager.urlopen(
+            "POST",
+            self._base_url + path,
+            body=body,
+            headers=headers,
+            retries=ONLY_REDIRECTS,
+            timeout=self._timeout,
+            preload_content=False,
+        )
+
+        def close() -> None:
+            # Read to its end, its connection is free by now; any other is not fit for a further request.
             response.close()
             response.release_conn()
-        return self._manager.urlopen("POST", self._base_url + path, retries=ONLY_REDIRECTS, **given)
+
+        return Unhurried(response, close)
 
     def close(self) -> None:
         """Close all that is not in use."""
+        if self._direct is not None:
+            self._direct.close()
         self._manager.clear()
 
 

@@ -28,6 +28,7 @@ from components.contracts import environment
 from components.contracts.chat_api.ask import Cost, Wording
 from components.contracts.chat_api.clock import Clock
 from components.contracts.chat_api.connections import CONNECT_SECONDS, Connections
+from components.contracts.chat_api.direct import PIECE_BYTES, Received
 from components.contracts.chat_api.problems import NotAReply, Refused, TryAgain, of_status
 from components.contracts.chat_api.reply import assembled, described, lines_of, parsed, read_reply
 from components.contracts.chat_api.settings import ApiTarget
@@ -37,7 +38,6 @@ from components.contracts.files import show, without_lone_surrogates
 LONGEST_REPLY_BYTES = 64 << 20
 LONGEST_PROBLEM_BYTES = 1 << 16
 LONGEST_TOLD_CHARS = 1000
-PIECE_BYTES = 1 << 16
 NEVER_SENT = (ConnectTimeoutError, NewConnectionError, ProxyError)
 """What fails before the request has left, a name that is not known among them."""
 
@@ -72,8 +72,8 @@ class Wire:
         if self._key:
             self._headers["Authorization"] = f"Bearer {self._key}"
         silence = min(target.idle_seconds, target.timeout_seconds) if target.stream else target.timeout_seconds
-        self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, target.timeout_seconds), read=silence)
-        self._connections = Connections(target.base_url, target.concurrency)
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, target.timeout_seconds), read=silence)
+        self._connections = Connections(target.base_url, target.concurrency, timeout)
 
     def close(self) -> None:
         """Close the connections."""
@@ -99,7 +99,7 @@ class Wire:
             raise TryAgain(self._clean(str(problem)), lost=True) from problem
 
     @contextmanager
-    def _response(self, wording: Wording) -> Iterator[urllib3.BaseHTTPResponse]:
+    def _response(self, wording: Wording) -> Iterator[Received]:
         said = {**wording.fields, **wording.extra}
         if self._target.stream:
             said |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -108,16 +108,13 @@ class Wire:
             json.dumps(said, separators=(",", ":"), allow_nan=False).encode(),
             # Servers and gateways that know this header answer a repeated request with the reply they have.
             headers=self._headers | {"Idempotency-Key": hashlib.sha256(wording.key.encode()).hexdigest()[:32]},
-            timeout=self._timeout,
         )
         try:
             yield response
         finally:
-            # Read to its end, its connection is free by now; any other is not fit for a further request.
             response.close()
-            response.release_conn()
 
-    def _body(self, response: urllib3.BaseHTTPResponse, until: float) -> dict[str, Any]:
+    def _body(self, response: Received, until: float) -> dict[str, Any]:
         content_type = response.headers.get("content-type", "")
         chunks = self._chunks(response, until)
         # Told by what was sent, not by what was asked for: some servers do not stream, some always do.
@@ -125,7 +122,7 @@ class Wire:
             return assembled(lines_of(chunks))
         return parsed(b"".join(chunks), content_type)
 
-    def _chunks(self, response: urllib3.BaseHTTPResponse, until: float) -> Iterator[bytes]:
+    def _chunks(self, response: Received, until: float) -> Iterator[bytes]:
         total = 0
         # Whatever has come, at once: waiting for more would pass by the limit on time.
         while chunk := response.read1(PIECE_BYTES):
@@ -136,7 +133,7 @@ class Wire:
                 raise NotAReply(f"more than {LONGEST_REPLY_BYTES >> 20} MiB")
             yield chunk
 
-    def _refusal(self, response: urllib3.BaseHTTPResponse, until: float) -> TryAgain | Refused | TouchstoneError:
+    def _refusal(self, response: Received, until: float) -> TryAgain | Refused | TouchstoneError:
         """What a status other than 2xx means."""
         body = b""
         for chunk in self._chunks(response, until):
@@ -144,9 +141,8 @@ class Wire:
             if len(body) > LONGEST_PROBLEM_BYTES:
                 break
         message, code = _said(body, response.headers.get("content-type", ""))
-        led = [step.redirect_location for step in (response.retries.history if response.retries else ())]
-        if led and led[-1]:
-            message += f" (asked at {led[-1]}, to which {self._target.base_url} leads)"
+        if response.led_to:
+            message += f" (asked at {response.led_to}, to which {self._target.base_url} leads)"
         return of_status(
             response.status,
             self._clean(message),
