@@ -16,18 +16,29 @@ Records that threads append at the same time share a line of the file and one fs
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.contracts.errors import TouchstoneError
-from components.contracts.journal_file import FILE_NAME, Line, Payload, Record, locked, packed, unpacked
+from components.contracts.journal_file import (
+    FILE_NAME,
+    Line,
+    Payload,
+    Record,
+    Span,
+    decoded,
+    encoded,
+    locked,
+    packed,
+    unpacked,
+)
 from components.contracts.places import disk_errors
 
 if TYPE_CHECKING:
@@ -38,15 +49,17 @@ if TYPE_CHECKING:
 class _Batch:
     """Records that will be written together."""
 
-    records: list[Record] = field(default_factory=list)
-    done: bool = False
-    error: Exception | None = None
+    keys: list[str] = field(default_factory=list)
+    records: list[bytes] = field(default_factory=list)
+    waiting: list[threading.Lock] = field(default_factory=list)
+    """One for each thread that waits, held until the records are on disk."""
+    error: BaseException | None = None
 
 
 class _Place(NamedTuple):
     offset: int
     length: int
-    position: int
+    check: int
 
 
 class Journal:
@@ -61,7 +74,8 @@ class Journal:
         """
         self._folder = folder
         self._copy = copy
-        self._change = threading.Condition()
+        self._path = folder / FILE_NAME
+        self._lock = threading.Lock()
         self._file: int | None = None
         self._places: dict[str, _Place] = {}
         self._size = 0
@@ -86,8 +100,8 @@ class Journal:
         Raises:
             TouchstoneError: as `append`.
         """
-        if (self._folder / FILE_NAME).exists():
-            with self._change:
+        if (self._path).exists():
+            with self._lock:
                 self._open()
 
     def append(self, key: str, payload: Payload) -> None:
@@ -98,18 +112,23 @@ class Journal:
                 or its copy cannot be written.
             ValueError: the payload is no JSON.
         """
-        record = Record(key, dict(payload))
-        json.dumps(record.payload, allow_nan=False)  # a bad payload must not fail those written beside it
-        with self._change:
+        record = encoded(Record(key, dict(payload)))  # here, since one that is no JSON must not fail those beside it
+        with self._lock:
             self._open()
             batch = self._waiting
+            batch.keys.append(key)
             batch.records.append(record)
-            self._change.wait_for(lambda: batch.done or not self._writing)
-            leads = not batch.done
+            leads = not self._writing
             if leads:
-                self._waiting, self._writing = _Batch(), True
+                self._writing = True
+            else:
+                written = threading.Lock()
+                written.acquire()
+                batch.waiting.append(written)
         if leads:
-            self._write(batch)
+            self._write_all()
+        else:
+            written.acquire()
         if batch.error is not None:
             raise batch.error
 
@@ -119,19 +138,19 @@ class Journal:
         Raises:
             TouchstoneError: as `append`.
         """
-        with self._change:
+        with self._lock:
             self._open()
             place = self._places.get(key)
         if place is None:
             return None
         assert self._file is not None
-        line = unpacked(os.pread(self._file, place.length, place.offset))
-        if line is None:
+        data = os.pread(self._file, place.length, place.offset)
+        if zlib.crc32(data) != place.check:
             raise self._damaged(f"byte {place.offset}")
-        return line.records[place.position].payload
+        return decoded(data).payload
 
     def __contains__(self, key: str) -> bool:
-        with self._change:
+        with self._lock:
             self._open()
             return key in self._places
 
@@ -141,7 +160,7 @@ class Journal:
         Raises:
             TouchstoneError: as `append`.
         """
-        with self._change:
+        with self._lock:
             self._open()
             end = self._size
         for _, data, line in self._lines(end):
@@ -155,7 +174,7 @@ class Journal:
         Raises:
             TouchstoneError: the copy cannot be written.
         """
-        with self._change:
+        with self._lock:
             if self._file is None:
                 return
             descriptor, self._file = self._file, None
@@ -180,7 +199,7 @@ class Journal:
     def _open(self) -> None:
         if self._file is not None:
             return
-        path = self._folder / FILE_NAME
+        path = self._path
         with disk_errors(path):
             self._file = locked(path)
         try:
@@ -206,7 +225,7 @@ class Journal:
                 self.num_dropped_bytes = len(data)
                 os.ftruncate(self._file, offset)
                 break
-            self._remember(line, len(data))
+            self._remember((record.key for record in line.records), line.spans, len(data))
             if self._copy is not None:
                 known[line.session, line.number] = data
         return known
@@ -219,31 +238,45 @@ class Journal:
                 raise self._damaged("a line of its copy")
             if known.pop((line.session, line.number), None) is None:
                 self._put(data)
-                self._remember(line, len(data))
+                self._remember((record.key for record in line.records), line.spans, len(data))
         for data in known.values():
             copy.add(data)
 
-    def _remember(self, line: Line, length: int) -> None:
-        for position, record in enumerate(line.records):
-            self._places[record.key] = _Place(self._size, length, position)
+    def _remember(self, keys: Iterable[str], spans: Iterable[Span], length: int) -> None:
+        for key, span in zip(keys, spans, strict=True):
+            self._places[key] = _Place(self._size + span.start, span.length, span.check)
         self._size += length
 
+    def _write_all(self) -> None:
+        """Write what waits, and what gathers meanwhile: whoever it belongs to is woken once, when it is on disk."""
+        interrupt: BaseException | None = None
+        while True:
+            with self._lock:
+                batch = self._waiting
+                self._writing = bool(batch.records)
+                if not self._writing:
+                    break
+                self._waiting = _Batch()
+            self._write(batch)
+            if not isinstance(batch.error, Exception):
+                interrupt = interrupt or batch.error
+        if interrupt is not None:
+            raise interrupt
+
     def _write(self, batch: _Batch) -> None:
-        line = Line(self._session, self._number, batch.records)
         try:
-            data = packed(line)
-            with disk_errors(self._folder / FILE_NAME):
+            data, spans = packed(self._session, self._number, batch.records)
+            with disk_errors(self._path):
                 self._put(data)
             if self._copy is not None:
                 self._copy.add(data)
-        except Exception as error:
-            batch.error = error
-        with self._change:
-            if batch.error is None:
+            with self._lock:
                 self._number += 1
-                self._remember(line, len(data))
-            batch.done, self._writing = True, False
-            self._change.notify_all()
+                self._remember(batch.keys, spans, len(data))
+        except BaseException as error:
+            batch.error = error
+        for written in batch.waiting:
+            written.release()
 
     def _put(self, data: bytes) -> None:
         assert self._file is not None
@@ -252,7 +285,7 @@ class Journal:
             while written < len(data):
                 written += os.pwrite(self._file, data[written:], self._size + written)
             os.fsync(self._file)
-        except OSError:
+        except BaseException:
             # A full disk: what was written of the line would be followed by the next one, in the middle of the file.
             os.ftruncate(self._file, self._size)
             raise
@@ -260,7 +293,7 @@ class Journal:
     def _lines(self, end: int) -> Iterator[tuple[int, bytes, Line | None]]:
         """Offset, bytes and content of every line up to byte `end`."""
         offset = 0
-        with (self._folder / FILE_NAME).open("rb") as stream:
+        with (self._path).open("rb") as stream:
             while offset < end:
                 data = stream.readline()
                 yield offset, data, unpacked(data)
@@ -268,7 +301,7 @@ class Journal:
 
     def _damaged(self, where: str) -> TouchstoneError:
         return TouchstoneError(
-            f"{self._folder / FILE_NAME} is damaged at {where}",
+            f"{self._path} is damaged at {where}",
             expected="the journal as its step wrote it",
             remedy=f"restore the file, or remove {self._folder} and do without the work it holds",
         )

@@ -9,8 +9,9 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ TRIES = 100
 FILE_NAME = "journal.log"
 _CHECK_CHARS = 9
 """The checksum and the space after it."""
+_HEAD = re.compile(r'\["(\w*)",(\d+),\[')
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder()
 
 Payload = Mapping[str, object]
 
@@ -31,23 +35,49 @@ class Record(NamedTuple):
     payload: dict[str, object]
 
 
+class Span(NamedTuple):
+    """Where a record stands in its line."""
+
+    start: int
+    length: int
+    check: int
+    """Its own crc32: a record is read without the others of its line."""
+
+
 class Line(NamedTuple):
     """One write: who made it, the how manieth of that process, and its records."""
 
     session: str
     number: int
     records: list[Record]
+    spans: list[Span]
 
 
-def packed(line: Line) -> bytes:
-    """A line as it stands in the file.
+def encoded(record: Record) -> bytes:
+    """A record as it stands in a line.
 
     Raises:
-        ValueError: a payload holds a NaN or an infinity.
+        ValueError: its payload holds a NaN or an infinity.
     """
     # ASCII: replies may hold halves of surrogate pairs, which no UTF-8 file can.
-    body = json.dumps([line.session, line.number, line.records], separators=(",", ":"), allow_nan=False).encode()
-    return b"%08x %b\n" % (zlib.crc32(body), body)
+    return _ENCODER.encode(record).encode()
+
+
+def decoded(data: bytes) -> Record:
+    """The record that `encoded` made so."""
+    key, payload = json.loads(data)
+    return Record(key, payload)
+
+
+def packed(session: str, number: int, records: Sequence[bytes]) -> tuple[bytes, list[Span]]:
+    """A line of encoded records as it stands in the file, and where each of them stands in it."""
+    head = f'["{session}",{number},['.encode()
+    spans, start = [], _CHECK_CHARS + len(head)
+    for record in records:
+        spans.append(Span(start, len(record), zlib.crc32(record)))
+        start += len(record) + 1
+    body = head + b",".join(records) + b"]]"
+    return b"%08x %b\n" % (zlib.crc32(body), body), spans
 
 
 def unpacked(data: bytes) -> Line | None:
@@ -55,8 +85,16 @@ def unpacked(data: bytes) -> Line | None:
     body = data[_CHECK_CHARS:-1]
     if not data.endswith(b"\n") or data[:_CHECK_CHARS] != b"%08x " % zlib.crc32(body):
         return None
-    session, number, records = json.loads(body)
-    return Line(session, number, [Record(key, payload) for key, payload in records])
+    text = body.decode("ascii")
+    head = _HEAD.match(text)
+    assert head is not None
+    line, at = Line(head[1], int(head[2]), [], []), head.end()
+    while text[at] != "]":
+        (key, payload), end = _DECODER.raw_decode(text, at)
+        line.records.append(Record(key, payload))
+        line.spans.append(Span(_CHECK_CHARS + at, end - at, zlib.crc32(body[at:end])))
+        at = end + (text[end] == ",")
+    return line
 
 
 def _make(folder: Path) -> None:
