@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from components.contracts import canonical
@@ -14,6 +15,7 @@ MESSAGE_OVERHEAD_TOKENS = 16
 """Role tokens and separators around a message, generously."""
 TEMPLATE_OVERHEAD_TOKENS = 64
 """What a chat template adds once: begin tokens, a default system message, the date, the opening of the reply."""
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class Message(NamedTuple):
@@ -71,44 +73,19 @@ class Ask:
     for one that lacks what it needs."""
 
 
-@dataclass(frozen=True)
 class Wording:
     """A request for one server and model: what is sent, and under which name its reply is kept."""
 
-    ask: Ask
-    target: ApiTarget
-
-    @cached_property
-    def fields(self) -> dict[str, Any]:
-        """The request by the protocol's own names."""
-        ask, target = self.ask, self.target
-        said: dict[str, Any] = {"model": target.model, target.max_tokens_field: ask.max_tokens}
-        if ask.messages:
-            said["messages"] = [{"role": m.role, "content": m.text} for m in ask.messages]
-        else:
-            said["prompt"] = ask.prompt
-        said["temperature"] = ask.temperature
-        top_p = target.top_p if ask.top_p is None else ask.top_p
-        if top_p is not None:
-            said["top_p"] = top_p
-        if ask.seed is not None:
-            said["seed"] = ask.seed
-        if ask.stop:
-            said["stop"] = list(ask.stop)
-        if ask.n != 1:
-            said["n"] = ask.n
-        return said
-
-    @cached_property
-    def extra(self) -> dict[str, Any]:
+    def __init__(self, ask: Ask, target: ApiTarget) -> None:
+        """Put `ask` as `target` has to be asked."""
+        assert not OWN_FIELDS & ask.extra.keys(), "these have a place of their own"
+        self.ask = ask
+        self.extra = {**target.extra, **ask.extra}
         """Fields that only some servers know."""
-        assert not OWN_FIELDS & set(self.ask.extra), "these have a place of their own"
-        return {**self.target.extra, **self.ask.extra}
-
-    @cached_property
-    def key(self) -> str:
+        self.body = _CANONICAL.encode(_fields(ask, target) | self.extra).encode()
+        """JSON by the protocol's own names."""
+        self.key = f"{ask.id}-{hashlib.sha256(self.body).hexdigest()[:16]}"
         """The request's id and a digest of its content: a changed request never gets the reply of the former one."""
-        return f"{self.ask.id}-{canonical.digest([self.fields, self.extra])[:16]}"
 
     @property
     def worst_case(self) -> Cost:
@@ -124,3 +101,22 @@ class Wording:
         num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
         overhead = TEMPLATE_OVERHEAD_TOKENS + MESSAGE_OVERHEAD_TOKENS * len(ask.messages)
         return Cost(num_bytes + overhead, ask.max_tokens * ask.n)
+
+
+def _fields(ask: Ask, target: ApiTarget) -> dict[str, Any]:
+    said: dict[str, Any] = {"model": target.model, target.max_tokens_field: ask.max_tokens}
+    if ask.messages:
+        said["messages"] = [{"role": m.role, "content": m.text} for m in ask.messages]
+    else:
+        said["prompt"] = ask.prompt
+    said["temperature"] = ask.temperature
+    top_p = target.top_p if ask.top_p is None else ask.top_p
+    if top_p is not None:
+        said["top_p"] = top_p
+    if ask.seed is not None:
+        said["seed"] = ask.seed
+    if ask.stop:
+        said["stop"] = list(ask.stop)
+    if ask.n != 1:
+        said["n"] = ask.n
+    return said
