@@ -62,14 +62,26 @@ def _missing(ours: Completion, theirs: Completion, weights: tuple[ChoiceScore | 
     if not (ours.text.strip() and theirs.text.strip()):
         return "an answer is empty"
     told = (
-        f"{row.model}'s answer: {why.unanswered}"
-        for row, why in zip((ours, theirs), weights, strict=True)
-        if why and why.unanswered
+        f"{row.model}'s answer: {why}"
+        for row, weight in zip((ours, theirs), weights, strict=True)
+        if weight is not None and (why := _unheard(weight))
     )
     return next(told, "no likelihood recorded")
 
 
+def _unheard(row: ChoiceScore) -> str | None:
+    """Why a weight is no judgment; null = it is one, or nobody says why not.
+
+    Where the context was too short, the answer was weighed without the beginning of what was asked: its likelihood is of
+    another question than the other side's.
+    """
+    if row.unanswered is None and row.cut_tokens:
+        return f"the judge's context cut off {row.cut_tokens} tokens of what was asked"
+    return row.unanswered
+
+
 def _per_token(row: ChoiceScore | None) -> float | None:
-    if row is None or not row.logprobs or not row.num_tokens or row.num_tokens[0] == 0:
+    """Mean natural-log probability of the answer's tokens; null where it is not known, or not of the whole question."""
+    if row is None or _unheard(row) or not row.logprobs or not row.num_tokens or row.num_tokens[0] == 0:
         return None
     return row.logprobs[0] / row.num_tokens[0]

@@ -85,6 +85,27 @@ def test_an_answer_that_the_checkpoint_cannot_read_is_unscored_with_its_reason(
     assert (row.outcome, row.unscored) == (None, f"{told}: {why}")
 
 
+@pytest.mark.parametrize(("side", "told"), [("candidate", "ours's answer"), ("reference", "theirs's answer")])
+def test_a_likelihood_after_a_part_of_the_question_is_no_judgment(tmp_path: Path, side: str, told: str) -> None:
+    Output(tmp_path / "weighed", ChoiceScore).write(
+        ChoiceScore(request_id=k, model="judge", logprobs=(total,), num_tokens=(n,), cut_tokens=7 * (k == f"{side}:3"))
+        for k, (total, n) in WEIGHED.items()
+    )
+    judge_likelihood(
+        candidate=put(tmp_path, "ours", OURS),
+        reference=put(tmp_path, "theirs", THEIRS),
+        choice_scores=Input(tmp_path / "weighed", ChoiceScore),
+        judgments=Output(tmp_path / "judgments", Judgment),
+        params=Params(),
+    )
+    rows = {row.prompt_id: row for row in Input(tmp_path / "judgments", Judgment).rows()}
+    assert (rows["3"].outcome, rows["3"].unscored) == (
+        None,
+        f"{told}: the judge's context cut off 7 tokens of what was asked",
+    )
+    assert rows["1"].outcome == "loss"
+
+
 def test_a_margin_makes_near_answers_equal(tmp_path: Path) -> None:
     assert judged(tmp_path, WEIGHED, tie_margin=1.5)["3"].outcome == "tie"
 
