@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -136,7 +137,12 @@ def load_template(given: str | Mapping[str, Any], *, where: str = "template") ->
             expected=f"{', '.join(shipped())}, or the path of a YAML file",
             remedy="write your own from components/judge/templates/pairwise.yaml",
         )
-    path = SHIPPED / f"{given}.yaml"
+    return _shipped(given)
+
+
+@cache
+def _shipped(name: str) -> Template:
+    path = SHIPPED / f"{name}.yaml"
     return _checked(read_mapping(path), path.name)
 
 
@@ -154,7 +160,7 @@ def _checked(fields: Mapping[str, Any], where: str) -> Template:
 
 
 def _shipped_digests() -> dict[tuple[str, int], str]:
-    made = [load_template(name) for name in shipped()]
+    made = [_shipped(name) for name in shipped()]
     return {(template.name, template.version): template.digest for template in made}
 
 

@@ -35,7 +35,7 @@ class Ledger:
 
     def usd(self, cost: Cost) -> float:
         """What tokens cost; 0 where the price is not known."""
-        return float(self._price(cost))
+        return float(self._price(cost)) if any(self._prices) else 0.0
 
     def reserve(self, cost: Cost, *, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Set `cost` aside; waits while requests under way may still turn out cheaper.

@@ -6,7 +6,6 @@ import hashlib
 import json
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import urllib3
@@ -89,30 +88,30 @@ class Wire:
         """
         until = self._clock.monotonic() + self._target.timeout_seconds
         try:
-            with self._problems(), self._response(wording) as response:
+            response = self._post(wording)
+            try:
                 if not 200 <= response.status < 300:
                     raise self._refusal(response, until)
                 raw = self._body(response, until)
-                usage = read_reply(raw, wording.ask.n).usage
-                return Answer(wording.ask.kept(raw), usage)
+            finally:
+                response.close()
+            usage = read_reply(raw, wording.ask.n).usage
+            return Answer(wording.ask.kept(raw), usage)
         except NotAReply as problem:
             raise TryAgain(self._clean(str(problem)), lost=True) from problem
+        except HTTPError as error:
+            raise self._of_transport(error) from error
 
-    @contextmanager
-    def _response(self, wording: Wording) -> Iterator[Received]:
+    def _post(self, wording: Wording) -> Received:
         body = wording.body
         if self._target.stream:
             body = body[:-1] + b',"stream":true,"stream_options":{"include_usage":true}}'
-        response = self._connections.post(
+        return self._connections.post(
             "/chat/completions" if wording.ask.messages else "/completions",
             body,
             # Servers and gateways that know this header answer a repeated request with the reply they have.
             headers=self._headers | {"Idempotency-Key": hashlib.sha256(wording.key.encode()).hexdigest()[:32]},
         )
-        try:
-            yield response
-        finally:
-            response.close()
 
     def _body(self, response: Received, until: float) -> dict[str, Any]:
         content_type = response.headers.get("content-type", "")
@@ -152,18 +151,14 @@ class Wire:
             where=self._target.base_url,
         )
 
-    @contextmanager
-    def _problems(self) -> Iterator[None]:
+    def _of_transport(self, error: HTTPError) -> TryAgain | Refused | TouchstoneError:
         """What the transport raises, in our terms."""
-        try:
-            yield
-        except HTTPError as error:
-            cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-            if isinstance(cause, LocationValueError):
-                raise Refused(self._clean(f"no address that can be asked: {cause}")) from error
-            if isinstance(cause, SSLError) and (told := _of_encryption(str(cause), self._target.base_url)):
-                raise told from error
-            raise TryAgain(self._clean(_in_words(cause)), lost=not isinstance(cause, NEVER_SENT)) from error
+        cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        if isinstance(cause, LocationValueError):
+            return Refused(self._clean(f"no address that can be asked: {cause}"))
+        if isinstance(cause, SSLError) and (told := _of_encryption(str(cause), self._target.base_url)):
+            return told
+        return TryAgain(self._clean(_in_words(cause)), lost=not isinstance(cause, NEVER_SENT))
 
     def _clean(self, text: str) -> str:
         """A server's words as they may stand in a row and on a terminal."""
