@@ -19,6 +19,7 @@ from components.contracts import canonical, environment
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import Manifest
+from components.contracts.stored_artifacts import nothing_finished, read_manifest
 
 if TYPE_CHECKING:
     from components.contracts.object_store import ObjectStore
@@ -94,8 +95,6 @@ def remote_manifest(address: str) -> Manifest:
     Raises:
         TouchstoneError: there is none, or it is not one of ours.
     """
-    from components.contracts.object_store import nothing_finished, read_manifest
-
     store, key = _located(address)
     if not store.has(key):
         raise nothing_finished(address)

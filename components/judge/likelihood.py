@@ -72,8 +72,8 @@ def _missing(ours: Completion, theirs: Completion, weights: tuple[ChoiceScore | 
 def _unheard(row: ChoiceScore) -> str | None:
     """Why a weight is no judgment; null = it is one, or nobody says why not.
 
-    Where the context was too short, the answer was weighed without the beginning of what was asked: its likelihood is of
-    another question than the other side's.
+    Where the context was too short, the answer was weighed without the beginning of what was asked: that is the
+    likelihood of an answer to another question than the other side's.
     """
     if row.unanswered is None and row.cut_tokens:
         return f"the judge's context cut off {row.cut_tokens} tokens of what was asked"

@@ -22,10 +22,10 @@ from minio import Minio
 
 from components.contracts import canonical
 from components.contracts.errors import TouchstoneError
-from components.contracts.object_store import Transfer
 from components.contracts.ports import Checkpoint, Output
 from components.contracts.s3.connection import S3Access
 from components.contracts.s3.store import S3Store
+from components.contracts.stored_artifacts import Transfer
 
 NUM_SHARDS = 8
 NUM_ROUNDS = 2

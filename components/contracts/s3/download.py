@@ -14,7 +14,6 @@ from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FileEntry
 from components.contracts.metrics import store_traffic
-from components.contracts.object_store import nothing_finished, read_manifest, sole_writer
 from components.contracts.places import disk_errors
 from components.contracts.s3 import multipart
 from components.contracts.s3.connection import Connection
@@ -23,6 +22,7 @@ from components.contracts.s3.failures import Refused, network_failures
 from components.contracts.s3.ordered_digest import OrderedDigest
 from components.contracts.s3.partial_file import PartialFile
 from components.contracts.s3.patience import CalledOff, Unavailable
+from components.contracts.stored_artifacts import nothing_finished, read_manifest, sole_writer
 
 SCRATCH = ".download"
 """Folder, within the artifact's, that holds unfinished files; gone when the manifest is written."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.metrics import store_traffic
-from components.contracts.object_store import Transfer, check_key
 from components.contracts.s3.connection import READ_SECONDS, Connection, S3Access, patience_from_environment
 from components.contracts.s3.crew import Crew
 from components.contracts.s3.download import Download
@@ -18,6 +17,7 @@ from components.contracts.s3.failures import Refused
 from components.contracts.s3.listing import list_objects
 from components.contracts.s3.patience import Clock, Patience
 from components.contracts.s3.upload import Upload
+from components.contracts.stored_artifacts import Transfer, check_key
 
 NUM_WORKERS = 8
 PART_BYTES = 16 << 20

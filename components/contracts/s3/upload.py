@@ -13,7 +13,6 @@ from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError
 from components.contracts.manifest import FileEntry
 from components.contracts.metrics import store_traffic
-from components.contracts.object_store import changed_file, check_folder
 from components.contracts.s3 import multipart
 from components.contracts.s3.connection import Connection
 from components.contracts.s3.crew import Crew
@@ -21,6 +20,7 @@ from components.contracts.s3.failures import Refused
 from components.contracts.s3.listing import list_objects
 from components.contracts.s3.ordered_digest import BLOCK_BYTES, OrderedDigest
 from components.contracts.s3.patience import CalledOff
+from components.contracts.stored_artifacts import changed_file, check_folder
 
 DIGEST = "x-amz-meta-touchstone-sha256"
 """Stays with every object, so that a later upload knows its content without reading it."""

@@ -9,8 +9,9 @@ import pytest
 from components.contracts import canonical
 from components.contracts import manifest as manifests
 from components.contracts.errors import TouchstoneError, UsageError
-from components.contracts.object_store import FileStore, ObjectStore, check_key, open_store
+from components.contracts.object_store import FileStore, ObjectStore, open_store
 from components.contracts.s3.store import S3Store
+from components.contracts.stored_artifacts import check_key
 
 pytestmark = pytest.mark.slow
 
