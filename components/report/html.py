@@ -106,7 +106,7 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
     limits = extras.limits or PolicyLimits.from_provenance(verdict.provenance)
     names = model_names(verdict, extras.models)
     sources = tuple(s.model_copy(update={"href": safe_href(s.href) or ""}) for s in extras.sources)
-    links = Links(verdict, sources, extras.command)
+    links = Links(verdict, sources, extras.command, extras.costs)
     return page_template("report.html.j2").render(
         verdict=verdict,
         extras=extras,
@@ -136,8 +136,8 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
         wrong=[shortened(example) for example in extras.sure_and_wrong[:MAX_EXAMPLES]],
         deciding=deciding(verdict),
         unmeasured=[(gap.what, in_code(gap.remedy)) for gap in not_measured(verdict)],
-        sources=sources,
-        costs=cost_sheet(extras.costs),
+        sources=[source for source in sources if source.digest],
+        costs=links.sheet(cost_sheet(extras.costs)),
         from_rows=lambda key: sources_of(key, extras.sources),
         siblings=[(link, safe_href(link.href)) for link in extras.siblings],
         provenance=provenance_nodes(verdict.provenance),

@@ -154,7 +154,7 @@ def _quoted(answer: str) -> str:
 def _again(extras: ReportExtras) -> list[str]:
     if not extras.sources:
         return []
-    lines = [f"- `{s.name}`: {count(s.rows)} rows, sha256 {s.digest}" for s in extras.sources]
+    lines = [f"- `{s.name}`: {count(s.rows)} rows, sha256 {s.digest}" for s in extras.sources if s.digest]
     again = f"`{extras.command}`; one number: `{extras.command} --show ADDRESS`, where `all` lists the addresses"
     typed = [f"The same verdict from these rows: {again}"] if extras.command else []
     return ["## Rows behind the numbers", *typed, "\n".join(lines)]

@@ -95,48 +95,35 @@ CLOSENESS = Measure(
     "ci",
     unit="prompts",
 )
-_JUDGED = ("judgments",)
-_PREFERRING = "components/report/preferring"
-PREFERENCE: Mapping[str, Measure] = {
-    "n": Measure("prompts with a readable outcome", count, f"{_PREFERRING}/preference.py", _JUDGED, unit="prompts"),
-    "unscored": Measure("prompts without", count, f"{_PREFERRING}/preference.py", _JUDGED, unit="prompts"),
-    "wins": Measure("prompts won", count, f"{_PREFERRING}/preference.py", _JUDGED, unit="prompts"),
-    "ties": Measure("prompts tied", count, f"{_PREFERRING}/preference.py", _JUDGED, unit="prompts"),
-    "losses": Measure("prompts lost", count, f"{_PREFERRING}/preference.py", _JUDGED, unit="prompts"),
-    "at_least_target": Measure(
-        "share of prompts won or tied", percent, f"{_PREFERRING}/preference.py", _JUDGED, "ci", unit="prompts"
-    ),
-    "adjusted": Measure(
-        "expected share, were both texts alike on the surface",
+_SHARES = "components/attribution/shares.py (interval by resampling prompts)"
+_ANSWERS = Measure("answers asked about", count, _SHARES, ("attributed", "attributions"), n="", unit="answers")
+TAKEN: Mapping[str, Measure] = {
+    "share": Measure(
+        "share of answers taken for the target's",
         percent,
-        f"{_PREFERRING}/style_preference.py",
-        (*_JUDGED, "features"),
-        unit="prompts",
+        _SHARES,
+        ("attributed", "attributions"),
+        "ci",
+        unit="answers",
     ),
-    "style_share": Measure(
-        "part of the preference explained by style",
+    "n": _ANSWERS,
+}
+RIGHT: Mapping[str, Measure] = {
+    "accuracy": Measure(
+        "share of texts given to the one who wrote them",
         percent,
-        f"{_PREFERRING}/style_preference.py",
-        (*_JUDGED, "features"),
-        unit="prompts",
-    ),
-    "order_flips": Measure(
-        "prompts judged differently in the two orders", count, f"{_PREFERRING}/preference.py", _JUDGED, unit="prompts"
+        _SHARES,
+        ("attributed", "attributions"),
+        "ci",
+        unit="texts",
     ),
 }
-_SHARES = "components/attribution/shares.py (interval by resampling prompts)"
-TAKEN = Measure(
-    "share of answers taken for the target's", percent, _SHARES, ("attributed", "attributions"), "ci", unit="answers"
-)
-RIGHT = Measure(
-    "share of texts given to the one who wrote them",
-    percent,
-    _SHARES,
-    ("attributed", "attributions"),
-    "ci",
-    unit="texts",
-)
-APART = RIGHT._replace(ports=("told_apart_texts", "told_apart"))
+_APART = ("told_apart_texts", "told_apart")
+APART: Mapping[str, Measure] = {
+    "accuracy": RIGHT["accuracy"]._replace(ports=_APART),
+    "chance": Measure("share right by always naming the author with the most texts", percent, _SHARES, _APART),
+    "n": _ANSWERS._replace(what="texts asked about", ports=_APART),
+}
 _CHANGED = ("imitator_variants", "base_variants", "imitator_scores", "base_scores")
 READING: Mapping[str, Measure] = {
     "n": Measure("items with a score of both models", count, "components/report/readings.py", _CHANGED),
@@ -162,26 +149,6 @@ FORM: Mapping[str, Measure] = {
         "the rest: how replies are written, points", points, "components/report/readings.py", _CHANGED, "form_ci"
     ),
 }
-_TONED = ("imitator_tones", "imitator_scores")
-SURE: Mapping[str, Measure] = {
-    "n": Measure(
-        "answers with a tone and a score", count, f"{_PREFERRING}/confidently_wrong.py", _TONED, unit="answers"
-    ),
-    "unscored": Measure("answers that lack one", count, f"{_PREFERRING}/confidently_wrong.py", _TONED, unit="answers"),
-    "wrong": Measure("share that is wrong", percent, f"{_PREFERRING}/confidently_wrong.py", _TONED, unit="answers"),
-    "sure": Measure("share that sounds sure", percent, f"{_PREFERRING}/confidently_wrong.py", _TONED, unit="answers"),
-    "sure_and_wrong": Measure(
-        "share that is sure and wrong", percent, f"{_PREFERRING}/confidently_wrong.py", _TONED, "ci", unit="answers"
-    ),
-    "wrong_given_sure": Measure(
-        "share of wrong answers among the sure ones",
-        percent,
-        f"{_PREFERRING}/confidently_wrong.py",
-        _TONED,
-        "wrong_given_sure_ci",
-        unit="answers",
-    ),
-}
 SUPPORT: Mapping[str, Measure] = {
     "n": Measure(
         "items with scores and a support", count, "components/report/support_map.py", ("support", *SCORES[:2])
@@ -194,4 +161,22 @@ SUPPORT: Mapping[str, Measure] = {
         "slope_ci",
     ),
     "p": Measure("two-sided p for no slope", p_value, "components/report/slopes.py", ("support", *SCORES[:2])),
+    "without_support": Measure(
+        "items with scores whose support is not known",
+        count,
+        "components/report/support_map.py",
+        ("support", *SCORES[:2]),
+    ),
+    "num_clusters": Measure(
+        "independent groups of items behind the interval", count, "components/report/slopes.py", SCORES[:2]
+    ),
+}
+SUPPORT_END: Mapping[str, Measure] = {
+    "gain": Measure(
+        "mean change of items at this end of support, points",
+        points,
+        "components/report/support_map.py, clustered.py",
+        ("support", *SCORES[:2]),
+        "ci",
+    ),
 }

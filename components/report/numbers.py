@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from components.contracts.errors import UsageError
 from components.contracts.verdict import BenchmarkResult, Interval, Verdict
-from components.report import measures
+from components.report.data_entries import taken, trained_on
+from components.report.entries import Entry, Selection, attributed, explained, measured
 from components.report.measures import Measure
-from components.report.wording import metric_number
-
-Selection = tuple[tuple[str, str], ...]
-"""Field -> value: which rows of a port."""
+from components.report.opinion_entries import preferred
+from components.report.page_inputs import CostLine
 
 
 class Number(NamedTuple):
@@ -40,28 +39,23 @@ class Number(NamedTuple):
         return self.measure.text(self.value)
 
 
-class _Entry(NamedTuple):
-    """A part of the verdict with its numbers."""
+def numbers(verdict: Verdict, costs: Sequence[CostLine] = ()) -> dict[str, Number]:
+    """Address -> number, in the order of the page; those that cannot be had are among them.
 
-    address: str
-    part: Any
-    fields: Mapping[str, Measure]
-    chosen: Selection = ()
-    """Which rows of its ports are meant."""
-
-
-def numbers(verdict: Verdict) -> dict[str, Number]:
-    """Address -> number, in the order of the page; those that cannot be had are among them."""
-    return {number.address: number for entry in _entries(verdict) for number in _numbers(entry, verdict)}
+    Args:
+        verdict: Whose numbers.
+        costs: What the work took, where that is known.
+    """
+    return {number.address: number for entry in _entries(verdict, costs) for number in _numbers(entry, verdict)}
 
 
-def find(verdict: Verdict, address: str) -> Number:
+def find(verdict: Verdict, address: str, costs: Sequence[CostLine] = ()) -> Number:
     """One number.
 
     Raises:
         UsageError: there is none of this address.
     """
-    known = numbers(verdict)
+    known = numbers(verdict, costs)
     if address not in known:
         close = difflib.get_close_matches(address, known, 3)
         raise UsageError(
@@ -72,61 +66,16 @@ def find(verdict: Verdict, address: str) -> Number:
     return known[address]
 
 
-def _entries(verdict: Verdict) -> Iterator[_Entry]:
-    for b in verdict.benchmarks:
-        yield _Entry(b.name, b, measures.BENCHMARK, (("benchmark", b.name),))
-    for name in ("unsupported", "supported", "all"):
-        yield _Entry(f"pooled.{name}", getattr(verdict.pooled, name), {"gap_closed": measures.POOLED})
-    for name, metric in verdict.style.metrics.items():
-        yield _Entry(f"style.{name}", metric, _of_metric(name))
-    overall = measures.CLOSENESS._replace(what="mean over measurable metrics of their closeness")
-    yield _Entry("style", verdict.style, {"closeness": overall})
-    yield from _opinions(verdict)
-    yield from _explanations(verdict)
+def _entries(verdict: Verdict, costs: Sequence[CostLine]) -> Iterator[Entry]:
+    yield from measured(verdict)
+    yield from preferred(verdict)
+    yield from attributed(verdict)
+    yield from explained(verdict)
+    yield from trained_on(verdict)
+    yield from taken(costs)
 
 
-def _of_metric(name: str) -> dict[str, Measure]:
-    agreement = measures.CLOSENESS._replace(text=metric_number(name), ci="", n="")
-    says = {
-        "base": "agreement of the base",
-        "imitator": "agreement of the imitator",
-        "ceiling": "agreement of the ceiling",
-    }
-    made = {role: agreement._replace(what=f"{words} with the target") for role, words in says.items()}
-    return {**made, "closeness": measures.CLOSENESS._replace(n="")}
-
-
-def _opinions(verdict: Verdict) -> Iterator[_Entry]:
-    """What people, judges and classifiers make of the texts."""
-    for place, row in enumerate(verdict.preference, 1):
-        chosen = (("source", row.source), ("model", row.model), ("opponent", row.opponent))
-        yield _Entry(f"preference.{place}", row, measures.PREFERENCE, chosen)
-    for place, cell in enumerate(verdict.confidently_wrong, 1):
-        yield _Entry(f"sure.{place}", cell, measures.SURE, (("benchmark", cell.benchmark),))
-    for by in verdict.attribution.classifiers if verdict.attribution else ():
-        start, classifier = f"attribution.{by.classifier}", ("classifier", str(by.classifier))
-        for role in ("imitator", "base", "target", "target_second"):
-            if (taken := getattr(by, role)) is not None:
-                yield _Entry(f"{start}.{role}", taken, {"share": measures.TAKEN}, (classifier, ("author", role)))
-        yield _Entry(f"{start}.base_or_target", by.base_or_target, {"accuracy": measures.RIGHT}, (classifier,))
-        if by.imitator_or_target is not None:
-            yield _Entry(
-                f"{start}.imitator_or_target", by.imitator_or_target, {"accuracy": measures.APART}, (classifier,)
-            )
-
-
-def _explanations(verdict: Verdict) -> Iterator[_Entry]:
-    """What stands beside the headline's reading."""
-    for loss in verdict.format_loss:
-        yield _Entry(f"form.{loss.benchmark}", loss, measures.FORM, (("benchmark", loss.benchmark),))
-    for place, reading in enumerate(verdict.readings, 1):
-        chosen = (("benchmark", reading.benchmark), ("channel", reading.channel))
-        yield _Entry(f"readings.{place}", reading, measures.READING, chosen)
-    for slope in verdict.support_map.benchmarks if verdict.support_map else ():
-        yield _Entry(f"support.{slope.benchmark}", slope, measures.SUPPORT, (("benchmark", slope.benchmark),))
-
-
-def _numbers(entry: _Entry, verdict: Verdict) -> Iterator[Number]:
+def _numbers(entry: Entry, verdict: Verdict) -> Iterator[Number]:
     for name, measure in entry.fields.items():
         counted = getattr(entry.part, measure.n, None) if measure.n else None
         yield Number(
@@ -140,7 +89,7 @@ def _numbers(entry: _Entry, verdict: Verdict) -> Iterator[Number]:
         )
 
 
-def _rows(port: str, entry: _Entry, verdict: Verdict) -> tuple[str, Selection]:
+def _rows(port: str, entry: Entry, verdict: Verdict) -> tuple[str, Selection]:
     """The port and which of its rows; of a role without item scores the number that was published."""
     role, _, kind = port.partition("_")
     if kind != "scores" or not isinstance(entry.part, BenchmarkResult):

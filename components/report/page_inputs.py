@@ -69,7 +69,7 @@ class RowSource(_Input):
     rows: int
     """How many."""
     digest: str
-    """Of the artifact's content."""
+    """Of the artifact's content; empty = no rows but a verdict's settings, which numbers may lead to."""
     href: str = ""
     """Relative address of its folder; empty = it does not lie beside the page."""
 
@@ -85,15 +85,18 @@ class CostLine(_Input):
     """Tokens generated; null where the server or file did not count them."""
     usd: float | None = None
     """Billed by a ledger; null where no price was known."""
+    port: str = ""
+    """Rows that this was counted in; empty = they are not kept with the verdict."""
 
     @classmethod
-    def of(cls, what: str, replies: Iterable[Completion], usd: object = None) -> Self:
+    def of(cls, what: str, replies: Iterable[Completion], usd: object = None, *, port: str = "") -> Self:
         """Count some replies.
 
         Args:
             what: Whose work.
             replies: Their tokens are told only where all of them were counted.
             usd: What the artifact's notes say was billed; anything but a number is unknown.
+            port: The rows' port, where they are kept with the verdict.
         """
         tokens = [row.num_tokens for row in replies]
         known = [number for number in tokens if number is not None]
@@ -102,6 +105,7 @@ class CostLine(_Input):
             replies=len(tokens),
             tokens=sum(known) if tokens and len(known) == len(tokens) else None,
             usd=float(usd) if isinstance(usd, int | float) else None,
+            port=port,
         )
 
 

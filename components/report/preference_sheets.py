@@ -54,7 +54,7 @@ def _preference_sheet(results: Sequence[PreferenceResult]) -> Sheet:
         Column("Style-adjusted", "expected share, ties as half, were both texts alike on the surface"),
         Column("Due to style", "part of the preference explained by style"),
         Column("Order flips", "prompts judged differently in the two orders"),
-        Column("Grades", "sum for the model, sum for the opponent"),
+        Column("Grades", "summed"),
         Column("Judge qualified", "passed the placebos", numeric=False),
     )
     rows = tuple(_preference_cells(row, notes) for row in results)
@@ -67,7 +67,7 @@ def _preference_cells(row: PreferenceResult, notes: Notes) -> tuple[Cell, ...]:
     moved = None if fitted is None or fitted.adjusted_ci is None else _above_half(fitted.adjusted_ci)
     totals = finite(row.score_total) is not None and finite(row.opponent_score_total) is not None
     grades = (
-        Cell(f"{grade(row.score_total)} : {grade(row.opponent_score_total)}")
+        Cell(grade(row.score_total), f"opponent {grade(row.opponent_score_total)}")
         if totals
         else Cell(MISSING, note=notes.number("the judge gave no grades"))
     )
@@ -100,7 +100,7 @@ def _pull_sheet(results: Sequence[PreferenceResult]) -> Sheet:
     names = list(dict.fromkeys(c.feature for _, made in fitted for c in made.coefficients))
     columns = (
         Column("Source", "change of the log-odds per typical difference", numeric=False),
-        *(Column(FEATURE_NAMES.get(name, name)) for name in names),
+        *(Column(FEATURE_NAMES.get(name, name), key=name) for name in names),
     )
     rows = tuple(
         (Cell(row.source, f"{row.model} against {row.opponent}"), *_pulls(made, names, notes)) for row, made in fitted

@@ -50,7 +50,7 @@ def _pools_sheet(pools: Iterable[tuple[PreferenceResult, RaterPool]]) -> Sheet:
             Cell(count(pool.num_left_out), note=notes.number(_by_rule(pool)) if pool.num_left_out else None),
             Cell(count(pool.num_left_out_votes)),
             notes.cell(pool.first_share, percent, "no order was seen, or all votes are ties", pool.first_ci),
-            notes.cell(pool.time_trend, _change, UNTIMED, pool.time_trend_ci),
+            notes.cell(pool.time_trend, change_of_time, UNTIMED, pool.time_trend_ci),
             Cell(count(pool.num_timed)),
         )
         for row, pool in pools
@@ -76,14 +76,18 @@ def _records_sheet(pools: Iterable[tuple[PreferenceResult, RaterPool]]) -> Sheet
 
 
 def _record_rows(row: PreferenceResult, pool: RaterPool, notes: Notes) -> Iterable[tuple[Cell, ...]]:
-    names = {record.rater: _name(record, number) for number, record in enumerate(pool.records, 1)}
-    records = sorted(pool.records, key=lambda one: (one.agreement is None, one.agreement, one.rater))
     cut = None
-    if len(records) > MOST_RECORDS:
-        cut = notes.number(f"the {MOST_RECORDS} of {len(records)} who agree least; verdict.json has all")
-    for number, record in enumerate(records[:MOST_RECORDS]):
-        first = Cell(row.source, f"{row.model} against {row.opponent}", note=cut) if number == 0 else Cell("")
-        yield (first, Cell(names[record.rater]), *_record_cells(record, notes))
+    if len(pool.records) > MOST_RECORDS:
+        cut = notes.number(f"the {MOST_RECORDS} of {len(pool.records)} who agree least; verdict.json has all")
+    for place, (number, record) in enumerate(shown_records(pool)):
+        first = Cell(row.source, f"{row.model} against {row.opponent}", note=cut) if place == 0 else Cell("")
+        yield (first, Cell(_name(record, number)), *_record_cells(record, notes))
+
+
+def shown_records(pool: RaterPool) -> list[tuple[int, RaterRecord]]:
+    """Raters that the page shows, those who agree least first, each with its place in verdict.json."""
+    ordered = sorted(enumerate(pool.records, 1), key=lambda p: (p[1].agreement is None, p[1].agreement, p[1].rater))
+    return ordered[:MOST_RECORDS]
 
 
 def _record_cells(record: RaterRecord, notes: Notes) -> tuple[Cell, ...]:
@@ -97,8 +101,8 @@ def _record_cells(record: RaterRecord, notes: Notes) -> tuple[Cell, ...]:
         notes.cell(record.agreement, percent, alone, record.agreement_ci),
         notes.cell(record.first_share, percent, unseen, record.first_ci),
         notes.cell(record.tie_share, percent, none),
-        notes.cell(record.median_seconds, _seconds, UNTIMED),
-        notes.cell(record.time_trend, _change, timed, record.time_trend_ci),
+        notes.cell(record.median_seconds, seconds, UNTIMED),
+        notes.cell(record.time_trend, change_of_time, timed, record.time_trend_ci),
         Cell("no" if left_out else "yes", note=left_out, tone="regressed" if left_out else ""),
     )
 
@@ -114,9 +118,11 @@ def _by_rule(pool: RaterPool) -> str:
     return ", ".join(f"{number} by {rule}" for rule, number in sorted(broken.items())) + ": rules fixed before the data"
 
 
-def _change(value: float | None) -> str:
+def change_of_time(value: float | None) -> str:
+    """A factor less 1 as a signed percentage."""
     return f"{points(value)}%" if value is not None else points(value)
 
 
-def _seconds(value: float | None) -> str:
+def seconds(value: float | None) -> str:
+    """A time: whole seconds from ten on."""
     return f"{value:.0f}" if value is not None and value >= 10 else ratio(value)

@@ -100,7 +100,10 @@ def _costs(said: Mapping[Part, Replies]) -> Iterator[CostLine]:
         if isinstance(made.replies, Nothing):
             continue
         line = CostLine.of(
-            f"{part}, all replies", made.replies.iter_rows(), made.replies.manifest.notes.get("cost_usd")
+            f"{part}, all replies",
+            made.replies.iter_rows(),
+            made.replies.manifest.notes.get("cost_usd"),
+            port=f"{part}_replies",
         )
         if line.tokens is not None or line.usd is not None:
             yield line
@@ -115,4 +118,5 @@ def _judge_costs(ports: Mapping[str, Input[Any]]) -> Iterator[CostLine]:
         if isinstance(usd, int | float):
             judge = port.manifest.notes.get("judge")
             named = judge.get("name") if isinstance(judge, Mapping) else judge
-            yield CostLine(what=f"{named or 'judge'}, verdicts", replies=port.manifest.num_rows, usd=float(usd))
+            what = f"{named or 'judge'}, verdicts"
+            yield CostLine(what=what, replies=port.manifest.num_rows, usd=float(usd), port=name)

@@ -47,6 +47,8 @@ class Column:
     title: str
     meaning: str = ""
     numeric: bool = True
+    key: str = ""
+    """Name of the number in the column, where it is not the same in every verdict."""
 
 
 @dataclass

@@ -21,6 +21,7 @@ from components.contracts.ports import Folder, Input, Nothing, Output, Provenanc
 from components.contracts.preference_rows import GoldLabel, StyleFeatures, ToneScore
 from components.contracts.rows import Role, Row, Score
 from components.contracts.verdict import Verdict
+from components.report.page_inputs import CostLine
 from components.report.policy import Policy, load_policy
 from pipelines.audit.kept_ports import check_ports, ports_of
 from pipelines.audit.place import ROWS, SETTINGS, is_audit
@@ -55,6 +56,8 @@ class Settings(BaseModel):
     """Ids of dialogues are left out of the verdict: they may be the texts themselves."""
     remarks: tuple[str, ...] = ()
     """What was noticed while reading; shown before the statistics' own warnings."""
+    costs: tuple[CostLine, ...] = ()
+    """What the work took, as it could be read when the audit was made."""
     provenance: dict[str, object] = Field(default_factory=dict)
     """Files, digests, joins."""
 

@@ -15,6 +15,7 @@ from components.report.joining import Part
 from components.report.page_inputs import CostLine, ExampleOutput, ReportExtras, RowSource
 from components.report.redaction import redact_extras
 from components.report.wrong_examples import Said, wrong_examples
+from pipelines.audit.decide import SETTINGS_FILE, Settings
 from pipelines.audit.evaluations import COMPLETIONS, is_finished
 from pipelines.audit.place import ROWS, SETTINGS
 from pipelines.audit.request import OUTPUT_ROLES, AuditRequest, ScoreRole
@@ -22,37 +23,37 @@ from pipelines.audit.request import OUTPUT_ROLES, AuditRequest, ScoreRole
 NUM_EXAMPLES = 3
 
 
-def page_extras(verdict: Verdict, request: AuditRequest, rows: Path) -> ReportExtras:
+def page_extras(verdict: Verdict, request: AuditRequest, rows: Path, settings: Settings) -> ReportExtras:
     """Everything the page shows that verdict.json does not hold.
 
     Args:
         verdict: The audit's.
         request: What was asked; its `redact` leaves out texts.
         rows: Folder with the audit's rows.
+        settings: The audit's.
     """
     assert request.out is not None
     command = f"touchstone verdict {shlex.quote(shown(request.out))}"
-    made = extras_of(rows, title=request.title, command=command).model_copy(
-        update={"sure_and_wrong": _wrong(verdict, request, rows), "costs": tuple(_costs(rows, request.evaluations))}
-    )
+    made = extras_of(rows, settings, command=command)
+    made = made.model_copy(update={"sure_and_wrong": _wrong(verdict, request, rows)})
     return redact_extras(made) if request.redact else made
 
 
-def extras_of(rows: Path, *, title: str | None, command: str, beside: str = ROWS) -> ReportExtras:
+def extras_of(rows: Path, settings: Settings, *, command: str, beside: str = ROWS) -> ReportExtras:
     """What can be shown from an audit's rows alone.
 
     Args:
         rows: Their folder.
-        title: Heading of the page.
+        settings: The audit's: heading of the page, costs.
         command: What to type for the same verdict.
         beside: Where the page finds that folder.
     """
     return ReportExtras(
-        title=title,
+        title=settings.title,
         examples=_examples(rows),
-        sources=tuple(_sources(rows, beside)),
+        sources=(*_sources(rows, beside), _settings_source(beside)),
         command=command,
-        costs=tuple(_costs(rows, {})),
+        costs=settings.costs,
     )
 
 
@@ -112,15 +113,25 @@ def _sources(rows: Path, beside: str) -> Iterable[RowSource]:
             yield RowSource(name=folder.name, rows=made.num_rows, digest=made.digest, href=href)
 
 
-def _costs(rows: Path, evaluations: Mapping[ScoreRole, Path]) -> Iterable[CostLine]:
-    """What is known of tokens and money; a role of which nothing is known has no line."""
+def _settings_source(beside: str) -> RowSource:
+    """Costs of texts that are not kept with an audit are on record there."""
+    return RowSource(name=SETTINGS, rows=0, digest="", href=f"{beside}/{SETTINGS}/{SETTINGS_FILE}")
+
+
+def costs_of(rows: Path, evaluations: Mapping[ScoreRole, Path]) -> Iterable[CostLine]:
+    """What is known of tokens and money; a role of which nothing is known has no line.
+
+    Args:
+        rows: Folder with the audit's rows.
+        evaluations: Role -> evaluation it was given as, whose replies are counted in place of its answers to prompts.
+    """
     for role in OUTPUT_ROLES:
         if not is_finished(rows / f"{role}_outputs"):
             continue
-        what, port = f"{role.replace('_', ' ')}, answers to prompts", _outputs(rows, role)
+        what, port, kept = f"{role.replace('_', ' ')}, answers to prompts", _outputs(rows, role), f"{role}_outputs"
         place = evaluations.get(role) if role != "target_second" else None
         if place is not None and is_finished(place / COMPLETIONS):
-            what, port = f"{role}, all replies", Input(place / COMPLETIONS, Completion)
-        line = CostLine.of(what, port.iter_rows(), port.manifest.notes.get("cost_usd"))
+            what, port, kept = f"{role}, all replies", Input(place / COMPLETIONS, Completion), ""
+        line = CostLine.of(what, port.iter_rows(), port.manifest.notes.get("cost_usd"), port=kept)
         if line.tokens is not None or line.usd is not None:
             yield line

@@ -18,7 +18,7 @@ from pipelines.audit.decide import Settings, decide_from, write_settings
 from pipelines.audit.evaluations import COMPLETIONS, is_finished
 from pipelines.audit.gather import Gathered, gather
 from pipelines.audit.imitation_data import measure_data
-from pipelines.audit.page import page_extras
+from pipelines.audit.page import costs_of, page_extras
 from pipelines.audit.place import ROWS, staged
 from pipelines.audit.request import AuditRequest
 
@@ -58,10 +58,11 @@ def run_audit(request: AuditRequest) -> Audit:
             title=request.title,
             redact=request.redact,
             remarks=tuple(remarks),
+            costs=tuple(costs_of(rows, request.evaluations)),
             provenance=_provenance(found),
         )
         verdict = with_attribution(decide_from(rows, settings), rows)
-        write_pages(stage, verdict, page_extras(verdict, request, rows))
+        write_pages(stage, verdict, page_extras(verdict, request, rows, settings))
         write_settings(rows, settings)
     joins = [f"{join.name}: {join.matched} of {join.union} matched" for join in found.joins]
     return Audit(request.out, verdict, tuple(joins))

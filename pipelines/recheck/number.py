@@ -10,6 +10,7 @@ from components.contracts import manifest
 from components.contracts.verdict import Verdict
 from components.report.numbers import Number, find, numbers
 from components.report.wording import count, interval
+from pipelines.audit.decide import read_settings
 from pipelines.audit.evaluations import is_finished
 from pipelines.audit.place import ROWS
 
@@ -28,7 +29,8 @@ def told(verdict: Verdict, address: str, folder: Path, *, as_json: bool = False)
     Raises:
         UsageError: there is no number of this address.
     """
-    found = [*numbers(verdict).values()] if address == ALL else [find(verdict, address)]
+    costs = read_settings(folder).costs
+    found = [*numbers(verdict, costs).values()] if address == ALL else [find(verdict, address, costs)]
     if as_json:
         values = [_values(number, folder) for number in found]
         return json.dumps(values if address == ALL else values[0], indent=1)

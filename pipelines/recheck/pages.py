@@ -33,7 +33,7 @@ def write_anew(verdict: Verdict, folder: Path, out: Path, *, command: str, redac
     _check(folder, out)
     settings = read_settings(folder)
     beside = Path(os.path.relpath(folder / ROWS, out)).as_posix()
-    extras = extras_of(folder / ROWS, title=settings.title, command=command, beside=beside)
+    extras = extras_of(folder / ROWS, settings, command=command, beside=beside)
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         write_pages(out, verdict, redact_extras(extras) if redact or settings.redact else extras)

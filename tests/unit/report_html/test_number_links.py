@@ -11,12 +11,13 @@ from verdicts import ALL, style_only, verdict
 
 from components.contracts.errors import UsageError
 from components.contracts.verdict import Verdict
+from components.report.cost_sheet import cost_sheet
 from components.report.data_sheets import data_sheets
 from components.report.html import all_sheets, render_html
-from components.report.number_links import COLUMNS, addresses
 from components.report.numbers import find, numbers
-from components.report.page_inputs import ReportExtras, RowSource
+from components.report.page_inputs import CostLine, ReportExtras, RowSource
 from components.report.row_sources import PORTS
+from components.report.table_addresses import cell_addresses
 
 PORT_NAMES = sorted({port for ports in PORTS.values() for port in ports})
 COMMAND = "touchstone verdict runs/mine"
@@ -30,20 +31,29 @@ def given(*, beside: bool = True) -> ReportExtras:
     return ReportExtras(sources=sources, command=COMMAND if beside else "")
 
 
+COSTS = (
+    CostLine(what="imitator, all replies", replies=805, tokens=91_204, usd=0.37),
+    CostLine(what="base, answers to prompts", replies=80, port="base_outputs"),
+)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_the_number_of_an_address_is_the_one_that_is_printed_in_its_cell(name: str) -> None:
     made = ALL[name]()
-    known = numbers(made)
-    for sheet in all_sheets(made):
-        starts, columns = addresses(made, sheet.key), COLUMNS.get(sheet.key, ())
-        assert len(starts) in (0, len(sheet.rows)), sheet.key
-        for start, cells in zip(starts, sheet.rows, strict=False):
-            for cell, end in zip(cells, columns, strict=False):
-                if end and cell.text and f"{start}.{end}" in known:
-                    number = known[f"{start}.{end}"]
-                    assert number.text == cell.text, number.address
-                elif end:
-                    assert not any(map(str.isdigit, cell.text)), f"{sheet.key}: {start}.{end} has no address"
+    known = numbers(made, COSTS)
+    for sheet in (*all_sheets(made), *data_sheets(made), cost_sheet(COSTS)):
+        for cells, addresses in zip(sheet.rows, cell_addresses(made, sheet), strict=True):
+            for cell, address, column in zip(cells, addresses, sheet.columns, strict=True):
+                if address in known:
+                    assert known[address].text == cell.text or not cell.text or cell.note, address
+                elif column.numeric and column.title not in BY_OTHERS:
+                    assert not any(map(str.isdigit, cell.text)), (
+                        f"{sheet.key}: {address or column.title} has no address"
+                    )
+
+
+BY_OTHERS = ("Study", "Change, other subjects")
+"""Columns of numbers from literature, and of intervals that stand beside a number with an address."""
 
 
 @pytest.mark.parametrize("name", ALL)
