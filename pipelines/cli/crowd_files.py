@@ -93,6 +93,8 @@ def _print_taken(taken: TakenIn) -> None:
     click.echo(f"{taken.study}: {taken.num_stored:,} new votes, {taken.num_already:,} were there already")
     if taken.num_surplus:
         click.echo(f"{taken.num_surplus:,} of the new do not count: their pairs had all raters", err=True)
+    if taken.num_beyond:
+        click.echo(f"{taken.num_beyond:,} are beyond what the study gives one rater, and no votes", err=True)
     for rater, reason in taken.excluded.items():
         click.echo(f"{rater} excluded: {reason}", err=True)
     for row in taken.refused:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from components.contracts.crowd_rows import StudyPair
@@ -30,6 +30,11 @@ from components.crowd.tables import Assignment, Pair, Rater, Study, Vote
 
 BATCH = 500
 CLOSED = "the study takes no votes any more"
+ANOTHER = "this rater's answer to the pair is stored, and it is another"
+BEYOND = "beyond the {} pairs that the study's design (items_per_rater) gives one rater"
+RATED = ("headline", "placebo")
+"""Kinds of pairs that one rater may have `items_per_rater` of. A sheet holds all of a study's checks, the page shows a
+few: they come on top, or a whole sheet of a small study would be too much for anybody."""
 
 
 class Refused(NamedTuple):
@@ -50,6 +55,8 @@ class TakenIn(NamedTuple):
     """Of them, those on pairs that had their raters already: kept, and not counted."""
     num_already: int
     """Rows that say what is stored already."""
+    num_beyond: int
+    """Of the refused, those beyond what the study gives one rater."""
     refused: tuple[Refused, ...]
     excluded: Mapping[str, str]
     """Rater (pseudonym) -> the rule that these votes broke."""
@@ -93,17 +100,18 @@ def store_ratings(
     """
     study, there = store.run(lambda session: _open_study(session, name, pairs, clock()))
     by_person, refused = _sorted_out(ratings, by_ticket(pairs), there, study)
-    stored, surplus, already, excluded = 0, 0, 0, {}
+    stored, surplus, already, beyond, excluded = 0, 0, 0, 0, {}
     for person, votes in by_person.items():
         key = rater_key(secret, study.name, person)
         done = store.run(partial(_take, study_id=study.id, key=key, votes=votes, now=clock()))
         stored, surplus, already = stored + done.stored, surplus + done.surplus, already + done.already
+        beyond += done.beyond
         refused += done.refused
         if done.broken is not None:
             excluded[key] = done.broken
     order = {rating.where: number for number, rating in enumerate(ratings)}
     refused.sort(key=lambda row: order[row.where])
-    return TakenIn(study.name, stored, surplus, already, tuple(refused), excluded)
+    return TakenIn(study.name, stored, surplus, already, beyond, tuple(refused), excluded)
 
 
 def _open_study(
@@ -163,6 +171,7 @@ class _Done(NamedTuple):
     stored: int
     surplus: int
     already: int
+    beyond: int
     refused: list[Refused]
     broken: str | None
 
@@ -182,23 +191,27 @@ class _Person:
         """Store what may be stored."""
         rater, reason = self._rater()
         if rater is None:
-            return _Done(0, 0, 0, [Refused(vote.rating.where, reason) for vote in votes], None)
+            return _Done(0, 0, 0, 0, [Refused(vote.rating.where, reason) for vote in votes], None)
         answered = self._answered(rater)
         self._hold({vote.pair_id for vote in votes} - answered.keys())
+        left = self.study.items_per_rater - self._rated(rater)
         refused: list[Refused] = []
-        surplus, already, stored = 0, 0, 0
+        surplus, already, stored, beyond = 0, 0, 0, 0
         for vote in votes:
-            if vote.pair_id not in answered:
+            rated = vote.shown.pair.kind in RATED
+            if vote.pair_id in answered:
+                if answered[vote.pair_id] == vote.outcome:
+                    already += 1
+                else:
+                    refused.append(Refused(vote.rating.where, ANOTHER))
+            elif rated and left <= 0:
+                beyond += 1
+                refused.append(Refused(vote.rating.where, BEYOND.format(self.study.items_per_rater)))
+            else:
                 surplus += not self._stored_and_counted(rater, vote)
                 answered[vote.pair_id] = vote.outcome
-                stored += 1
-            elif answered[vote.pair_id] == vote.outcome:
-                already += 1
-            else:
-                refused.append(
-                    Refused(vote.rating.where, "this rater's answer to the pair is stored, and it is another")
-                )
-        return _Done(stored, surplus, already, refused, self._close(rater, stored) if stored else None)
+                stored, left = stored + 1, left - rated
+        return _Done(stored, surplus, already, beyond, refused, self._close(rater, stored) if stored else None)
 
     def _rater(self) -> tuple[Rater | None, str]:
         """The rater, whom nobody else can change meanwhile; or why nothing of theirs is taken."""
@@ -215,6 +228,11 @@ class _Person:
         """Pair -> what the rater said of it; null = a problem was reported."""
         asked = select(Vote.pair_id, Vote.outcome).where(Vote.rater_id == rater.id)
         return dict(self.session.execute(asked).all())
+
+    def _rated(self, rater: Rater) -> int:
+        """How many of the pairs that are not there to check raters this one has rated, here or on the page."""
+        asked = select(func.count()).select_from(Vote).join(Pair, Pair.id == Vote.pair_id)
+        return self.session.scalar(asked.where(Vote.rater_id == rater.id, Pair.kind.in_(RATED))) or 0
 
     def _hold(self, pair_ids: set[int]) -> None:
         """Take hold of the pairs in the order of their ids, so that no two imports wait in a ring."""
@@ -243,7 +261,7 @@ class _Person:
             self.session.add(found)
         found.model_left = left
         self.session.flush()
-        needed = self.study.raters_per_pair if kind in {"headline", "placebo"} else 0
+        needed = self.study.raters_per_pair if kind in RATED else 0
         return Answering(found.id, vote.pair_id, left, found.shown_at, needed, kind)
 
     def _close(self, rater: Rater, stored: int) -> str | None:

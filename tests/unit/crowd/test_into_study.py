@@ -60,8 +60,8 @@ def taken(store: Store, ratings: list[Rating], pairs: list[StudyPair] = PAIRS, n
 def test_sheets_become_votes_once_and_the_page_goes_on_from_them(store: Store) -> None:
     study = make(store, pairs=PAIRS)
     both = [*sheet_of("ann"), *sheet_of("bob", "loss")[:3]]
-    assert taken(store, both)[:4] == ("plain", 9, 0, 0)
-    assert taken(store, both)[:4] == ("plain", 0, 0, 9), "again, nothing new"
+    assert taken(store, both)[:5] == ("plain", 9, 0, 0, 0)
+    assert taken(store, both)[:5] == ("plain", 0, 0, 9, 0), "again, nothing new"
     votes = votes_of(store)
     assert len(votes) == 9
     assert {(vote.seconds, vote.uncounted) for vote in votes} == {(20.0, None)}
@@ -89,6 +89,30 @@ def test_a_pair_never_counts_more_votes_than_it_needs(store: Store) -> None:
         None,
         "the pair already had its raters when this answer came",
     }
+
+
+def test_a_sheet_gives_one_rater_no_more_pairs_than_the_page_does(store: Store) -> None:
+    pairs = [*PAIRS, gold(0)]
+    study = make(store, PLAIN.model_copy(update={"items_per_rater": 4}), pairs)
+    ann = rater(store, study, "ann")
+    first = ask(store, study, ann)
+    assert first is not None
+    answer(store, study, ann, first, button_for(first, "win"))
+    rows = sheet_of("ann", pairs=pairs)
+    done = taken(store, [*rows, *sheet_of("bob", pairs=pairs)[:4]], pairs)
+    # Ann: one pair on the page, three of the sheet's other five, and its gold pair, which is a check.
+    assert (done.num_stored, done.num_already, done.num_beyond) == (4 + 4, 1, 2)
+    told = "beyond the 4 pairs that the study's design (items_per_rater) gives one rater"
+    ids = {key: pair.id for key, pair in pairs_of(store).items()}
+    others = [
+        row.where
+        for row, shown in zip(rows, shown_pairs(pairs), strict=True)
+        if shown.pair.kind == "headline" and ids[shown.pair.pair_id] != first.pair_id
+    ]
+    assert done.refused == tuple((where, told) for where in others[3:])
+    again = taken(store, rows, pairs)
+    assert (again.num_stored, again.num_already, again.num_beyond) == (0, 5, 2)
+    assert ask(store, study, ann) is None, "nor does the page go on"
 
 
 def test_the_answer_on_the_page_stands_and_an_open_item_uses_its_place(store: Store) -> None:
