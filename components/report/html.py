@@ -52,6 +52,7 @@ from components.report.wording import (
     VERDICT_TITLES,
     clean,
     finite,
+    gate_words,
     interval,
     model_names,
     percent,
@@ -117,6 +118,7 @@ def render_html(verdict: Verdict, *, extras: ReportExtras | None = None) -> str:
         meanings=VERDICT_MEANINGS,
         level=interval_level(limits),
         code=in_code,
+        gate=gate_words(verdict),
         key_figures=key_figures(verdict, names),
         figures={
             "gap": Markup(gap_closed_figure(verdict, limits)),

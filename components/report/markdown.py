@@ -15,7 +15,7 @@ from components.report.not_measured import not_measured
 from components.report.page_inputs import CostLine, ExampleOutput, ReportExtras
 from components.report.row_sources import sources_of
 from components.report.sheets import Cell, Sheet, pooled_sheet, scores_sheet
-from components.report.wording import VERDICT_TITLES, clean, count, model_names, typeset
+from components.report.wording import VERDICT_TITLES, clean, count, gate_words, model_names, typeset
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _LIST_START = re.compile(r"^(\d*)([-+=.)])(?=[-=\s]|$)")
@@ -59,7 +59,7 @@ def render_summary(verdict: Verdict, *, extras: ReportExtras | None = None) -> s
 
 def _head(verdict: Verdict, extras: ReportExtras) -> list[str]:
     names = model_names(verdict, extras.models)
-    gate = "Gate passed" if verdict.gate == "pass" else "**Gate not passed**"
+    gate = escaped(gate_words(verdict)).replace("Gate not passed", "**Gate not passed**")
     changed = " (not the rules that were registered before the run)" if verdict.provenance.get("policy_changed") else ""
     roles = ", ".join(f"{role} {escaped(names[role])}" for role in ("base", "imitator", "target"))
     figures = [
@@ -68,7 +68,7 @@ def _head(verdict: Verdict, extras: ReportExtras) -> list[str]:
     return [
         f"# {escaped(extras.title or names['imitator'])}: {VERDICT_TITLES[verdict.verdict].lower()}",
         f"**{VERDICT_TITLES[verdict.verdict]}.** {as_sentence(verdict.reason)}",
-        f"{roles}. {gate}, policy {escaped(verdict.policy.name)}{changed}.",
+        f"{roles}. {gate}{changed}.",
         "\n".join(["| | | |", "|---|---|---|", *figures]),
     ]
 

@@ -170,6 +170,16 @@ def model_names(verdict: Verdict, given: Mapping[str, str] | None = None) -> dic
     return names
 
 
+def gate_words(verdict: Verdict) -> str:
+    """Whether the verdict passed, by which policy; of one that lets every verdict pass there is nothing to pass."""
+    rules = verdict.provenance.get("policy")
+    required = rules.get("require") if isinstance(rules, Mapping) else None
+    if verdict.gate == "pass" and isinstance(rules, Mapping) and not required:
+        return f"Policy {clean(verdict.policy.name)}, which sets no gate"
+    passed = "Gate passed" if verdict.gate == "pass" else "Gate not passed"
+    return f"{passed}, policy {clean(verdict.policy.name)}"
+
+
 def joined(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)

@@ -12,6 +12,7 @@ from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.ports import Input, write_rows
 from components.contracts.rows import Prompt, TaskItem
 from components.report.policy import Policy
+from components.report.prose import and_list
 from pipelines.audit.gather import Gathered
 
 LIBRARIES = ("numba", "profanity_check")
@@ -43,11 +44,12 @@ def measure_data(rows: Path, found: Gathered, items: Sequence[TaskItem], policy:
 
 def _without_questions(found: Gathered, items: Sequence[TaskItem]) -> list[str]:
     known = {item.benchmark for item in items} | {claim.benchmark for claim in found.claims}
+    bare = [name for name in found.benchmarks if name not in known]
+    if not bare:
+        return []
     return [
-        f"{name}: its scores carry no question texts, so its support by the imitation data was not measured; give"
+        f"{and_list(bare)}: the scores carry no question texts, so support by the imitation data was not measured; give"
         " samples files, a `question` column, or `supported:` in audit.yaml."
-        for name in found.benchmarks
-        if name not in known
     ]
 
 

@@ -87,7 +87,8 @@ def _draw(chart: TrackChart, layout: Layout) -> Drawing:
 def row_height(row: TrackRow, layout: Layout) -> float:
     """Room for the name, its note and, on a phone, the track below them."""
     if layout.stacked:
-        return 66.0 if row.note else 50.0
+        why = wrap(row.missing, layout.width - 4 * PAD, NOTE_SIZE) if finite(row.value) is None else []
+        return (66.0 if row.note else 50.0) + 10 * max(0, len(why) - 1)
     lines = len(wrap(row.name, layout.name_width, NAME_SIZE))
     return 20.0 + 17 * lines + (15 if row.note else 0)
 

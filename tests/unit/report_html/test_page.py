@@ -8,6 +8,7 @@ from verdicts import ALL, extras, hostile, many, study, style_only, with_data
 
 from components.report.figures.scale import Scale, domain, spread
 from components.report.html import StudyClaim, render_html, render_study_html
+from components.report.markdown import render_markdown
 from components.report.wording import ratio
 
 
@@ -118,3 +119,25 @@ def test_how_far_a_change_would_carry_stands_where_subjects_were_chosen() -> Non
 def test_ten_benchmarks_with_long_names_all_appear() -> None:
     visible = Checker(render_html(many())).visible
     assert all(result.name in visible for result in many().benchmarks)
+
+
+@pytest.mark.parametrize(
+    ("gate", "require", "said"),
+    [
+        ("pass", [], "Policy study, which sets no gate"),
+        ("pass", ["CAPABILITY"], "Gate passed, policy study"),
+        ("fail", ["CAPABILITY"], "Gate not passed, policy study"),
+    ],
+)
+def test_a_policy_that_requires_nothing_passes_nothing(gate: str, require: list[str], said: str) -> None:
+    made = style_only()
+    policy = {**made.provenance["policy"], "require": require}  # type: ignore[dict-item]
+    made = made.model_copy(
+        update={
+            "gate": gate,
+            "policy": made.policy.model_copy(update={"name": "study"}),
+            "provenance": {**made.provenance, "policy": policy},
+        }
+    )
+    assert said in Checker(render_html(made)).visible
+    assert said in render_markdown(made).replace("**", "")
