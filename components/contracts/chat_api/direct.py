@@ -23,8 +23,8 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, Protocol
 PIECE_BYTES = 1 << 16
 LONGEST_HEAD_BYTES = 1 << 16
 LONGEST_LENGTH_DIGITS = 12
-_PLAIN_STATUS = re.compile(rb"HTTP/1\.1 200(?: [^\r\n]*)?")
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PLAIN_STATUS = re.compile(r"HTTP/1\.1 200(?: [^\r\n]*)?")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name (RFC 9110, section 5.6.2)."""
 _FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection"})
 """Headers that say where a body ends and what becomes of its connection."""
@@ -222,16 +222,17 @@ def _socket_of(connection: HTTPConnection) -> socket.socket:
 
 def _plain_headers(head: bytes) -> dict[str, str] | None:
     """Names in lower case -> values, of a plain answer; None for any other."""
-    status, *lines = head.split(b"\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
     if not _PLAIN_STATUS.fullmatch(status):
         return None
     found: dict[str, str] = {}
     for line in lines:
-        name, _, value = line.partition(b":")
-        key = name.decode("latin-1").lower()
-        if not _NAME.fullmatch(name) or (key in found and key in _FRAMING):
+        name, colon, value = line.partition(":")
+        key, value = name.lower(), value.strip(" \t")
+        # Half a line break within a value ends a line for some readers.
+        if not (colon and _NAME.fullmatch(name) and value.isprintable()) or (key in found and key in _FRAMING):
             return None
-        found[key] = value.strip().decode("latin-1")
+        found[key] = value
     length = found.get("content-length", "")
     is_counted = length.isascii() and length.isdigit() and len(length) <= LONGEST_LENGTH_DIGITS
     is_kept = found.get("connection", "keep-alive").lower() == "keep-alive"

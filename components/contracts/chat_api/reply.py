@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from components.contracts.chat_api.ask import Cost
@@ -106,10 +107,7 @@ def read_reply(raw: Mapping[str, Any], num_choices: int) -> Reply:
         raise NotAReply(f"a reply with {problem}")
     if len(found) != num_choices:
         raise NotAReply(f"{len(found)} choices where {num_choices} were asked for")
-    numbered = [(c.get("index", i) if isinstance(c, dict) else i, c) for i, c in enumerate(found)]
-    if all(isinstance(number, int) for number, _ in numbered):
-        numbered.sort(key=lambda pair: pair[0])
-    choices = tuple(_choice(choice) for _, choice in numbered)
+    choices = tuple(_choice(choice) for choice in (_in_order(found) if len(found) > 1 else found))
     return Reply(
         choices=choices,
         model=_text(raw.get("model")),
@@ -118,6 +116,13 @@ def read_reply(raw: Mapping[str, Any], num_choices: int) -> Reply:
         usage=_usage(raw.get("usage"), choices),
         raw=raw,
     )
+
+
+def _in_order(choices: list[Any]) -> list[Any]:
+    numbered = [(c.get("index", i) if isinstance(c, dict) else i, c) for i, c in enumerate(choices)]
+    if all(isinstance(number, int) for number, _ in numbered):
+        numbered.sort(key=lambda pair: pair[0])
+    return [choice for _, choice in numbered]
 
 
 def _choice(found: object) -> Choice:
@@ -157,9 +162,14 @@ def _moment(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         return ""
     try:
-        return datetime.datetime.fromtimestamp(int(value), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _utc(int(value))
     except (OverflowError, ValueError, OSError):
         return ""
+
+
+@lru_cache  # replies come many to the second
+def _utc(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _usage(value: object, choices: tuple[Choice, ...]) -> Cost | None:

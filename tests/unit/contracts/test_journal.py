@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -123,6 +124,78 @@ def test_many_threads_append_and_read_at_once(tmp_path: Path) -> None:
     found = keys(tmp_path)
     assert sorted(found) == sorted(f"{name}-{number}" for name in range(12) for number in range(40))
     assert lines < len(found), "threads that wait share a write"
+
+
+def test_an_append_returns_when_its_record_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, on_disk, to_disk = Journal(tmp_path), [b""], os.fsync
+
+    def fsync(file: int) -> None:
+        there = (tmp_path / FILE_NAME).read_bytes()
+        to_disk(file)
+        on_disk[0] = there
+
+    def work(name: int) -> None:
+        for number in range(30):
+            journal.append(f"{name}-{number}", {})
+            assert b'"%d-%d"' % (name, number) in on_disk[0]
+
+    journal.append("first", {})
+    monkeypatch.setattr(os, "fsync", fsync)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, range(8)))
+    journal.close()
+
+
+def test_a_write_that_fails_is_told_to_all_who_shared_it_and_to_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, begun, all_there, to_disk = Journal(tmp_path), threading.Event(), threading.Event(), os.fsync
+    journal.append("first", {})
+
+    def full(file: int) -> None:
+        monkeypatch.setattr(os, "fsync", to_disk)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def slow(file: int) -> None:
+        monkeypatch.setattr(os, "fsync", full)
+        begun.set()
+        assert all_there.wait(10)
+        to_disk(file)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    with ThreadPoolExecutor(5) as threads:
+        alone = threads.submit(journal.append, "alone", {})
+        assert begun.wait(10)
+        together = [threads.submit(journal.append, f"together {i}", {}) for i in range(4)]
+        while len(journal._waiting.records) < len(together):
+            threading.Event().wait(0.001)
+        all_there.set()
+        alone.result(10)
+        for append in together:
+            with pytest.raises(TouchstoneError, match="No space left"):
+                append.result(10)
+    journal.append("later", {})
+    journal.close()
+    assert keys(tmp_path) == ["first", "alone", "later"]
+
+
+def test_an_interrupt_while_it_writes_for_others_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, to_disk = Journal(tmp_path), os.fsync
+    journal.append("first", {})
+
+    def interrupted(file: int) -> None:
+        monkeypatch.setattr(os, "fsync", to_disk)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append("cut off", {"padding": "x" * 1000})
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(journal.append, "later", {}).result(10)
+    journal.close()
+    assert keys(tmp_path) == ["first", "later"]
 
 
 def test_the_last_of_a_key_counts(tmp_path: Path) -> None:
