@@ -50,7 +50,13 @@ def _coverage(intervals: list[Interval | None], truth: float) -> Coverage:
 
 # --- other raters -------------------------------------------------------------------------------------------------
 
-RATER_POOLS = {"12 raters who lean": (12, 1.0), "70 raters who lean": (70, 1.0), "12 raters alike": (12, 0.0)}
+RATER_POOLS = {
+    "12 raters who lean": (12, 1.0),
+    "70 raters who lean": (70, 1.0),
+    "12 raters alike": (12, 0.0),
+    "12 raters who lean far": (12, 3.0),
+    "30 raters who lean far": (30, 3.0),
+}
 STRENGTH, LENGTH = -0.8, 3.0
 """Log-odds of the model, and of a normalised difference in words of 1: prompts differ about as much as raters do."""
 
@@ -198,6 +204,13 @@ def test_prompts_and_raters_cover_what_prompts_alone_do_not() -> None:
     prompts_only, both = rater_coverage("12 raters who lean", 60)
     assert prompts_only.share < 0.80
     assert both.share >= 0.85
+
+
+@pytest.mark.slow
+def test_raters_who_lean_far_are_covered_in_pools_that_are_not_small() -> None:
+    _, both = rater_coverage("30 raters who lean far", 150)
+    # A standard error of 2 points; with the spread of resampled raters alone it is 86%.
+    assert both.share >= 0.90
 
 
 @pytest.mark.parametrize("name", sorted(LABEL_WORLDS))

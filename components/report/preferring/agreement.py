@@ -37,7 +37,7 @@ def agreement(voices: Voices, *, alpha: float, resamples: int, seed: int) -> Agr
         value = krippendorff_alpha(several)
         interval = alpha_interval(several, alpha=alpha, resamples=resamples, seed=seed)
         if interval is None:
-            reasons.append("no interval of alpha: resampled items show no spread")
+            reasons.append("no interval of alpha: a single item has no spread")
     fleiss = fleiss_kappa(several)
     if len(several) and fleiss is None and value is not None:
         reasons.append("Fleiss' kappa: items have different numbers of voices")
@@ -85,21 +85,40 @@ def krippendorff_alpha(counts: Floats) -> float | None:
 
 
 def alpha_interval(counts: Floats, *, alpha: float, resamples: int, seed: int) -> Interval | None:
-    """Interval of Krippendorff's alpha for other items: Student's t of n - 1 around it, with resampled items' spread.
+    """Interval of Krippendorff's alpha for other items: Student's t of n - 1, from the items and two that are made up.
 
-    The spread is short by (n - 1) / n, as for any mean of n. Resamples in which only one category occurs have no alpha
-    and are passed over; None where no resample differs from another. Simulated at 95% with two, three and five voices
-    on 15 to 60 items these hold the truth in 93-96% (percentiles: 86-95%), in 90-93% where alpha is near 0. Where one
-    category takes four fifths of the voices, 20 to 45 items are too few for any of the ways tried: 76-87%, 92% from 60.
+    Rare answers are what tells agreement from chance. Where one answer takes most voices, few items hold another, and
+    their spread says nothing of the items that happened not to come: intervals around alpha itself (Student's t,
+    percentiles, BCa, jackknife, studentised on log(1 - alpha)) hold the truth in 55-90% on 15 to 60 items. As Agresti
+    and Coull (1998) do for a share, one item is added of each kind that may be missing: all its voices, as many as an
+    item has on average, name the answer that is second in number, or one of them does and the others name the first.
+    Both centre and spread are those of the n + 2, resampled; the interval is stretched to alpha itself where it falls
+    outside. The spread is short by (n + 1) / (n + 2), as for any mean. Resamples in which only one category occurs have
+    no alpha and are passed over. None for a single item.
+
+    Simulated at 95% with two to five voices on 5 to 300 items, alpha from 0 to 0.9, and one answer taking from four
+    tenths of the voices to nine: 94-98% wherever more than 1,000 data sets were drawn, 93-100% elsewhere.
     """
-    draws = _alphas(counts, drawn_weights(len(counts), resamples, np.random.default_rng([seed, 5])).T)
-    draws = draws[~np.isnan(draws)]
-    if not len(draws) or draws.min() == draws.max():
-        return None
     n, found = len(counts), krippendorff_alpha(counts)
-    assert found is not None
-    half = t_quantile(1 - alpha / 2, n - 1) * float(np.std(draws)) * math.sqrt(n / (n - 1))
-    return found - half, min(1.0, found + half)
+    if n < 2 or found is None:
+        return None
+    counts = np.vstack([counts, _made_up(counts)])
+    draws = _alphas(counts, drawn_weights(n + 2, resamples, np.random.default_rng([seed, 5])).T)
+    draws = draws[~np.isnan(draws)]
+    centre = krippendorff_alpha(counts)
+    assert centre is not None
+    half = t_quantile(1 - alpha / 2, n - 1) * float(np.std(draws)) * math.sqrt((n + 2) / (n + 1))
+    return min(found, centre - half), max(found, min(1.0, centre + half))
+
+
+def _made_up(counts: Floats) -> Floats:
+    """(2, categories): an item that agrees on the second most frequent category, and one where one voice names it."""
+    first, second = np.argsort(-counts.sum(axis=0), kind="stable")[:2]
+    voices = max(2, round(float(counts.sum(axis=1).mean())))
+    made = np.zeros((2, counts.shape[1]))
+    made[0, second] = voices
+    made[1, first], made[1, second] = voices - 1, 1
+    return made
 
 
 def _alphas(counts: Floats, weights: Floats) -> Floats:
