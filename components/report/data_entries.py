@@ -22,7 +22,7 @@ def trained_on(verdict: Verdict) -> Iterator[Entry]:
     changes = {change.benchmark: change for change in data.clean_dirty}
     support = {b.name: b.support for b in verdict.benchmarks}
     for place, f in enumerate(data.figures, 1):
-        chosen = (("name", f.name),)
+        chosen = (("name", f.name),) if f.name else ()
         values = _figures(f)
         for field, measure in of.DATA.items():
             part = gathered(**{str(place): values[field]}, n=f.dialogues, queries=f.diversity_queries)

@@ -34,7 +34,7 @@ DATA: Mapping[str, Measure] = {
 }
 """Rows of the table of the imitation data, in their order."""
 _SEARCHING = "components/overlap (exact search, sacrebleu's sentence BLEU)"
-_SEARCHED = ("overlap", "figures")
+_SEARCHED = ("overlap",)
 _SPLIT = ("overlap", *SCORES[:2])
 LEAKAGE: Mapping[str, Measure] = {
     "n": Measure("items searched for", count, _SEARCHING, _SEARCHED, n=""),

@@ -14,6 +14,9 @@ from components.report.measures import Measure
 from components.report.opinion_entries import preferred
 from components.report.page_inputs import CostLine
 
+WHOLE = ("features", "gold", "published_style")
+"""Ports whose rows do not say which source or benchmark they belong to."""
+
 
 class Number(NamedTuple):
     """One number of one verdict."""
@@ -91,6 +94,8 @@ def _numbers(entry: Entry, verdict: Verdict) -> Iterator[Number]:
 
 def _rows(port: str, entry: Entry, verdict: Verdict) -> tuple[str, Selection]:
     """The port and which of its rows; of a role without item scores the number that was published."""
+    if port in WHOLE:
+        return port, ()
     role, _, kind = port.partition("_")
     if kind != "scores" or not isinstance(entry.part, BenchmarkResult):
         return port, entry.chosen

@@ -66,7 +66,7 @@ def _files(number: Number, folder: Path) -> Iterator[tuple[Path, str]]:
         artifact = folder / ROWS / port
         if is_finished(artifact):
             for file in manifest.read(artifact).files:
-                yield artifact / file.name, " and ".join(f"{key} = {value}" for key, value in chosen)
+                yield artifact / file.name, " and ".join(f"{key} = {value or 'nothing'}" for key, value in chosen)
 
 
 def _values(number: Number, folder: Path) -> dict[str, object]:

@@ -139,3 +139,12 @@ def test_sure_and_wrong_answers_and_costs_of_evaluations_stand_on_the_page(
     assert f"{7 * N}" in costs
     assert "0.25" in costs
     assert "no price was known" in costs
+    # The replies stay where they are: their cost is on record, on a page that is written anew as on the first.
+    link = 'href="rows/settings/settings.json" title="touchstone verdict audit --show costs.3.usd"'
+    assert f"{link}>0.25<" in costs
+    told = json.loads(touchstone("verdict", tmp_path / "audit", "--show", "costs.3.usd", "--json").out)
+    assert told["value"] == 0.25
+    assert [row["file"] for row in told["rows"]] == [str(tmp_path / "audit" / "rows" / "settings" / "settings.json")]
+    ran = touchstone("verdict", tmp_path / "audit", "--out", tmp_path / "again")
+    again = (tmp_path / "again" / "report.html").read_text()
+    assert f"{7 * N}" in again[again.index('id="costs-heading"') :]
