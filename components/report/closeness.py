@@ -197,7 +197,8 @@ def _unmeasurable(
 ) -> str | None:
     """Why a metric does not count, or None when its span is measurable."""
     if cases < MIN_CASES:
-        return f"only {cases} prompts on which it is defined"
+        many = {0: "no prompt", 1: "only one prompt"}.get(cases, f"only {cases} prompts")
+        return f"{many} on which it is defined"
     if base is None or imitator is None or ceiling is None:
         return "not defined for every model on these prompts"
     lowest = np.nanquantile(spans, alpha / 2) if np.isnan(spans).mean() < 0.01 else -np.inf
