@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -14,6 +15,7 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
 from components.crowd.assignment.choice import majority_missing
 from components.crowd.invitations import mturk_identity, rater_key
+from components.crowd.mturk.absent import NOT_YET, HandedIn, leave_out_absent
 from components.crowd.mturk.pay_book import PayBook
 from components.crowd.mturk.requester import Requester
 from components.crowd.mturk.settling import Bonuses, Submissions, close_hits, pay_bonuses, review_submissions
@@ -50,9 +52,13 @@ class Standing(NamedTuple):
     """Votes that are missing."""
     num_for_experts: int = 0
     """Divided pairs that wait for the experts who were invited."""
+    num_not_handed_in: int = 0
+    """People of Mechanical Turk who rated and may still hand their HIT in; their votes count when they have."""
 
     def __str__(self) -> str:
         how = "open" if not self.closed else "closed by its deadline" if self.deadline_passed else "closed"
+        if self.num_not_handed_in:
+            how += f", {self.num_not_handed_in} people have not handed in"
         if self.num_missing:
             return f"{how}, {self.num_complete} of {self.num_pairs} pairs complete, {self.num_missing} votes missing"
         waiting = f", {self.num_for_experts} of them wait for an expert" if self.num_for_experts else ""
@@ -77,6 +83,8 @@ class Collected(NamedTuple):
             return f"the study is {self.standing}"
         if self.submissions is None:
             return ""
+        if self.standing.num_not_handed_in:
+            return f"{self.standing.num_not_handed_in} people opened a HIT's page and have not handed in"
         if self.submissions.num_pending:
             return f"{self.submissions.num_pending} people have accepted a HIT and not handed in"
         if any(line.bonus_usd > 0 for line in self.pay) and (self.bonuses is None or self.bonuses.refused):
@@ -99,50 +107,58 @@ def collect_study(
         TouchstoneError: the database has no such study, or one of other pairs; Mechanical Turk does not do its part.
     """
     with opened_store() as (store, settings):
-        standing = store.run(lambda session: _closed_if_over(session, name, pairs, clock()))
-        study = store.run(lambda session: find_study(session, name))
+        study = store.run(lambda session: _published(session, name, pairs))
+        turk = _Turk(hits, account, PayBook(store, study.id, clock=clock), study, settings.secret) if hits else None
+        known = turk.handed_in() if turk else None
+        standing, absent = store.run(lambda session: _closed_if_over(session, name, known, clock()))
         votes = store.run(lambda session: timed_votes(session, study))
-        turk = _Turk(hits, account, PayBook(store, study.id, clock=clock), study) if hits else None
         idle = store.run(lambda session: _raters(session, study)) - {vote.rater for vote in votes}
-        submissions = turk.review(idle, settings.secret, standing.closed) if turk else None
+        submissions = turk.review(idle, standing.closed) if turk else None
         rewards = {rater: worker.reward_cents for rater, worker in submissions.workers.items()} if submissions else {}
         lines = pay_ledger(votes, rewards, rules)
         bonuses = None
         if turk and submissions and standing.closed and account.max_bonuses_usd > 0:
             # Only once nothing changes any more: a bonus is paid once.
             bonuses = turk.pay(lines, submissions)
-        rows = store.run(lambda session: judgments(session, study))
+        rows = [_until_handed_in(row, absent) for row in store.run(lambda session: judgments(session, study))]
         return Collected(standing, tuple(rows), tuple(lines), submissions, bonuses)
 
 
 class _Turk:
     """A study's tasks on Mechanical Turk."""
 
-    def __init__(self, hits: Sequence[Hit], account: Account, book: PayBook, study: Study) -> None:
+    def __init__(self, hits: Sequence[Hit], account: Account, book: PayBook, study: Study, secret: bytes) -> None:
         if len({hit.place for hit in hits}) > 1:
             raise TouchstoneError("the HITs are of sandbox and production", expected="HITs of one place")
         self._requester = Requester(hits[0].place, endpoint=account.endpoint, profile=account.profile)
-        self._hits, self._account, self._book, self._study = hits, account, book, study
+        self._hits, self._account, self._book, self._study, self._secret = hits, account, book, study, secret
 
-    def review(self, idle: set[str], secret: bytes, closed: bool) -> Submissions:
+    def handed_in(self) -> HandedIn:
+        """Who handed in so far."""
+        there = [self._requester.hit(hit.hit_id) for hit in self._hits]
+        listed = [row for hit in self._hits for row in self._requester.assignments(hit.hit_id)]
+        return HandedIn(
+            {self._pseudonym(row.worker_id) for row in listed}, timedelta(seconds=max(hit.allowed for hit in there))
+        )
+
+    def review(self, idle: set[str], closed: bool) -> Submissions:
         """Approve what was handed in; a study that is closed takes no new people.
 
         Args:
             idle: Raters who opened the page and gave no answer. Whoever is not known at all is not among them: it may
                 be somebody who worked and was forgotten on request.
-            secret: Of the pseudonyms.
             closed: Whether the study is.
         """
         if closed:
             close_hits(self._requester, self._hits)
 
-        def pseudonym(worker: str) -> str:
-            return rater_key(secret, self._study.name, mturk_identity(worker))
-
         def reason(rater: str) -> str | None:
             return (self._account.reject_reason or None) if rater in idle else None
 
-        return review_submissions(self._requester, self._hits, pseudonym, self._book, reason)
+        return review_submissions(self._requester, self._hits, self._pseudonym, self._book, reason)
+
+    def _pseudonym(self, worker: str) -> str:
+        return rater_key(self._secret, self._study.name, mturk_identity(worker))
 
     def pay(self, lines: Sequence[PayLine], submissions: Submissions) -> Bonuses:
         """Pay what is owed beyond the rewards."""
@@ -173,18 +189,34 @@ def timed_votes(session: Session, study: Study) -> list[TimedVote]:
     return [TimedVote(*row) for row in session.execute(asked)]
 
 
-def _closed_if_over(session: Session, name: str, pairs: Sequence[StudyPair], now: float) -> Standing:
+def _published(session: Session, name: str, pairs: Sequence[StudyPair]) -> Study:
     study = find_study(session, name)
     _same_pairs(session, study, pairs)
+    return study
+
+
+def _closed_if_over(
+    session: Session, name: str, known: HandedIn | None, now: float
+) -> tuple[Standing, Collection[str]]:
+    """How far the study is, and who may still hand a HIT in."""
+    study = find_study(session, name)
     # Before looking: a rater who is excluded by it leaves votes missing.
     apply_rules(session, study)
+    absent = leave_out_absent(session, study, known, now) if known else set()
     session.flush()
-    standing = _standing(session, study, now)
-    complete = standing.num_missing == 0 and standing.num_for_experts == 0
+    standing = _standing(session, study, now)._replace(num_not_handed_in=len(absent))
+    complete = standing.num_missing == 0 and standing.num_for_experts == 0 and not absent
     if not study.closed and (complete or not takes_votes(study, now)):
         set_closed(session, study, True, actor="service")
-        return standing._replace(closed=True)
-    return standing
+        return standing._replace(closed=True), absent
+    return standing, absent
+
+
+def _until_handed_in(row: Judgment, absent: Collection[str]) -> Judgment:
+    """A vote of somebody who may be nobody's worker says nothing yet."""
+    if row.rater not in absent or row.outcome is None:
+        return row
+    return row.model_copy(update={"outcome": None, "unscored": NOT_YET})
 
 
 def _standing(session: Session, study: Study, now: float) -> Standing:

@@ -26,6 +26,8 @@ ENDPOINTS: dict[Place, str] = {
 }
 PAGE_SIZE = 100
 MIN_LIFETIME_SECONDS = 30
+LONGEST_ALLOWED_SECONDS = 365 * 24 * 3600
+"""What Mechanical Turk takes for the time to work on an assignment."""
 MAX_ATTEMPTS = 7
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 20.0
@@ -50,6 +52,8 @@ class TurkHit(NamedTuple):
     expires: datetime
     num_pending: int
     """People who have accepted it and not handed in."""
+    allowed: int
+    """Seconds from accepting it to handing in, at most."""
 
 
 class Assignment(NamedTuple):
@@ -282,6 +286,7 @@ def _hit(row: dict[str, Any]) -> TurkHit:
         _cents(row["Reward"]),
         row["Expiration"],
         row.get("NumberOfAssignmentsPending", 0),
+        row.get("AssignmentDurationInSeconds", LONGEST_ALLOWED_SECONDS),
     )
 
 

@@ -29,7 +29,7 @@ from components.crowd.publishing import seats
 from components.crowd.study.closing import find_study
 from components.crowd.study.design import StudyDesign
 from components.crowd.study.rules import ExclusionRules
-from components.crowd.tables import Study
+from components.crowd.tables import Assignment, Rater, Study
 from tests.unit.crowd.mturk_stand_in import Account, stand_in
 from tests.unit.crowd.postgres import PostgreSQL
 
@@ -280,6 +280,35 @@ def test_bonuses_that_are_owed_keep_the_study_open_for_the_next_call(
     third, _, _ = collect(place, endpoint=url, pay=pay, max_bonuses_usd=10.0)
     fourth, _, _ = collect(place, endpoint=url, pay=pay, max_bonuses_usd=10.0)
     assert (third.reused, fourth.reused, len(account.bonuses)) == (False, True, 2)
+
+
+def test_whoever_opens_the_door_without_a_hit_never_counts(
+    place: Path, client: TestClient, turk: tuple[str, Account]
+) -> None:
+    url, account = turk
+    built(place)
+    _, hits = publish(place, **offer(turk, minutes_allowed=30))
+    page = urlsplit(str(ElementTree.fromstring(account.hits[hits[0].hit_id]["Question"])[0].text))
+    for worker in ("AFAKE1", "AFAKE2"):
+        person(client, f"{page.path}?assignmentId=NEVER{worker}&hitId={hits[0].hit_id}&workerId={worker}", "nice")
+    first, rows, _ = collect(place, endpoint=url)
+    # They may hold a HIT, for all that Mechanical Turk tells: all pairs have their votes, and the study waits.
+    assert (first.metrics["closed"], first.metrics["missing_votes"], len(rows)) == (0.0, 0.0, 12)
+    assert {(row.outcome, row.unscored) for row in rows} == {(None, "the HIT of this rater is not handed in yet")}
+    store = Store(open_database(make_url(os.environ["DATABASE_URL"])))
+    past = {"created_at": Rater.created_at - 1801.0}
+    store.run(lambda session: session.execute(update(Rater).values(past)))
+    store.run(lambda session: session.execute(update(Assignment).values(shown_at=Assignment.shown_at - 1801.0)))
+    store.engine.dispose()
+    second, rows, _ = collect(place, endpoint=url)
+    assert (second.metrics["closed"], second.metrics["missing_votes"]) == (0.0, 12.0)
+    why = "rater excluded: no HIT of the study was handed in under this worker's id"
+    assert {(row.outcome, row.unscored) for row in rows} == {(None, why)}
+    for worker in ("AW1", "AW2"):
+        work_on(client, account, hits[0].hit_id, worker, "nice")
+    whole, rows, _ = collect(place, endpoint=url)
+    assert (whole.metrics["closed"], whole.metrics["missing_votes"]) == (1.0, 0.0)
+    assert sum(row.outcome == "win" for row in rows) == 12
 
 
 def test_only_the_stated_reason_rejects_who_rated_nothing(
