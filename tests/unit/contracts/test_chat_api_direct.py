@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from components.contracts.chat_api.direct import KeptConnections, Unhurried
 
-TIMEOUT = urllib3.Timeout(connect=5, read=0.3)
+TIMEOUT = urllib3.Timeout(connect=10, read=10)
 
 
 class RawServer:
@@ -185,7 +185,10 @@ def test_answers_put_together_at_random_are_read_as_the_library_reads_them(raw: 
     assert plain > 20
 
 
-@pytest.mark.parametrize(("name", "again"), [("plain", True), ("chunks", True), ("no body", True), ("closing", False)])
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [("plain", True), ("chunks", True), ("no body", True), ("bare newlines", True), ("closing", False)],
+)
 def test_a_connection_is_kept_after_an_answer_that_was_read_to_its_end(raw: RawServer, name: str, again: bool) -> None:
     raw.pieces = ANSWERS[name]
     kept = KeptConnections(urllib3.HTTPConnectionPool("127.0.0.1", raw.port), TIMEOUT)
@@ -202,6 +205,7 @@ def test_what_follows_an_answer_is_not_taken_for_the_next(raw: RawServer) -> Non
     raw.pieces = (OK + b"content-length: 3\r\n\r\nnew",)
     assert ours(raw, kept) == Read(200, b"new", "")
     kept.close()
+    assert raw.num_connections == 2, "more of it may still be on its way"
 
 
 def test_a_body_that_was_not_read_spoils_its_connection(raw: RawServer) -> None:
@@ -216,7 +220,8 @@ def test_a_body_that_was_not_read_spoils_its_connection(raw: RawServer) -> None:
 def test_a_server_that_stops_talking_is_given_up(raw: RawServer) -> None:
     for pieces in ((), (OK,), (OK + b"content-length: 9\r\n\r\nsaid",)):
         raw.pieces = pieces
-        assert ours(raw) is ReadTimeoutError
+        kept = KeptConnections(urllib3.HTTPConnectionPool("127.0.0.1", raw.port), urllib3.Timeout(connect=10, read=0.1))
+        assert ours(raw, kept) is ReadTimeoutError
 
 
 def test_common_answers_are_read_without_the_library(raw: RawServer) -> None:
