@@ -63,6 +63,14 @@ def next_item(session: Session, study: Study, rater: Rater, now: float) -> Item 
     return Item(made, candidate.id, left, place + 1, study.items_per_rater)
 
 
+def may_come_back(session: Session, study: Study, rater: Rater) -> bool:
+    """Whether pairs that the rater has not seen are only held for others who may not answer them."""
+    if session.execute(WHERE_THE_RATER_IS, {"rater": rater.id}).one()[0] >= study.items_per_rater:
+        return False
+    values = {"study": study.id, "rater": rater.id, "experts": study.experts_per_pair}
+    return session.execute(HELD_FOR_EXPERTS if rater.lane == "expert" else HELD, values).first() is not None
+
+
 def majority_missing() -> ColumnElement[bool]:
     """Whether a pair has all its crowd votes and none of the three outcomes more than half of them."""
     rated = PAIR.wins + PAIR.ties + PAIR.losses
@@ -130,6 +138,12 @@ _ASKED = (
     .limit(CANDIDATES)
 )
 _SIDES: list[ColumnElement[int]] = [case((column > 0, 1), else_=0) for column in (PAIR.wins, PAIR.ties, PAIR.losses)]
+_EXPERT_VOTES = (
+    select(func.count())
+    .select_from(table_of(VoteRow).join(table_of(Rater)))
+    .where(VOTE.pair_id == PAIR.id, VOTE.outcome.is_not(None), table_of(Rater).c.lane == "expert")
+    .scalar_subquery()
+)
 _FREE = PAIR.reserved < PAIR.needed
 _FREE_FOR_EXPERTS = PAIR.expert_reserved < bindparam("experts")
 ORDINARY = _ASKED.where(PAIR.kind.in_(("headline", "placebo")), _FREE).order_by(
@@ -144,6 +158,8 @@ REPEATS = (
 )
 """The longest ago first, for the memory of it has faded most."""
 DIVIDED = _ASKED.where(majority_missing(), _FREE_FOR_EXPERTS).order_by(_SHUFFLED)
+HELD = _ASKED.where(PAIR.kind.in_(("headline", "placebo")), PAIR.wins + PAIR.ties + PAIR.losses < PAIR.needed)
+HELD_FOR_EXPERTS = _ASKED.where(majority_missing(), bindparam("experts") > _EXPERT_VOTES)
 TAKE = update(table_of(Pair)).where(PAIR.id == bindparam("pair"), _FREE).values(reserved=PAIR.reserved + 1)
 TAKE_EXPERTS = (
     update(table_of(Pair))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -12,7 +13,7 @@ from itsdangerous import BadSignature
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from components.crowd.assignment.choice import next_item
+from components.crowd.assignment.choice import may_come_back, next_item
 from components.crowd.assignment.votes import Kept, check_rules, record_problem, record_vote
 from components.crowd.counts import Answers
 from components.crowd.database import Store
@@ -23,7 +24,7 @@ from components.crowd.pages.shown_pairs import ShownPairs
 from components.crowd.settings import Settings
 from components.crowd.study.closing import takes_votes
 from components.crowd.study.design import shown
-from components.crowd.tables import Rater, Study
+from components.crowd.tables import Rater, Study, Vote
 
 PROBLEM_CHARACTERS = 2000
 
@@ -151,14 +152,13 @@ class Rating:
         if not takes_votes(study, self.clock()):
             # Whoever has worked on Mechanical Turk must be able to hand that in.
             if work_goes_to and rater.started_at:
-                return page("thanks.html.j2", rater=rater, hand_in=work_goes_to)
+                return page("thanks.html.j2", rater=rater, hand_in=work_goes_to, held=False)
             return closed().response
         if rater.started_at is None:
             return page("welcome.html.j2", study=study, instruction=instruction_html(study.instruction), token=token)
         item = next_item(session, study, rater, self.clock()) if rater.excluded is None else None
         if item is None:
-            rater.finished_at = rater.finished_at or self.clock()
-            return page("thanks.html.j2", rater=rater, hand_in=work_goes_to)
+            return self._nothing_left(session, study, rater, work_goes_to)
         rater.finished_at = None
         form = self.forms.dumps([invited.code, item.assignment_id])
         pair = self.pairs.of(session, item.pair_id)
@@ -172,6 +172,19 @@ class Rating:
             sides=sides,
             instruction=instruction_html(study.instruction),
         )
+
+    def _nothing_left(self, session: Session, study: Study, rater: Rater, work_goes_to: str | None) -> Response:
+        """Thanks; to whoever has answered nothing, whether to come back: there is nothing to thank or to pay for."""
+        answered = session.scalar(select(Vote.id).where(Vote.rater_id == rater.id).limit(1)) is not None
+        held = rater.excluded is None and may_come_back(session, study, rater)
+        if not answered and rater.excluded is None:
+            minutes = math.ceil(study.reserve_seconds / 60)
+            return page("nothing_free.html.j2", minutes=minutes if held else None, task=bool(rater.mturk_assignment))
+        # A task that can be handed in is finished: nobody is to wait for more with it, or to be paid for it again.
+        held = held and work_goes_to is None
+        if not held:
+            rater.finished_at = rater.finished_at or self.clock()
+        return page("thanks.html.j2", rater=rater, hand_in=work_goes_to, held=held)
 
 
 def rating_routes(rating: Rating) -> APIRouter:

@@ -330,6 +330,41 @@ def test_mechanical_turk_opens_shows_a_preview_and_gets_the_work_back(store: Sto
     assert "A1WORKER" not in tables
 
 
+def test_whoever_comes_while_all_pairs_are_before_others_is_told_to_come_back(store: Store) -> None:
+    study, clock = make(store, PLAIN.model_copy(update={"raters_per_pair": 1}), [headline(0)]), Clock()
+    door = f"/mturk/{door_token(SETTINGS.secret, study.id, clock.now + 86400)}"
+    told = {"assignmentId": "A", "hitId": "H", "turkSubmitTo": "https://workersandbox.mturk.com"}
+    with client_for(store, clock) as client:
+        first, late = (Person(client, link) for link in links(store, study, "first", "late"))
+        first.begin()
+        entered = client.get(door, params={**told, "workerId": "W"}, follow_redirects=False)
+        worker = Person(client, entered.headers["location"].removeprefix("/r/"))
+        for person in (late, worker):
+            page = person.begin()
+            assert "open this page again in 30 minutes" in page
+            assert "Thank you" not in page
+            assert "externalSubmit" not in page, "who rated nothing has nothing to hand in"
+        assert "return the task" in page
+        clock.now += 31 * 60
+        assert "Which answer is better?</h2>" in late.look(), "the first went away"
+        late.vote("left")
+        assert "Your answers are stored" in late.look()
+        assert "All pairs have the answers that they need" in worker.look()
+        assert "externalSubmit" not in worker.look()
+
+
+def test_whoever_has_answered_and_may_be_shown_more_later_is_told_so(sqlite: Store) -> None:
+    study, clock = make(sqlite, PLAIN.model_copy(update={"raters_per_pair": 1}), [headline(0), headline(1)]), Clock()
+    with client_for(sqlite, clock) as client:
+        first, late = (Person(client, link) for link in links(sqlite, study, "first", "late"))
+        first.begin()
+        late.begin()
+        late.vote("left")
+        assert "before other people just now" in late.look()
+        clock.now += 31 * 60
+        assert "Which answer is better?</h2>" in late.look()
+
+
 def test_whoever_is_paid_can_hand_in_when_the_study_closes_meanwhile(sqlite: Store) -> None:
     study, clock = make(sqlite), Clock()
     door = f"/mturk/{door_token(SETTINGS.secret, study.id, clock.now + 86400)}"
