@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.contracts.verdict import VerdictWord
-from components.report.demands import IMPOSSIBLE, Demand, growth_needed, label_demands, ratio_demand
+from components.report.demands import (
+    IMPOSSIBLE,
+    Demand,
+    growth_either_way,
+    growth_needed,
+    label_demands,
+    loss_demands,
+    ratio_demand,
+)
 from components.report.fieller import Contrasts, pool
 from components.report.policy import Policy
 from components.report.pooling import poolable
@@ -29,7 +37,7 @@ class Settling(NamedTuple):
 
 
 def settling(court: Court) -> Settling | None:
-    """The verdict that these numbers tend to, and the items that would bring it 80% of the time.
+    """The verdict that these numbers tend to, and the items that would settle it, one way or another, 80% of the time.
 
     None where style is what is missing (more items would not help), or where the numbers lie between the limits and no
     number of items would do.
@@ -40,8 +48,15 @@ def settling(court: Court) -> Settling | None:
         ("STYLE_ONLY", _style_only(court)),
         ("REGRESSION", _regression(court)),
     )
+    parts = poolable(court.everything)
     for word, demands in routes:
-        growth = growth_needed(demands)
+        # Where style is not captured, that nothing was gained brings no verdict.
+        known_style = word != "REGRESSION" and court.captured.holds and bool(parts)
+        growth = (
+            growth_either_way(demands, pool([c for _, c in parts]), court.policy)
+            if known_style
+            else growth_needed(demands)
+        )
         if growth is not None:
             items = {b.name: max(b.result.n + 1, math.ceil(b.result.n * growth)) for b in court.everything}
             return Settling(word, growth, items)
@@ -107,7 +122,7 @@ def _regression(court: Court) -> list[Demand]:
         change = b.evidence.estimate.change
         decides = policy.is_critical(b.name) or not court.captured.holds
         if change is not None and decides and change.value < -policy.regression_margin:
-            return label_demands(b.evidence.estimate, policy, court.family)
+            return loss_demands(b.evidence.estimate, policy, court.family)
     return []
 
 

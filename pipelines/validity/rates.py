@@ -21,9 +21,9 @@ NUM_STYLES = 8
 """Sets of profiles drawn for a world; every data set uses one of them. Styles decide by a wide margin here."""
 COVERAGE = (0.93, 0.97)
 """Promised of intervals at a nominal 95%, in every world where it can be had."""
-MOST_GROWTH = 50.0
-"""Data sets beyond this growth are not drawn: they would take longer than everything else together."""
-EVERY = 4
+MOST_GROWTH, MOST_ITEMS = 50.0, 10_000
+"""Data sets beyond both are not drawn: they would take longer than everything else together."""
+EVERY = 2
 """Every which INCONCLUSIVE data set has the items drawn that its single benchmarks ask for."""
 
 
@@ -112,7 +112,9 @@ class NeededRates:
     inconclusive: int
     """INCONCLUSIVE data sets."""
     named: int
-    """Those of them that named a number, of items that could be drawn."""
+    """Those of them that named a number of items."""
+    drawn: int
+    """Those of them whose number could be drawn."""
     settled: float | None
     """Share of these whose new data set, with that many items, brought another verdict than INCONCLUSIVE."""
     as_foretold: float | None
@@ -120,14 +122,14 @@ class NeededRates:
     median_growth: float | None
     """How many times the items were asked for."""
     labels_named: int
-    """Single benchmarks that named a number of their own in every fourth of these data sets."""
+    """Single benchmarks that named a number of their own, and one that could be drawn, in every second data set."""
     labels_settled: float | None
     """Share of these whose label was settled with that many items."""
 
 
 def needed_rates(world: World, num_worlds: int, rng: np.random.Generator) -> NeededRates:
     """Draw, and where the verdict is INCONCLUSIVE draw anew with the items that it, and each benchmark, asks for."""
-    inconclusive, growths, settled, foretold = 0, [], 0, 0
+    inconclusive, growths, drawn, settled, foretold = 0, [], 0, 0, 0
     labels: list[bool] = []
     kinds = styles(world, rng)
     for number in range(num_worlds):
@@ -138,9 +140,12 @@ def needed_rates(world: World, num_worlds: int, rng: np.random.Generator) -> Nee
         inconclusive += 1
         if inconclusive % EVERY == 0:
             labels += _labels_again(world, first, style, rng)
-        if first.plan is None or first.plan.growth > MOST_GROWTH:
+        if first.plan is None:
             continue
         growths.append(first.plan.growth)
+        if not all(_can_be_drawn(first.plan.items[task.name], task.n) for task in world.tasks):
+            continue
+        drawn += 1
         again = _again(world, first.plan.items, style, rng).verdict
         settled += again != "INCONCLUSIVE"
         foretold += again == first.plan.verdict
@@ -149,12 +154,17 @@ def needed_rates(world: World, num_worlds: int, rng: np.random.Generator) -> Nee
         world=world.name,
         inconclusive=inconclusive,
         named=named,
-        settled=settled / named if named else None,
-        as_foretold=foretold / named if named else None,
+        drawn=drawn,
+        settled=settled / drawn if drawn else None,
+        as_foretold=foretold / drawn if drawn else None,
         median_growth=float(np.median(growths)) if named else None,
         labels_named=len(labels),
         labels_settled=float(np.mean(labels)) if labels else None,
     )
+
+
+def _can_be_drawn(asked: int, n: int) -> bool:
+    return asked <= max(MOST_GROWTH * n, MOST_ITEMS)
 
 
 def _again(world: World, items: Mapping[str, int], style: Sequence[StyleProfile], rng: np.random.Generator) -> Verdict:
@@ -164,6 +174,6 @@ def _again(world: World, items: Mapping[str, int], style: Sequence[StyleProfile]
 
 def _labels_again(world: World, first: Verdict, style: Sequence[StyleProfile], rng: np.random.Generator) -> list[bool]:
     """Whether each benchmark that asked for items of its own has a settled label with them."""
-    asked = {b.name: b.n_needed for b in first.benchmarks if b.n_needed is not None and b.n_needed <= MOST_GROWTH * b.n}
+    asked = {b.name: b.n_needed for b in first.benchmarks if b.n_needed is not None and _can_be_drawn(b.n_needed, b.n)}
     again = _again(world, asked, style, rng).benchmarks if asked else ()
     return [b.label in ("gained", "nothing", "regressed") for b in again if b.name in asked]

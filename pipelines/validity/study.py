@@ -29,7 +29,7 @@ class Proof:
     """What a study of simulated worlds found."""
 
     worlds: int
-    """Data sets of each world; half as many of those of the study's size."""
+    """Data sets of each world; half as many of those of the study's size, and of those in which items are asked for."""
     seed: int
     """Of everything."""
     rates: tuple[ErrorRates, ...]
@@ -58,6 +58,11 @@ class Proof:
             f"{rate.world}: items asked for settle at least {LEAST_SETTLED:.0%}"
             for rate in self.needed
             if rate.world in enough and rate.settled is not None and rate.settled < LEAST_SETTLED
+        ]
+        found += [
+            f"{rate.world}: items that single benchmarks ask for settle at least {LEAST_SETTLED:.0%}"
+            for rate in self.needed
+            if rate.world in enough and rate.labels_settled is not None and rate.labels_settled < LEAST_SETTLED
         ]
         found += [f"{row.world.title}: coverage at least {LEAST:.0%}" for row in self.style_raters if not row.kept]
         found += [

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pipelines.validity.intervals import Coverage
 from pipelines.validity.looking import LookRates
 from pipelines.validity.naive import AT_LEAST_TARGET, Votes
-from pipelines.validity.rates import MOST_GROWTH, VERDICTS, ErrorRates, NeededRates
+from pipelines.validity.rates import MOST_GROWTH, MOST_ITEMS, VERDICTS, ErrorRates, NeededRates
 from pipelines.validity.study import Proof
 from pipelines.validity.style_raters import ABOUT, HEADING, cells
 
@@ -49,8 +49,10 @@ def markdown(proof: Proof) -> str:
             "",
             "## Items that an INCONCLUSIVE verdict asks for, granted",
             "",
-            f"Numbers of up to {MOST_GROWTH:.0f} times the items are drawn; data sets that ask for more, or for none"
-            " because no number would do, are not among those that named one.",
+            "INCONCLUSIVE data sets; those of them that named a number, as none would do for the others; those whose"
+            f" number was drawn: up to {MOST_GROWTH:.0f} times the items, or {MOST_ITEMS:,} of each. Of the drawn:"
+            " settled = the new verdict is not INCONCLUSIVE, as foretold = it is the one that was foretold. Labels: of"
+            " single benchmarks, drawn with the items that each asks for by itself.",
             "",
             *_table(
                 (
@@ -58,8 +60,10 @@ def markdown(proof: Proof) -> str:
                     "INCONCLUSIVE",
                     "named a number",
                     "times the items",
+                    "drawn",
                     "settled",
                     "as foretold",
+                    "labels drawn",
                     "labels settled",
                 ),
                 map(_needed, proof.needed),
@@ -125,8 +129,10 @@ def _needed(rate: NeededRates) -> tuple[str, ...]:
         f"{rate.inconclusive:,}",
         f"{rate.named:,}",
         growth,
+        f"{rate.drawn:,}",
         _percent(rate.settled),
         _percent(rate.as_foretold),
+        f"{rate.labels_named:,}",
         _percent(rate.labels_settled),
     )
 

@@ -149,7 +149,7 @@ def test_a_target_that_never_lists_leaves_the_metric_undefined() -> None:
     rows = [row.model_copy(update={"has_list": False}) for row in profiles(0.7)]
     metric = _measure(rows).metrics["list_agreement"]
     assert metric.imitator is None
-    assert metric.reason == "only 0 prompts on which it is defined"
+    assert metric.reason == "no prompt on which it is defined"
 
 
 def test_texts_of_one_length_have_no_correlation() -> None:

@@ -6,11 +6,22 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from statsmodels.stats.power import NormalIndPower
 
 from components.report.benchmark_results import Evidence, assess
 from components.report.closeness import no_style
-from components.report.demands import MOST, PLANNED_POWER, Demand, growth_needed
+from components.report.demands import (
+    MOST,
+    MOST_MISTAKEN,
+    PLANNED_POWER,
+    Demand,
+    chance_of_nothing,
+    growth_needed,
+    label_demands,
+    loss_demands,
+)
+from components.report.fieller import Contrasts
 from components.report.joining import Part
 from components.report.policy import Policy
 from components.report.rules import Court
@@ -117,11 +128,41 @@ def test_a_critical_tolerance_has_its_own_demand() -> None:
 
 
 def test_single_benchmarks_ask_for_more_items_the_more_of_them_are_tested() -> None:
-    alone = _court({"a": 0.6}, n=30).benchmarks[0].result
-    among = _court({"a": 0.6, "b": 0.0, "c": 0.0, "d": 0.0}, n=30).benchmarks[0].result
-    assert alone.n_needed is not None
-    assert among.n_needed is not None
-    assert among.n_needed > 1.1 * alone.n_needed
+    found = _court({"a": 0.6}, n=30).benchmarks[0].evidence.estimate
+    alone, among = (growth_needed(label_demands(found, Policy(), family)) for family in (1, 4))
+    assert alone is not None
+    assert among is not None
+    assert among > 1.1 * alone
+
+
+@pytest.mark.parametrize(("p", "chance"), [(0.05, 0.289), (0.01, 0.111), (0.4, 0.5), (0.9, 0.5)])
+def test_the_chance_of_nothing_is_what_a_p_value_leaves_of_it(p: float, chance: float) -> None:
+    # Sellke, Bayarri and Berger 2001, table 1.
+    c = Contrasts(delta=float(norm.isf(p)), gap=1.0, var_delta=1.0, var_gap=1.0, covariance=0.0, df=math.inf)
+    assert chance_of_nothing(c) == pytest.approx(chance, abs=5e-4)
+
+
+@pytest.mark.parametrize("closed", [0.6, 0.3, -0.1])
+def test_items_asked_for_would_also_show_that_nothing_was_gained(closed: float) -> None:
+    """Of what a benchmark seems to gain with few items, much is chance: with those it asks for, that comes out."""
+    (few,) = _court({"a": closed}, n=30).benchmarks
+    assert few.result.n_needed is not None
+    c = few.evidence.estimate.contrasts
+    assert c is not None
+    limit = Policy().negligible_gap_closed
+    spread = math.sqrt((c.var_delta - 2 * limit * c.covariance + limit**2 * c.var_gap) * 30 / few.result.n_needed)
+    shown = norm.sf(norm.isf(0.025) - limit * c.gap / spread)
+    assert chance_of_nothing(c) * (1 - shown) <= MOST_MISTAKEN + 1e-3
+
+
+def test_a_loss_with_a_gap_asks_for_no_more_than_shows_that_nothing_was_gained() -> None:
+    """To show the loss itself would take ten times as many."""
+    (few,) = _court({"a": -0.05}, n=100).benchmarks
+    found = few.evidence.estimate
+    loss = growth_needed(loss_demands(found, Policy(), 1))
+    assert few.result.n_needed is not None
+    assert loss is not None
+    assert 100 * loss > 10 * few.result.n_needed
 
 
 def test_growth_beyond_a_plan_is_not_named() -> None:
