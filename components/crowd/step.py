@@ -21,7 +21,7 @@ from components.contracts.rows import Completion
 from components.crowd.building import build_pairs
 from components.crowd.mturk.terms import Terms
 from components.crowd.payments import PayRules
-from components.crowd.study.design import StudyDesign
+from components.crowd.study.design import StudyDesign, checked, silent_rules, with_repeats
 
 NO_PLACEBO = Nothing(Completion)
 NOT_IDENTITY: JsonDict = {"identity": False}
@@ -139,7 +139,9 @@ def publish(*, study: Input[StudyPair], hits: Output[Hit], journal: Journal, par
         offer = Offer(params.mturk, params.service_url, params.mturk_round, params.profile, params.endpoint)
     pairs = study.rows()
     made = publish_study(pairs, params.design, days_open=params.days_open, offer=offer, journal=journal)
-    hits.write(made.hits, notes={"study": params.design.name, "design": made.design_digest})
+    silent = silent_rules(params.design, with_repeats(checked(pairs), params.design))
+    notes = {"study": params.design.name, "design": made.design_digest, "warnings": silent}
+    hits.write(made.hits, notes=notes)
     people = sum(hit.num_assignments for hit in made.hits)
     return {
         "pairs": float(len(pairs)),

@@ -33,6 +33,8 @@ def create(pairs: Path, name: str | None, design: Path | None, days: float | Non
 
     desk = open_desk()
     made = desk.create(pairs, name or pairs.stem, design, deadline(days))
+    for rule in desk.silent_rules(pairs, name or pairs.stem, design):
+        click.echo(f"warning: {rule}", err=True)
     _print(desk.states(made)[0])
 
 

@@ -21,7 +21,7 @@ from components.crowd.settings import Settings, read_settings
 from components.crowd.study.audit import note
 from components.crowd.study.closing import apply_rules, find_study, forget, set_closed, takes_votes
 from components.crowd.study.creation import create_study, read_pairs
-from components.crowd.study.design import StudyDesign
+from components.crowd.study.design import StudyDesign, checked, silent_rules, with_repeats
 from components.crowd.study.results import Progress, RaterLine, divided_pairs, judgments, progress, rater_lines
 from components.crowd.tables import Study
 
@@ -65,6 +65,11 @@ class Desk:
         made = read_design(name, design)
         rows = read_pairs(pairs)
         return self._run(lambda session: create_study(session, made, rows, closes_at=closes_at).name)
+
+    def silent_rules(self, pairs: Path, name: str, design: Path | None = None) -> list[str]:
+        """Rules of exclusion that can exclude nobody in a study of these pairs."""
+        made = read_design(name, design)
+        return silent_rules(made, with_repeats(checked(read_pairs(pairs)), made))
 
     def invite(self, study: str | None, identities: Sequence[str], days: float, lane: str = "crowd") -> list[str]:
         """Tokens of links, one for each identity."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from itsdangerous import BadSignature
 from sqlalchemy import select
@@ -30,6 +31,8 @@ MOST_INVITED = 200
 SEE_OTHER = 303
 
 Field = Annotated[str, Form()]
+StudyId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+"""What the database takes for an id."""
 
 
 class Admin:
@@ -38,7 +41,9 @@ class Admin:
     def __init__(self, store: Store, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         """Over one database."""
         self.store, self.settings, self.clock = store, settings, clock
-        self.cookies = signer(settings.secret, "admin")
+        # Another password ends every login.
+        password = hashlib.sha256((settings.password or "").encode()).hexdigest()
+        self.cookies = signer(settings.secret, f"admin/{password}")
         self.forms = signer(settings.secret, "admin-form")
         # Guessing is slow from one address, and not fast from many.
         self.tries = Rates(per_second=1 / 12, burst=5)
@@ -192,14 +197,14 @@ def admin_routes(admin: Admin) -> APIRouter:
         return admin.logout(request, form)
 
     @routes.get("/studies/{study_id}")
-    def study(request: Request, study_id: int) -> Response:
+    def study(request: Request, study_id: StudyId) -> Response:
         """One study."""
         return admin.study(request, study_id)
 
     @routes.post("/studies/{study_id}/invite")
     def invite_people(
         request: Request,
-        study_id: int,
+        study_id: StudyId,
         number: Annotated[int, Form()],
         days: Annotated[int, Form()],
         lane: Field = "crowd",
@@ -209,17 +214,17 @@ def admin_routes(admin: Admin) -> APIRouter:
         return admin.invite(request, study_id, form, number, days, lane)
 
     @routes.post("/studies/{study_id}/close")
-    def close(request: Request, study_id: int, form: Field = "") -> Response:
+    def close(request: Request, study_id: StudyId, form: Field = "") -> Response:
         """Take no more votes."""
         return admin.set_closed(request, study_id, form, True)
 
     @routes.post("/studies/{study_id}/open")
-    def open_again(request: Request, study_id: int, form: Field = "") -> Response:
+    def open_again(request: Request, study_id: StudyId, form: Field = "") -> Response:
         """Take votes again."""
         return admin.set_closed(request, study_id, form, False)
 
     @routes.get("/studies/{study_id}/judgments.jsonl")
-    def export(request: Request, study_id: int) -> Response:
+    def export(request: Request, study_id: StudyId) -> Response:
         """Judgments."""
         return admin.export(request, study_id)
 

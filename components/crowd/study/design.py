@@ -125,6 +125,30 @@ def items_per_rater(design: StudyDesign, pairs: Sequence[StudyPair]) -> int:
     )
 
 
+def silent_rules(design: StudyDesign, pairs: Sequence[StudyPair]) -> list[str]:
+    """Rules that can exclude nobody, since one rater meets too little of what they ask about; in words.
+
+    Args:
+        design: The design.
+        pairs: Of the study, repeats included.
+    """
+    items, rules = items_per_rater(design, pairs), design.rules
+    there: Counter[str] = Counter(pair.kind for pair in pairs)
+    asked = (
+        ("min_gold_share", rules.min_gold_share, "gold", design.gold_share, "gold_from", rules.gold_from),
+        ("min_repeat_share", rules.min_repeat_share, "repeat", design.repeat_share, "repeats_from", rules.repeats_from),
+    )
+    found = []
+    for name, wanted, kind, share, field, least in asked:
+        met = min(round(share * items), there[kind])
+        if wanted is not None and there[kind] and met < least:
+            found.append(f"{name} excludes nobody: of {items} items a rater meets {met} {kind}, {field} is {least}")
+    for name, limit in (("min_median_seconds", rules.min_median_seconds), ("max_same_choice", rules.max_same_choice)):
+        if limit is not None and items < rules.votes_from:
+            found.append(f"{name} excludes nobody: a rater has {items} items, votes_from is {rules.votes_from}")
+    return found
+
+
 def design_digest(design: StudyDesign, pairs: Sequence[StudyPair]) -> str:
     """sha256 of everything that was fixed before the data, whatever order the pairs came in."""
     rows = sorted((pair.model_dump() for pair in pairs), key=lambda row: str(row["pair_id"]))

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from fastapi.testclient import TestClient
 
 from components.contracts.evidence_rows import Judgment
@@ -67,6 +68,26 @@ def test_a_login_is_kept_from_other_sites_and_ends(sqlite: Store) -> None:
         clock.now += 9 * 3600
         assert client.post(close, data={"form": form}).status_code == 403
         assert sqlite.run(lambda session: session.get_one(Study, study.id).closed) is False
+
+
+def test_another_password_ends_every_login(sqlite: Store) -> None:
+    with client_for(sqlite) as client:
+        logged_in(client)
+        cookie = client.cookies["touchstone_admin"]
+    found = []
+    for password in ("open sesame", "another one"):
+        with client_for(sqlite, settings=SETTINGS._replace(password=password)) as client:
+            client.cookies["touchstone_admin"] = cookie
+            found.append('type="password"' in client.get("/admin").text)
+    assert found == [False, True]
+
+
+@pytest.mark.parametrize("odd", ["0", "-1", "99999999999999999999999", "2147483648", "x", "7"])
+def test_a_study_that_cannot_be_gets_a_page(sqlite: Store, odd: str) -> None:
+    with client_for(sqlite) as client:
+        logged_in(client)
+        assert client.get(f"/admin/studies/{odd}").status_code in {400, 404}
+        assert client.get(f"/admin/studies/{odd}/judgments.jsonl").status_code in {400, 404}
 
 
 def test_invite_close_export_and_the_log_of_it(sqlite: Store) -> None:

@@ -17,6 +17,7 @@ from components.crowd.study.design import (
     items_per_rater,
     kinds_for,
     model_left,
+    silent_rules,
     with_repeats,
 )
 from components.crowd.study.rules import Answered, ExclusionRules, broken_rule, button, pressed, quality
@@ -54,6 +55,27 @@ def test_nobody_is_promised_more_items_than_there_are(pairs: int, golds: int, qu
     design = StudyDesign(name="s", items_per_rater=quota, gold_share=0.1, repeat_share=0.05)
     rows = with_repeats([*(headline(n) for n in range(pairs)), *(gold(n) for n in range(golds))], design)
     assert items_per_rater(design, rows) == items
+
+
+@pytest.mark.parametrize(
+    ("pairs", "golds", "rules", "told"),
+    [
+        (21, 4, {}, ["min_gold_share excludes nobody: of 24 items a rater meets 2 gold, gold_from is 4"]),
+        (200, 20, {}, []),
+        (200, 0, {}, []),
+        (80, 8, {"gold_from": 5}, ["min_gold_share excludes nobody: of 40 items a rater meets 4 gold, gold_from is 5"]),
+        (
+            6,
+            0,
+            {"max_same_choice": None},
+            ["min_median_seconds excludes nobody: a rater has 6 items, votes_from is 10"],
+        ),
+    ],
+)
+def test_rules_that_can_exclude_nobody_are_told(pairs: int, golds: int, rules: dict[str, int], told: list[str]) -> None:
+    design = StudyDesign(name="s", rules=ExclusionRules.model_validate(rules))
+    rows = with_repeats([*(headline(n) for n in range(pairs)), *(gold(n) for n in range(golds))], design)
+    assert silent_rules(design, rows) == told
 
 
 def test_repeats_are_made_where_the_file_has_none() -> None:
