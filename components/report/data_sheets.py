@@ -128,7 +128,7 @@ def categories_sheet(f: DataFigures) -> Sheet:
         Column("Share", "estimated over all queries"),
         Column("Classifier alone"),
         Column("Reviewed", "queries read by a person"),
-        Column("Study", "Table 5, 50 ShareGPT queries"),
+        Column("Study", "Table 5, 50 ShareGPT queries", cited=True),
     )
     rows = tuple(_category_cells(share, notes) for share in f.categories)
     name = f", {f.name}" if f.name else ""

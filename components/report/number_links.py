@@ -42,7 +42,7 @@ class Links:
     def _cells(self, sheet: Sheet, cells: Sequence[Cell], addresses: Sequence[str]) -> Iterator[Cell]:
         for cell, address, column in zip(cells, addresses, sheet.columns, strict=True):
             href, title = self.to(address) if address else ("", "")
-            if not href and column.numeric and any(map(str.isdigit, cell.text)):
+            if not href and column.numeric and not column.cited and any(map(str.isdigit, cell.text)):
                 href, title = self._table(sheet.key)
             yield replace(cell, href=href, title=title) if href and not cell.href else cell
 

@@ -49,6 +49,8 @@ class Column:
     numeric: bool = True
     key: str = ""
     """Name of the number in the column, where it is not the same in every verdict."""
+    cited: bool = False
+    """Numbers of literature: no rows stand behind them."""
 
 
 @dataclass
