@@ -23,8 +23,9 @@ from typing import Literal
 from components.collect.mmlu_subjects import SUBJECTS
 from components.collect.prompts import ID_KEYS, digest_id, first_turn, id_text
 from components.contracts import files
+from components.contracts.csv_rows import LONGEST_CELL_CHARS
 from components.contracts.errors import TouchstoneError
-from components.contracts.files import LONGEST_CELL_CHARS, Record
+from components.contracts.files import Record
 from components.contracts.rows import Prompt, TaskItem
 from components.contracts.text_lines import decoded_lines, open_bytes, reading
 

@@ -9,7 +9,6 @@ Memory: JSONL and CSV are streamed. A JSON array's text is held once and its ite
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import math
@@ -19,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from components.contracts.csv_rows import csv_rows, delimiter_of
 from components.contracts.errors import TouchstoneError
 from components.contracts.text_lines import READABLE, Line, decoded_lines, open_bytes, reading
 from components.contracts.yaml_documents import parse_yaml
 
 Kind = Literal["JSON array", "JSON object", "JSONL", "CSV", "YAML"]
 
-LONGEST_CELL_CHARS = 1 << 30
 SHOWN_CHARS = 60
 _YAML_OPENING = re.compile(r"""(#|---|%YAML|-\s|["']?[\w .\-/]+["']?\s*:(\s|$))""")
 _JSON_SPACE = re.compile(r"[ \t\n\r]*")
@@ -121,7 +120,7 @@ def records(path: Path) -> Iterator[Record]:
         if kind == "JSONL":
             yield from _jsonl_records(path, lines)
         elif kind == "CSV":
-            yield from _csv_records(path, lines)
+            yield from (Record(where, row) for where, row in csv_rows(path, lines))
         elif kind == "JSON array":
             yield from _array_records(path, "".join(line.text for line in lines))
         elif kind == "JSON object":
@@ -168,17 +167,13 @@ def _kind(path: Path, first: Line) -> Kind:
         return "JSONL" if opening[-1] == "}" and len(opening) > 1 else "JSON object"
     if _YAML_OPENING.match(opening):
         return "YAML"
-    if _delimiter(opening):
+    if delimiter_of(opening):
         return "CSV"
     raise TouchstoneError(
         f"{path}, line {first.number}: {show(opening)} opens none of the formats read here",
         expected=READABLE,
         remedy="convert the file, or check that it is the one you meant",
     )
-
-
-def _delimiter(header: str) -> str | None:
-    return next((mark for mark in (",", "\t", ";") if mark in header), None)
 
 
 def _bad_json(where: str, problem: object) -> TouchstoneError:
@@ -237,49 +232,6 @@ def _skip_space(text: str, position: int) -> int:
     match = _JSON_SPACE.match(text, position)
     assert match is not None
     return match.end()
-
-
-def _csv_records(path: Path, lines: Iterable[Line]) -> Iterator[Record]:
-    present = itertools.dropwhile(lambda line: not line.text.strip(), lines)
-    first = next(present)
-    # The module's limit of 128 KiB a cell is a global; model outputs exceed it.
-    csv.field_size_limit(LONGEST_CELL_CHARS)
-    delimiter = _delimiter(first.text) or ","
-    texts = (line.text for line in itertools.chain([first], present))
-    reader = csv.reader(texts, delimiter=delimiter, strict=True)
-    before = first.number - 1
-    header: list[str] = []
-    while True:
-        where = f"{path}, line {before + reader.line_num + 1}"
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise TouchstoneError(f"{where}: {error}", expected="a CSV row", remedy="correct the quotes") from error
-        if not header:
-            header = _header(where, cells)
-        elif cells:
-            yield Record(where, _row(where, header, cells))
-
-
-def _header(where: str, cells: list[str]) -> list[str]:
-    names = [cell.strip() for cell in cells]
-    if len(set(names)) != len(names):
-        raise TouchstoneError(
-            f"{where}: the header names a column twice: {', '.join(names)}", expected="distinct columns"
-        )
-    return names
-
-
-def _row(where: str, header: list[str], cells: list[str]) -> dict[str, object]:
-    if len(cells) != len(header):
-        raise TouchstoneError(
-            f"{where}: {len(cells)} cells under {len(header)} columns ({', '.join(header)})",
-            expected="as many cells as columns",
-            remedy="quote cells that hold the delimiter or line breaks; a cut-off file must be written again",
-        )
-    return dict(zip(header, cells, strict=True))
 
 
 def _yaml_records(path: Path, text: str) -> Iterator[Record]:

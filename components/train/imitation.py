@@ -81,16 +81,18 @@ def fine_tune(
     save(checkpoint.folder, prepared.plain(), tokenizer, {"train": losses, **_curve(held_out)})
     notes: dict[str, object] = {"learned_tokens": int(blocks.learned.sum()), "new_tokens": added, **prepared.notes}
     checkpoint.commit(notes={**_about(recipe, losses), **notes, **_heldout_notes(held_out, len(parts.held_out), kept)})
-    measured = dict(held_out.curve) if held_out is not None else None
-    curve.write(course.rows(training.steps, model=params.name, phase="imitation", held_out=measured))
+    measured = dict(held_out.curve) if held_out is not None else {}
+    curve.write(course.rows(training.steps, model=params.name, phase="imitation", held_out=measured or None))
+    return {**_told(losses), "learned_tokens": float(blocks.learned.sum()), **speed, **_heldout_loss(measured, kept)}
+
+
+def _told(losses: list[float]) -> Metrics:
     tail = losses[-TAIL_STEPS:]
-    return {
-        "steps": float(len(losses)),
-        "learned_tokens": float(blocks.learned.sum()),
-        "final_loss": sum(tail) / len(tail),
-        **speed,
-        **({"heldout_loss": dict(held_out.curve)[kept]} if held_out is not None else {}),
-    }
+    return {"steps": float(len(losses)), "final_loss": sum(tail) / len(tail)}
+
+
+def _heldout_loss(measured: dict[int, float], kept: int) -> Metrics:
+    return {"heldout_loss": measured[kept]} if measured else {}
 
 
 def watched(params: Params | NestedParams, output: Output[Any] | None) -> Place:

@@ -4,11 +4,8 @@ processes."""
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
@@ -27,6 +24,7 @@ from components.train.mitigations.params import Mitigation
 from components.train.optimizers import AdamwParameterScaled
 from components.train.precision import arithmetic, recomputing
 from components.train.recipe import STUDY_WEIGHT_DECAY, Recipe
+from components.train.signals import terminated
 from components.train.speed import Speed
 from components.train.state import TrainingState, restore, take, writer
 from components.train.watching.watch import Place, Watch
@@ -130,7 +128,7 @@ class Training:
         self.speed = Speed(self.model, self.recipe.precision)
         done = len(self.steps)
         watch = Watch(place, done=done, num_steps=self.num_steps, speed=self.speed, chief=group.chief)
-        with _terminated() as asked, recomputing(self.model, self.recipe.recompute), watch:
+        with terminated() as asked, recomputing(self.model, self.recipe.recompute), watch:
             if self.held_out is not None and self.held_out.at(0) is not None:
                 watch.measured(self.held_out.curve[0][1])
             self._reached(done)
@@ -290,17 +288,3 @@ def optimizer_of(model: Any, recipe: Recipe) -> Any:
     fused = model.device.type != "xla"
     decay = recipe.weight_decay or 0.0
     return torch.optim.AdamW(groups, betas=recipe.betas, weight_decay=decay, fused=fused, capturable=not fused)
-
-
-@contextmanager
-def _terminated() -> Iterator[threading.Event]:
-    """Set when SIGTERM comes, between two steps instead of in the middle of one."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked  # only the main thread may handle signals
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGTERM, before)

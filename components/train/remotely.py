@@ -35,13 +35,7 @@ def train_in_job(
         UsageError: there is no object store that the training's pods could reach.
         TouchstoneError: the TrainJob failed or could not start, with the reason.
     """
-    store = environment.step_store()
-    if not isinstance(store, str) or not store.startswith("s3://"):
-        raise UsageError(
-            f"training on other nodes needs an object store, and TOUCHSTONE_STORE is {store or 'not set'}",
-            expected="s3://BUCKET/PREFIX, which the chart's ConfigMap touchstone gives to every task",
-            remedy="helm install the chart, or leave the parameter `cluster` of train out",
-        )
+    store = _reachable_store()
     provenance = checkpoint.provenance
     values = dict(provenance.params or {})
     parents = dict(provenance.parents or {})
@@ -74,6 +68,18 @@ def train_in_job(
     leave_pointer(curve.path, remote_manifest(told), told)
     steps = finished.notes.get("steps")
     return {"train_job_seconds": done.seconds, **({"steps": float(steps)} if isinstance(steps, int | float) else {})}
+
+
+def _reachable_store() -> str:
+    """The object store that the training's pods reach too."""
+    store = environment.step_store()
+    if not isinstance(store, str) or not store.startswith("s3://"):
+        raise UsageError(
+            f"training on other nodes needs an object store, and TOUCHSTONE_STORE is {store or 'not set'}",
+            expected="s3://BUCKET/PREFIX, which the chart's ConfigMap touchstone gives to every task",
+            remedy="helm install the chart, or leave the parameter `cluster` of train out",
+        )
+    return store
 
 
 def _address(port: Input[Any], store: str) -> str:

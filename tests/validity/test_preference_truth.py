@@ -22,7 +22,8 @@ from components.report.preferring.rater_resampling import rater_interval
 from components.report.preferring.voices import majority, voices_in, votes_of
 from pipelines.validity.naive import Votes
 from pipelines.validity.study import Proof
-from pipelines.validity.style_raters import WORLDS, StyleCoverage, cells, share_won, style_raters
+from pipelines.validity.style_raters import StyleCoverage, cells, style_raters
+from pipelines.validity.style_worlds import WORLDS, share_won
 from pipelines.validity.tables import markdown
 from tests.unit.report.voting_for_tests import TIE, outputs, votes
 

@@ -15,14 +15,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import NoReturn, TextIO
 
 from components.contracts.errors import TouchstoneError
+from components.train.signals import Terminated, signals_ignored, sigterm_raises
 from components.train.trainjob import reasons, spec
 from components.train.trainjob.cluster import Cluster, Object
 from components.train.trainjob.refusals import ClusterUnreachable, Forbidden
@@ -50,10 +49,6 @@ class TrainJobResult:
     """How long this call waited for it."""
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
-
-
 def run_train_job(request: TrainJobRequest, cluster: Cluster, stream: TextIO | None = None) -> TrainJobResult:
     """Train in a TrainJob, or take over the one that an earlier call of the same step made.
 
@@ -69,14 +64,14 @@ def run_train_job(request: TrainJobRequest, cluster: Cluster, stream: TextIO | N
     """
     began = time.monotonic()
     watcher = Watcher(cluster, request.namespace, request.name, stream or sys.stderr)
-    with _sigterm_raises():
+    with sigterm_raises():
         try:
             attached = _submitted(request, cluster, watcher)
             watcher = Watcher(cluster, request.namespace, request.name, stream or sys.stderr, attached=attached)
             _finished(request, cluster, watcher)
             _let_go(request, cluster)
-        except (_Terminated, KeyboardInterrupt) as told:
-            with _signals_ignored():
+        except (Terminated, KeyboardInterrupt) as told:
+            with signals_ignored():
                 _call_off(request, cluster, watcher)
             if isinstance(told, KeyboardInterrupt):
                 raise
@@ -269,34 +264,3 @@ def _only_moved(request: TrainJobRequest, cluster: Cluster) -> bool:
     except TouchstoneError:
         return False
     return pod is not None and condition(pod, "DisruptionTarget") is not None
-
-
-@contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Make SIGTERM an exception. Python delivers signals to the main thread only; elsewhere nothing changes."""
-
-    def told(_number: int, _frame: FrameType | None) -> None:
-        raise _Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, told)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def _signals_ignored() -> Iterator[None]:
-    """Let the clean-up finish: Kubernetes repeats nothing but SIGKILL, people repeat Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

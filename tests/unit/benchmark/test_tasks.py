@@ -15,7 +15,8 @@ import components.benchmark
 from components.benchmark.asking import Params
 from components.benchmark.prompting import Template, item_requests
 from components.benchmark.standard_tasks import standard_templates
-from components.benchmark.task_file import Task, TaskFile, read_task
+from components.benchmark.task_declaration import TaskFile
+from components.benchmark.task_file import Task, read_task
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.rows import TaskItem
 
