@@ -7,6 +7,7 @@ nothing: such an attempt counts as spent for ever.
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -30,29 +31,31 @@ class Accounts:
         self.ledger = Ledger(target)
         self._target = target
         self._journal = journal
+        # Names of attempts: drawing each anew takes longer than the rest of its booking.
+        self._session, self._numbers = uuid.uuid4().hex[:16], itertools.count()
         self.num_replies_found = self._recount()
         """Replies that were in the journal."""
 
-    def has_reply(self, wording: Wording) -> bool:
+    def has_reply(self, key: str) -> bool:
         """Whether a request was answered."""
-        return f"reply {wording.key}" in self._journal
+        return f"reply {key}" in self._journal
 
-    def reply(self, wording: Wording) -> Reply | None:
-        """The reply to a request, if there is one.
+    def reply(self, key: str, num_choices: int) -> Reply | None:
+        """The reply to a request for so many choices, if there is one.
 
         Raises:
             TouchstoneError: the journal is damaged.
         """
-        kept = self._journal.read(f"reply {wording.key}")
+        kept = self._journal.read(f"reply {key}")
         if kept is None:
             return None
         raw = kept["raw"]
         assert isinstance(raw, dict)
-        return read_reply(raw, wording.ask.n)
+        return read_reply(raw, num_choices)
 
     def begin(self, wording: Wording, cost: Cost) -> str:
         """Write down that a request is about to leave, its cost set aside; gives the attempt's name."""
-        attempt = uuid.uuid4().hex[:16]
+        attempt = f"{self._session}-{next(self._numbers)}"
         self._journal.append(f"sent {wording.key} {attempt}", {"attempt": attempt, **cost._asdict()})
         return attempt
 

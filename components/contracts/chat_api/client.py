@@ -101,6 +101,8 @@ class ChatClient:
         draw = random.Random(seed)
         self._pace = Pace(target.base_url, patience_seconds=target.patience_seconds, clock=clock, draw=draw)
         self._lock = threading.Lock()
+        self._keys: dict[str, tuple[Ask, str]] = {}
+        """What the last call asked, by the requests' ids."""
         self._failures: dict[str, Failure] = {}
         self._failed_in_a_row = 0
         self._out_of_budget = False
@@ -131,6 +133,7 @@ class ChatClient:
                 cannot be written.
         """
         self._out_of_budget = False
+        self._keys.clear()
         tasks = self._tasks(asks, lambda: hands.stopped())
         hands: Hands[_Task] = Hands(self.target.concurrency, tasks, lambda task: self._work(task, hands.stopped, told))
         try:
@@ -148,8 +151,9 @@ class ChatClient:
         Raises:
             TouchstoneError: the journal is damaged.
         """
-        wording = Wording(ask, self.target)
-        return self.accounts.reply(wording) or self._failures.get(wording.key)
+        known = self._keys.get(ask.id)
+        key = known[1] if known and known[0] == ask else Wording(ask, self.target).key
+        return self.accounts.reply(key, ask.n) or self._failures.get(key)
 
     def costs(self) -> dict[str, float]:
         """What was spent, and how often an attempt was repeated, for a step's metrics."""
@@ -163,7 +167,8 @@ class ChatClient:
         """
         for ask in asks:
             wording = Wording(ask, self.target)
-            if self.accounts.has_reply(wording):
+            self._keys[ask.id] = ask, wording.key
+            if self.accounts.has_reply(wording.key):
                 continue
             self._failures.pop(wording.key, None)
             task = _Task(wording, wording.worst_case, seed=self._seed)
