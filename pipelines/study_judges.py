@@ -47,7 +47,7 @@ class Judges:
         )
         self._placebos[base] = made.outputs
         if self._config.verdicts is None:
-            self._tried[base] = self._on_placebos(base)
+            self._tried[base] = self._on_placebos(base, answers)
 
     def hear(self, base: str, base_answers: Any, imitator: Any, params: Any) -> dict[str, Any]:
         """Ports of `report` that a judge fills; none without a judge.
@@ -78,10 +78,11 @@ class Judges:
         said = generated(asked.outputs["requests"], self._materials.models[base], generating)
         return said.outputs["completions"]
 
-    def _on_placebos(self, base: str) -> Any:
+    def _on_placebos(self, base: str, answers: Any) -> Any:
+        """All of them beside the target, and what was only restyled beside the base, which says the same."""
         made = self._placebos[base]
         placebos = {arm: made[arm] for arm in ("restyled_base", "stylistic_base", "constant")}
-        sides = {"candidate": made["corrupted_target"], "reference": self._target, **placebos}
+        sides = {"candidate": made["corrupted_target"], "reference": self._target, "base": answers, **placebos}
         label = f"placebos of {base}"
         asked = prepare_judging(**sides, params={"name": label})
         generating = {**self._config.generate, "name": label}

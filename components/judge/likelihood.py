@@ -9,21 +9,26 @@ from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_rows import PLACEBO
 from components.contracts.rows import ChoiceScore, Completion
 
-CANDIDATE, REFERENCE = "candidate:", "reference:"
+CANDIDATE, REFERENCE, BASE = "candidate:", "reference:", "base:"
+"""Sides; placebos go by their names."""
 
 
-def asked_as(row: Completion, *, reference: bool = False) -> str:
+def asked_as(row: Completion, side: str = CANDIDATE) -> str:
     """Id of the request that weighs an answer."""
-    if reference:
-        return REFERENCE + row.prompt_id
-    return (f"{row.model}|" if row.model.startswith(PLACEBO) else CANDIDATE) + row.prompt_id
+    return (f"{row.model}|" if row.model.startswith(PLACEBO) else side) + row.prompt_id
 
 
 def weigh(
-    ours: Completion, theirs: Completion, weighed: Mapping[str, ChoiceScore], *, judge: str, tie_margin: float
+    ours: Completion,
+    theirs: Completion,
+    weighed: Mapping[str, ChoiceScore],
+    *,
+    judge: str,
+    tie_margin: float,
+    against: str = REFERENCE,
 ) -> Judgment:
     """One prompt's judgment, by mean natural-log probability per token; unscored where one of the two is not known."""
-    weights = (weighed.get(asked_as(ours)), weighed.get(asked_as(theirs, reference=True)))
+    weights = (weighed.get(asked_as(ours)), weighed.get(asked_as(theirs, against)))
     score, opponent_score = map(_per_token, weights)
     outcome: Literal["win", "tie", "loss"] | None = None
     unscored = None

@@ -19,7 +19,7 @@ from components.contracts.ports import Input, Nothing, Output
 from components.contracts.rows import ChoiceScore, Completion, Request
 from components.judge import drift as drifting
 from components.judge import verdicts
-from components.judge.likelihood import asked_as, shares, weigh
+from components.judge.likelihood import BASE, REFERENCE, asked_as, shares, weigh
 from components.judge.pairing import Match, by_model, one_model, pairs_of, requests_of, shuffled
 from components.judge.pinning import Where, check_pinned, pin_of, warnings_of
 from components.judge.rows import DriftCheck, JudgeReply, VerdictPair
@@ -99,7 +99,8 @@ def prepare_judging(
     *,
     candidate: Input[Completion],
     reference: Input[Completion],
-    restyled_base: Input[Completion] = Nothing(Completion),  # noqa: B008 - a frozen value that says "nothing given"
+    base: Input[Completion] = Nothing(Completion),  # noqa: B008 - a frozen value that says "nothing given"
+    restyled_base: Input[Completion] = Nothing(Completion),  # noqa: B008
     stylistic_base: Input[Completion] = Nothing(Completion),  # noqa: B008
     constant: Input[Completion] = Nothing(Completion),  # noqa: B008
     requests: Output[Request],
@@ -108,12 +109,14 @@ def prepare_judging(
     """One likelihood request per answer of either side, for `generate` to answer with the judge's checkpoint.
 
     The instruction comes from the reference's row, so both sides are read after the same words. The candidate may be a
-    placebo; three more are read beside it.
+    placebo; three more are read beside it, and the base that two of them are made of.
     """
     theirs = _by_prompt(reference)
     ports = (candidate, restyled_base, stylistic_base, constant)
     sides = [row for port in ports for row in _by_prompt(port).values()]
-    asked = [(asked_as(row), row) for row in sides] + [(asked_as(row, reference=True), row) for row in theirs.values()]
+    asked = [(asked_as(row), row) for row in sides]
+    asked += [(asked_as(row, REFERENCE), row) for row in theirs.values()]
+    asked += [(asked_as(row, BASE), row) for row in _by_prompt(base).values()]
     made = [
         Request(
             id=name,
@@ -132,6 +135,7 @@ def judge_likelihood(
     *,
     candidate: Input[Completion],
     reference: Input[Completion],
+    base: Input[Completion] = Nothing(Completion),  # noqa: B008
     restyled_base: Input[Completion] = Nothing(Completion),  # noqa: B008
     stylistic_base: Input[Completion] = Nothing(Completion),  # noqa: B008
     constant: Input[Completion] = Nothing(Completion),  # noqa: B008
@@ -139,24 +143,31 @@ def judge_likelihood(
     judgments: Output[Judgment],
     params: Params,
 ) -> Metrics:
-    """Compare mean log-probability per token, prompt by prompt.
+    """Compare mean log-probability per token: all beside the reference, what is made of the base beside that too.
 
     Raises:
         TouchstoneError: the two sides have no prompt in common.
     """
-    theirs = _by_prompt(reference)
     weighed = {row.request_id: row for row in choice_scores.rows()}
-    rows: list[Judgment] = []
-    for port in (candidate, restyled_base, stylistic_base, constant):
-        ours = _by_prompt(port)
-        shared = [prompt_id for prompt_id in theirs if prompt_id in ours]
+    prompts = set(_by_prompt(reference))
+
+    def beside(port: Input[Completion], other: Input[Completion], against: str) -> list[Judgment]:
+        ours, theirs = _by_prompt(port), _by_prompt(other)
+        shared = [prompt_id for prompt_id in theirs if prompt_id in ours and prompt_id in prompts]
         if not shared and not isinstance(port, Nothing):
             raise TouchstoneError(
-                f"{port.path} and {reference.path} have no prompt in common",
+                f"{port.path} and {other.path} have no prompt in common",
                 expected="answers of both models to the same prompts",
             )
-        rows += [weigh(ours[p], theirs[p], weighed, judge=params.judge, tie_margin=params.tie_margin) for p in shared]
-    judgments.write(rows, notes={"judge": params.judge, "checkpoint": choice_scores.manifest.parents.get("checkpoint")})
+        judge, margin = params.judge, params.tie_margin
+        return [weigh(ours[p], theirs[p], weighed, judge=judge, tie_margin=margin, against=against) for p in shared]
+
+    ports = (candidate, restyled_base, stylistic_base, constant)
+    rows = [row for port in ports for row in beside(port, reference, REFERENCE)]
+    own = () if isinstance(base, Nothing) else (restyled_base, stylistic_base)
+    of_base = [row for port in own for row in beside(port, base, BASE)]
+    notes = {"judge": params.judge, "checkpoint": choice_scores.manifest.parents.get("checkpoint")}
+    judgments.write([*rows, *of_base], notes=notes)
     return shares(rows)
 
 

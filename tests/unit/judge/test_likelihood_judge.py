@@ -158,3 +158,38 @@ def test_placebos_are_weighed_beside_the_candidate(tmp_path: Path) -> None:
     for name in names:
         assert rows[name, "1"].score == answers[f"the {name}"]
         assert rows[name, "1"].opponent_score == answers[THEIRS["1"]]
+
+
+def test_what_is_made_of_the_base_is_weighed_beside_the_base_too(tmp_path: Path) -> None:
+    sides = {
+        "candidate": put(tmp_path, "placebo:corrupted_target", {"1": "false", "3": "false"}),
+        "reference": put(tmp_path, "theirs", THEIRS),
+        "base": put(tmp_path, "base", {"1": "a plain answer", "9": "to another question"}),
+        "restyled_base": put(tmp_path, "placebo:restyled_base", {"1": "- a plain answer", "9": "- other"}),
+        "constant": put(tmp_path, "placebo:constant", {"1": "I see."}),
+    }
+    prepare_judging(**sides, requests=Output(tmp_path / "requests", Request), params=AskParams())
+    asked = [row.id for row in Input(tmp_path / "requests", Request).rows()]
+    assert "base:1" in asked
+    assert len(set(asked)) == len(asked)
+    likely = {"base:1": -1.0, "placebo:restyled_base|1": -2.0, "reference:1": -3.0}
+    Output(tmp_path / "weighed", ChoiceScore).write(
+        ChoiceScore(request_id=name, model="judge", logprobs=(likely.get(name, -4.0),), num_tokens=(1,))
+        for name in asked
+    )
+    metrics = judge_likelihood(
+        **sides,
+        choice_scores=Input(tmp_path / "weighed", ChoiceScore),
+        judgments=Output(tmp_path / "judgments", Judgment),
+        params=Params(),
+    )
+    rows = Input(tmp_path / "judgments", Judgment).rows()
+    found = {(row.model, row.opponent): row.outcome for row in rows if row.prompt_id == "1"}
+    assert found == {
+        ("placebo:corrupted_target", "theirs"): "loss",
+        ("placebo:restyled_base", "theirs"): "win",
+        ("placebo:constant", "theirs"): "loss",
+        ("placebo:restyled_base", "base"): "loss",
+    }
+    assert {row.prompt_id for row in rows} == {"1", "3"}
+    assert metrics["judged"] == 4.0, "beside the reference; what is beside the base is no share of it"
