@@ -148,18 +148,23 @@ def _missing(row: TrackRow, scale: Scale, y: float) -> list[Svg]:
 def _labels(row: TrackRow, layout: Layout, top: float, height: float, class_: str) -> list[Svg]:
     number, spread_words = _numbers(row)
     if layout.stacked:
-        used = text_width(f"{number} {spread_words}", NOTE_SIZE + 1)
-        parts = [text(0, top + 16, fit(row.name, layout.width - used - 16, NAME_SIZE), class_, full=row.name)]
+        used = text_width(f"{number} {spread_words}", NOTE_SIZE + 1) + 16 if number else 0
+        # A long name takes the first line, and the numbers go down to the note.
+        below = bool(row.note) and text_width(row.name, NAME_SIZE) > layout.width - used
+        name_width, note_width = layout.width - used * (not below), layout.width - used * below
+        value_y = top + (33 if below else 16)
+        back = rect(layout.width - used + 10, value_y - 13, used - 10, 17, "paper")
+        parts = [back] if number else []
+        parts.append(text(0, top + 16, fit(row.name, name_width, NAME_SIZE), class_, full=row.name))
         if row.note:
-            parts.append(text(0, top + 33, fit(row.note, layout.width, NOTE_SIZE), "note", full=row.note))
-        value_y = top + 16
+            parts.append(text(0, top + 33, fit(row.note, note_width, NOTE_SIZE), "note", full=row.note))
     else:
         lines = wrap(row.name, layout.name_width, NAME_SIZE)
         y = top + height / 2 - (17 * (len(lines) - 1) + (15 if row.note else 0)) / 2 + 5
         parts = [text(0, y + 17 * i, words, class_, full=row.name) for i, words in enumerate(lines)]
         if row.note:
-            below = y + 17 * (len(lines) - 1) + 16
-            parts.append(text(0, below, fit(row.note, layout.name_width, NOTE_SIZE), "note", full=row.note))
+            under = y + 17 * (len(lines) - 1) + 16
+            parts.append(text(0, under, fit(row.note, layout.name_width, NOTE_SIZE), "note", full=row.note))
         value_y = top + height / 2 + 5
     if number:
         right = layout.width

@@ -9,8 +9,10 @@ from verdicts import style_only, sweep, sweep_cell, sweep_curve, training, with_
 
 from components.report.figures.growth import growth_figure
 from components.report.figures.loss import MOST_POINTS, loss_figure
+from components.report.figures.style_closeness import style_figure
 from components.report.figures.support import support_figure
 from components.report.figures.trade_off import trade_off_figure
+from components.report.page_inputs import PolicyLimits
 
 EVIL = '</svg><script>alert("x")</script> & \x00'
 
@@ -138,3 +140,10 @@ def test_the_line_of_the_support_map_runs_through_its_means() -> None:
 
 def test_without_measured_support_there_is_no_map() -> None:
     assert support_figure(style_only().support_map) == ""
+
+
+def test_on_a_phone_long_names_are_whole_beside_their_numbers() -> None:
+    _, narrow = both(style_figure(style_only().style, PolicyLimits()))
+    said = [element.text or "" for element in narrow.iter() if local(element) == "text"]
+    assert "Closing summary where the target has one" in said
+    assert not any(line.endswith("…") for line in said)
