@@ -173,12 +173,15 @@ class KeptConnections:
         try:
             made.connect()
             _socket_of(made).settimeout(self._timeout.read_timeout)
-        except TimeoutError as error:
-            raise ConnectTimeoutError(made, str(error)) from error
-        except ssl.SSLError as error:
-            raise SSLError(error) from error
-        except OSError as error:
-            raise NewConnectionError(made, str(error)) from error
+        except BaseException as error:
+            made.close()
+            if isinstance(error, ssl.SSLError):
+                raise SSLError(error) from error
+            if isinstance(error, TimeoutError):
+                raise ConnectTimeoutError(made, str(error)) from error
+            if isinstance(error, OSError):
+                raise NewConnectionError(made, str(error)) from error
+            raise
         return made
 
     def _received(self, connection: HTTPConnection) -> Received:
