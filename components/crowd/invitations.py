@@ -50,10 +50,12 @@ def signer(secret: bytes, purpose: str) -> URLSafeSerializer:
 def rater_key(secret: bytes, study: str, identity: str) -> str:
     """The rater's pseudonym: a keyed hash (HMAC-SHA256), of which nobody without the key can make or test a guess.
 
-    The same person has another pseudonym in another study.
+    The same person has another pseudonym in another study. Addresses of mail are the same in capitals or not.
     """
+    identity = identity.strip()
+    identity = identity.casefold() if "@" in identity else identity
     # Half a character, as a damaged file may hold it, is as good a part of a name as any.
-    words = f"rater|{study}|{identity.strip()}".encode("utf-8", "surrogatepass")
+    words = f"rater|{study}|{identity}".encode("utf-8", "surrogatepass")
     return hmac.new(secret, words, hashlib.sha256).hexdigest()[:24]
 
 

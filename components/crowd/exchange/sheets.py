@@ -2,7 +2,8 @@
 
 A spreadsheet adds a byte-order mark, semicolons, blank columns and rows, `sep=` lines; it drops leading zeros and turns
 text into dates. Only the columns below are read, by name, and tickets survive all of that. A cell that begins like a
-formula would be run by whoever opens the file: it goes out with an apostrophe before it, which is taken off again.
+formula would be run by whoever opens the file: it goes out with an apostrophe before it, which is taken off again; in a
+batch, whose cells are HTML, with its first character written as a reference.
 """
 
 from __future__ import annotations
@@ -56,9 +57,7 @@ def write_sheet(path: Path, pairs: Iterable[StudyPair], form: Form = "sheet", *,
     rows = []
     for shown in shown_pairs(pairs, turned=turned):
         texts = {"prompt": shown.pair.prompt, "left": shown.left, "right": shown.right}
-        if form == "mturk":
-            texts = {name: html.escape(text) for name, text in texts.items()}
-        cells = {name: escaped_cell(text) for name, text in texts.items()}
+        cells = _html_cells(texts) if form == "mturk" else _sheet_cells(texts)
         longest = max(cells, key=lambda name: len(cells[name]))
         if len(cells[longest]) > MAX_CELL_CHARS:
             raise TouchstoneError(
@@ -97,6 +96,20 @@ def read_sheet(path: Path, *, rater: str = "") -> list[Rating]:
         row = {name: unescaped_cell(cells[place]) for name, place in places.items() if place < len(cells)}
         found.append(_rating(f"{path.name}, line {number}", row, rater))
     return [rating for rating in found if rating is not None]
+
+
+def _html_cells(texts: Mapping[str, str]) -> dict[str, str]:
+    """Texts for a page: how a formula begins is written as a reference to the character, which no reader sees."""
+    found = {name: html.escape(text) for name, text in texts.items()}
+    return {name: f"&#{ord(text[0])};{text[1:]}" if FORMULA.match(text) else text for name, text in found.items()}
+
+
+def _sheet_cells(texts: Mapping[str, str]) -> dict[str, str]:
+    """Texts for a spreadsheet. Some show the apostrophe: where one answer needs it, the other gets it too."""
+    found = {name: escaped_cell(text) for name, text in texts.items()}
+    if any(found[side] != texts[side] for side in ("left", "right")):
+        found |= {side: "'" + texts[side] for side in ("left", "right")}
+    return found
 
 
 def escaped_cell(text: str) -> str:

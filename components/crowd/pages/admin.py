@@ -21,7 +21,7 @@ from components.crowd.pages.guard import Rates, address_of
 from components.crowd.pages.paper import message, page
 from components.crowd.settings import PASSWORD, Settings, opens
 from components.crowd.study.audit import entries, note
-from components.crowd.study.closing import set_closed, takes_votes
+from components.crowd.study.closing import apply_rules, set_closed, takes_votes
 from components.crowd.study.results import Progress, divided_pairs, judgments, progress, rater_lines
 from components.crowd.tables import Pair, Study, Vote
 
@@ -150,6 +150,7 @@ class Admin:
 
         def work(session: Session) -> str:
             study = session.get_one(Study, study_id)
+            apply_rules(session, study)
             rows = judgments(session, study)
             note(session, "admin", "export", study.name, f"{len(rows)} judgments")
             return "".join(row.model_dump_json() + "\n" for row in rows)

@@ -2,16 +2,34 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from components.contracts.evidence_rows import Judgment
+from components.crowd.assignment.votes import record_vote
 from components.crowd.database import Store
+from components.crowd.invitations import rater_key
 from components.crowd.settings import hashed, opens
 from components.crowd.study.audit import entries
-from components.crowd.tables import Study
-from tests.unit.crowd.studies import SETTINGS, Clock, Person, client_for, form_in, links, make, rate_all, rater
+from components.crowd.study.closing import set_closed
+from components.crowd.tables import Rater, Study
+from tests.unit.crowd.studies import (
+    PLAIN,
+    SETTINGS,
+    Clock,
+    Person,
+    ask,
+    client_for,
+    form_in,
+    headline,
+    links,
+    make,
+    rate_all,
+    rater,
+)
 
 
 def logged_in(client: TestClient, password: str = "open sesame") -> int:
@@ -113,6 +131,47 @@ def test_invite_close_export_and_the_log_of_it(sqlite: Store) -> None:
         ("admin", "export"),
         ("admin", "invite"),
     ]
+
+
+def hurry(store: Store, study: Study, who: Rater) -> None:
+    """Answer every pair in half a second, with nobody asking the rules meanwhile."""
+    while (item := ask(store, study, who, now=0.0)) is not None:
+        store.run(partial(_vote, who.id, item.assignment_id))
+
+
+def _vote(rater_id: int, assignment_id: int, session: Session) -> str:
+    return record_vote(session, session.get_one(Rater, rater_id), assignment_id, "left", 0.5)
+
+
+def test_what_is_downloaded_has_passed_the_rules(sqlite: Store) -> None:
+    pairs = [headline(number) for number in range(10)]
+    rules = PLAIN.rules.model_copy(update={"min_median_seconds": 3.0, "votes_from": 10})
+    study = make(sqlite, PLAIN.model_copy(update={"rules": rules}), pairs)
+    who = rater(sqlite, study, "hasty")
+    with client_for(sqlite) as client:
+        logged_in(client)
+        hurry(sqlite, study, who)
+        rows = client.get(f"/admin/studies/{study.id}/judgments.jsonl").text.splitlines()
+    told = {json.loads(row)["unscored"] for row in rows}
+    assert told == {"rater excluded: median of 0.5 s an answer, the rule asks for 3 s"}
+
+
+def test_closing_asks_the_rules(sqlite: Store) -> None:
+    rules = PLAIN.rules.model_copy(update={"min_median_seconds": 3.0, "votes_from": 4})
+    study = make(sqlite, PLAIN.model_copy(update={"rules": rules}))
+    who = rater(sqlite, study, "hasty")
+    hurry(sqlite, study, who)
+    sqlite.run(lambda session: set_closed(session, session.get_one(Study, study.id), True))
+    assert sqlite.run(lambda session: session.get_one(Rater, who.id).excluded) is not None
+
+
+def test_a_pseudonym_hangs_on_the_services_key_and_on_no_capitals_of_an_address() -> None:
+    key = rater_key(b"one secret", "s", "prof@example.org")
+    assert rater_key(b"another secret", "s", "prof@example.org") != key
+    assert rater_key(b"one secret", "other", "prof@example.org") != key
+    assert rater_key(b"one secret", "s", " Prof@Example.ORG ") == key
+    # Workers' ids and names are what they are.
+    assert rater_key(b"one secret", "s", "mturk:A1b") != rater_key(b"one secret", "s", "mturk:A1B")
 
 
 def test_what_raters_report_is_shown_as_text(sqlite: Store) -> None:
