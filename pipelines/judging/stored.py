@@ -11,6 +11,7 @@ from pathlib import Path
 from components.collect.outputs import read_outputs
 from components.collect.prompts import PromptIndex, read_prompts
 from components.collect.stored import read_stored
+from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import Agreement
 from components.report.preferring.agreement import agreement
@@ -42,7 +43,7 @@ def analyse(paths: Sequence[Path], *, answers: Sequence[Path] = (), prompts: Pat
     """
     index = read_prompts(prompts) if prompts else PromptIndex()
     known = [read_outputs(path, "imitator", prompts=index, option="--answers") for path in answers]
-    rows = read_stored(paths, known, prompts=index)
+    rows = _apart([(path, read_stored([path], known, prompts=index)) for path in paths])
     voices = _voices(rows)
     among = {
         source: agreement(items, alpha=ALPHA, resamples=RESAMPLES, seed=0)
@@ -59,6 +60,30 @@ def analyse(paths: Sequence[Path], *, answers: Sequence[Path] = (), prompts: Pat
             pairs = {item: {first: outcomes[first][item], second: outcomes[second][item]} for item in sorted(shared)}
             between[first, second] = agreement(pairs, alpha=ALPHA, resamples=RESAMPLES, seed=0)
     return Stored(tuple(lines(rows)), among, between)
+
+
+def _apart(read: Sequence[tuple[Path, Sequence[Judgment]]]) -> list[Judgment]:
+    """The rows of all files.
+
+    Raises:
+        TouchstoneError: two of them hold the same voice on the same pairs.
+    """
+    held: dict[tuple[str, ...], Path] = {}
+    for path, rows in read:
+        own = {_asked_once(row) for row in rows}
+        twice = [key for key in own if key in held]
+        if twice:
+            raise TouchstoneError(
+                f"{held[twice[0]]} and {path} both hold what {twice[0][0]} said of {len(twice):,} pairs",
+                expected="every source in one file",
+                remedy="give one of them; two rounds of one judge are compared by `touchstone judge drift`",
+            )
+        held |= dict.fromkeys(own, path)
+    return [row for _, rows in read for row in rows]
+
+
+def _asked_once(row: Judgment) -> tuple[str, ...]:
+    return row.source, row.rater, row.prompt_id, *sorted((row.model, row.opponent)), row.order
 
 
 def as_text(found: Stored) -> str:

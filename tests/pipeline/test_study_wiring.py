@@ -56,6 +56,11 @@ def test_the_likelihood_judge_weighs_every_placebo_of_every_base(study: str) -> 
         }
         arms = ("restyled_base", "stylistic_base", "corrupted_target", "constant")
         assert weighed == {(path, arm) for path in made for arm in arms}
+        # What is made of the base goes beside the base too: the very answers that the placebos were made of.
+        for task in of_step(study, step):
+            origins = task.inputs.get("restyled_base")
+            if origins is not None:
+                assert task.inputs["base"] == tasks(study)[origins.task].inputs["base"]
 
 
 @pytest.mark.parametrize("study", ["imitation_audit", "style_attribution"])

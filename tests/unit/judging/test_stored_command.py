@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import cohen_kappa_score
 
+from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
 from components.contracts.ports import write_rows
 from pipelines.cli.main import cli
@@ -51,3 +52,15 @@ def test_a_folder_of_ours_is_read_with_its_orders(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["judge", "stored", str(tmp_path / "out"), "--json"], catch_exceptions=False)
     (line,) = json.loads(done.stdout)["results"]
     assert (line["ties"], line["order_flips"]) == (1, 1)
+
+
+def test_two_rounds_of_one_judge_are_no_two_sources(tmp_path: Path) -> None:
+    said = {"source": "j", "rater": "j", "model": "m", "opponent": "t", "order": "model_first"}
+    for month, outcome in (("january", "win"), ("may", "loss")):
+        rows = [Judgment.model_validate({**said, "prompt_id": f"{n}", "outcome": outcome}) for n in range(3)]
+        write_rows(tmp_path / month / "judgments", Judgment, rows)
+    done = CliRunner().invoke(cli, ["judge", "stored", str(tmp_path / "january"), str(tmp_path / "may")])
+    assert isinstance(done.exception, TouchstoneError)
+    assert "january and " in done.exception.found
+    assert "both hold what j said of 3 pairs" in done.exception.found
+    assert "touchstone judge drift" in done.exception.remedy

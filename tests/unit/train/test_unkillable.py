@@ -246,6 +246,9 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_bits(
         process.join()
         kills += 1
         resumed += bool(states(tmp_path))
+        if not states(tmp_path):
+            # A busy machine does not come as far as a state in that time.
+            longest *= 1.2
     assert resumed > NUM_KILLS // 2, "most of them had a state to go on from"
     train(tmp_path, base)
     assert result(tmp_path) == undisturbed
