@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from components.contracts.verdict import Verdict
+from components.contracts.verdict import BenchmarkResult, Verdict
 from components.report import measures
 from components.report.measures import Measure
 from components.report.wording import metric_number
@@ -36,13 +36,31 @@ def gathered(**values: object) -> Any:
 def measured(verdict: Verdict) -> Iterator[Entry]:
     """Scores and style: what the verdict is made of."""
     for b in verdict.benchmarks:
-        yield Entry(b.name, b, measures.BENCHMARK, (("benchmark", b.name),))
+        yield Entry(b.name, b, _of_benchmark(b, verdict), (("benchmark", b.name),))
     for name in ("unsupported", "supported", "all"):
         yield Entry(f"pooled.{name}", getattr(verdict.pooled, name), {"gap_closed": measures.POOLED})
     for name, metric in verdict.style.metrics.items():
         yield Entry(f"style.{name}", metric, _of_metric(name))
     overall = measures.CLOSENESS._replace(what="mean over measurable metrics of their closeness")
     yield Entry("style", verdict.style, {"closeness": overall})
+
+
+def _of_benchmark(b: BenchmarkResult, verdict: Verdict) -> dict[str, Measure]:
+    """Its fields; where McNemar's test could be had, items are right or wrong and stand alone."""
+    how: dict[str, str] = {}
+    if b.p_mcnemar is not None:
+        how = {**measures.SINGLES, **(measures.SINGLES_WITH_TARGET if items_given(verdict, b.name, "target") else {})}
+    return {name: m._replace(how=how[name]) if name in how else m for name, m in measures.BENCHMARK.items()}
+
+
+def items_given(verdict: Verdict, benchmark: str, role: str) -> bool | None:
+    """Whether a role's scores on a benchmark are those of items; None where the verdict does not record its joins."""
+    joins = verdict.provenance.get("joins")
+    if not isinstance(joins, Mapping):
+        return None
+    join = joins.get(benchmark)
+    given = join.get("given") if isinstance(join, Mapping) else None
+    return bool(isinstance(given, Mapping) and given.get(role))
 
 
 def _of_metric(name: str) -> dict[str, Measure]:

@@ -80,6 +80,19 @@ BENCHMARK: Mapping[str, Measure] = {
     ),
     "n_needed": Measure("items that would settle it", count, "components/report/demands.py", SCORES),
 }
+_SCORED = "components/report/score_intervals.py (score tests of right-or-wrong items: Tango 1998)"
+SINGLES: Mapping[str, str] = {
+    "delta": _SCORED,
+    "p": _SCORED,
+    "p_gain_holm": f"{_SCORED}, paired_tests.py (Holm 1979)",
+    "p_regression_holm": f"{_SCORED}, paired_tests.py (Holm 1979)",
+}
+"""Where formulas stand for right-or-wrong items that stand alone."""
+SINGLES_WITH_TARGET: Mapping[str, str] = {
+    "gap": _SCORED,
+    "gap_closed": "components/report/score_intervals.py (the same principle with three models)",
+}
+"""The same where the target's scores are such too."""
 POOLED = Measure(
     "sum of changes over sum of gaps",
     ratio,

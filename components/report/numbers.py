@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from components.contracts.errors import UsageError
 from components.contracts.verdict import BenchmarkResult, Interval, Verdict
 from components.report.data_entries import taken, trained_on
-from components.report.entries import Entry, Selection, attributed, explained, measured
+from components.report.entries import Entry, Selection, attributed, explained, items_given, measured
 from components.report.measures import Measure
 from components.report.opinion_entries import preferred
 from components.report.page_inputs import CostLine
@@ -99,13 +99,8 @@ def _rows(port: str, entry: Entry, verdict: Verdict) -> tuple[str, Selection]:
     role, _, kind = port.partition("_")
     if kind != "scores" or not isinstance(entry.part, BenchmarkResult):
         return port, entry.chosen
-    joins = verdict.provenance.get("joins")
-    if not isinstance(joins, Mapping):
-        return port, entry.chosen
-    join = joins.get(entry.part.name)
-    given = join.get("given") if isinstance(join, Mapping) else None
-    scored = isinstance(given, Mapping) and given.get(role)
-    return (port, entry.chosen) if scored else ("published", (*entry.chosen, ("role", role)))
+    scored = items_given(verdict, entry.part.name, role)
+    return (port, entry.chosen) if scored is not False else ("published", (*entry.chosen, ("role", role)))
 
 
 def _reason(part: Any, name: str) -> str:

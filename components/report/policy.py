@@ -116,11 +116,11 @@ def load_policy(source: str | Path) -> Policy:
     Raises:
         UsageError: no such preset or file, not YAML, an unknown key or an impossible value; file and key are named.
     """
-    import yaml  # here, so that `touchstone --help` does not pay for it
+    from components.contracts.yaml_documents import parse_mapping  # here: `touchstone --help` does not pay for it
 
     path = PRESET_FOLDER / f"{source}.yaml" if str(source) in preset_names() else Path(source)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise UsageError(
@@ -128,15 +128,7 @@ def load_policy(source: str | Path) -> Policy:
             expected=f"a YAML file, or one of the presets {', '.join(preset_names())}",
             remedy="give --policy a preset name or the path of a policy file",
         ) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(
-            f"{path}{line}: not YAML ({getattr(error, 'problem', None) or error})", expected="key: value lines"
-        ) from error
-    if document is not None and not isinstance(document, Mapping):
-        raise UsageError(f"{path}: holds a {type(document).__name__}", expected="key: value lines")
-    return policy_from(document or {}, where=str(path), name=path.stem)
+    return policy_from(parse_mapping(path, text), where=str(path), name=path.stem)
 
 
 def policy_from(values: Mapping[str, object], *, where: str, name: str | None = None) -> Policy:

@@ -27,6 +27,12 @@ def points(difference: float) -> str:
     return f"{100 * difference:.1f} points"
 
 
+def apart(limit: float, value: float) -> tuple[str, str]:
+    """Two numbers with two decimals, or as many more as they need to look different."""
+    digits = next((n for n in range(2, 7) if round(limit, n) != round(value, n)), 2)
+    return f"{limit:.{digits}f}", f"{value:.{digits}f}"
+
+
 def times(factor: float) -> str:
     """A factor of growth, to two digits."""
     return f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"

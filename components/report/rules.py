@@ -13,7 +13,7 @@ from components.report.demands import growth_needed, ratio_demand
 from components.report.fieller import pool
 from components.report.policy import Policy
 from components.report.pooling import poolable, pooled, without_largest
-from components.report.prose import and_list, percent, points, times
+from components.report.prose import and_list, apart, percent, points, times
 
 
 class Condition(NamedTuple):
@@ -174,7 +174,8 @@ class Court:
         if low >= least:
             return Condition(True)
         if style.ci is None or style.closeness <= least:
-            return Condition.of(f"style closeness must reach {least:.2f}; it is {style.closeness:.2f}")
+            asked, found = apart(least, style.closeness)
+            return Condition.of(f"style closeness must reach {asked}; it is {found}")
         # The interval's half-width stands for 1.96 standard errors; 80% power needs 2.8 of them below the margin.
         factor = ((style.closeness - low) / (style.closeness - least) * (2.8 / 1.96)) ** 2
         return Condition.of(
@@ -253,8 +254,13 @@ class Court:
     @property
     def support_blocks(self) -> bool:
         """Capability holds but for knowing what the imitation data cover."""
+        return self.capability.holds and self.support_missing
+
+    @property
+    def support_missing(self) -> bool:
+        """The policy demands to know what the imitation data cover, and it is not known."""
         unknown = any(b.evidence.coverage.source == "unknown" for b in self.unsupported)
-        return self.capability.holds and self.policy.require_support and unknown
+        return self.policy.require_support and unknown
 
 
 def names(members: Sequence[Assessed]) -> str:

@@ -40,7 +40,7 @@ def would_change(court: Court) -> tuple[str, ...]:
     if court.verdict == "LOCAL" and court.support_unknown:
         found.append(f"Whether the gain was to be expected from the data is not known; {SUPPORT_REMEDY}.")
     closed = court.pooled(court.everything).gap_closed
-    grey = (court.policy.negligible_gap_closed - 0.05, court.policy.capability_gap_closed)
+    grey = (max(0.0, court.policy.negligible_gap_closed - 0.05), court.policy.capability_gap_closed)
     if court.verdict == "INCONCLUSIVE" and closed is not None and grey[0] <= closed < grey[1]:
         found.append(
             f"A true gap closed between {percent(grey[0])} and {percent(grey[1])} stays mostly INCONCLUSIVE by design:"

@@ -39,8 +39,8 @@ class Settling(NamedTuple):
 def settling(court: Court) -> Settling | None:
     """The verdict that these numbers tend to, and the items that would settle it, one way or another, 80% of the time.
 
-    None where style is what is missing (more items would not help), or where the numbers lie between the limits and no
-    number of items would do.
+    None where style, or what the imitation data cover, is what is missing (more items would not help), or where the
+    numbers lie between the limits and no number of items would do.
     """
     routes: tuple[tuple[VerdictWord, list[Demand]], ...] = (
         ("CAPABILITY", _capability(court)),
@@ -48,6 +48,8 @@ def settling(court: Court) -> Settling | None:
         ("STYLE_ONLY", _style_only(court)),
         ("REGRESSION", _regression(court)),
     )
+    if court.support_blocks:
+        return None
     parts = poolable(court.everything)
     for word, demands in routes:
         # Where style is not captured, that nothing was gained brings no verdict.
@@ -57,6 +59,8 @@ def settling(court: Court) -> Settling | None:
             if known_style
             else growth_needed(demands)
         )
+        if growth is not None and word == "CAPABILITY" and court.support_missing:
+            return None
         if growth is not None:
             items = {b.name: max(b.result.n + 1, math.ceil(b.result.n * growth)) for b in court.everything}
             return Settling(word, growth, items)
@@ -65,8 +69,7 @@ def settling(court: Court) -> Settling | None:
 
 def _capability(court: Court) -> list[Demand]:
     members, policy = court.unsupported, court.policy
-    unknown = any(b.evidence.coverage.source == "unknown" for b in members)
-    if len(members) < 2 or (policy.require_support and unknown):
+    if len(members) < 2:
         return []
     tending = [b for b in members if _tends_to_gain(b, policy)]
     broad = _broad(poolable(members), policy)

@@ -130,7 +130,11 @@ def _between(results: Sequence[BenchmarkResult], word: VerdictWord) -> str:
     told = f"Mean support is {_listed(gained)} where the imitator gained and {_listed(rest)} where it did not"
     if min(support for _, support in gained) <= max(support for _, support in rest):
         return f"{told}: support alone does not say where the gains lie."
-    return f"{told}: {'LOCAL, because ' if word == 'LOCAL' else ''}the gains lie where the imitation data lie."
+    elsewhere = [b.name for b, _ in measured if (b.label == "gained") != (b.supported is True)]
+    if elsewhere:
+        said = [f"{name} {'is not' if name in dict(gained) else 'is'} covered by the data" for name in elsewhere]
+        return f"{told}, but {and_list(said)}: support alone does not say where the gains lie."
+    return f"{told}: the gains lie where the imitation data lie{', as LOCAL says' if word == 'LOCAL' else ''}."
 
 
 def _listed(found: Sequence[tuple[str, float]]) -> str:

@@ -41,7 +41,7 @@ _STYLES = {
     "gained": "green",
     "regressed": "red",
 }
-_SHORT_LABELS = {"gap not measurable": "no gap", "cannot tell": "can't tell"}
+_SHORT_LABELS = {"gap not measurable": "gap unclear", "cannot tell": "can't tell"}
 
 
 def render_table(verdict: Verdict) -> RenderableType:

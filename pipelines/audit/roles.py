@@ -79,7 +79,7 @@ def same_scores(scores: Mapping[ScoreRole, ScoreFile]) -> list[str]:
         f"{name}: {first} and {second} have the same score on all {len(found)} items: two files of one model?"
         for first, second in itertools.combinations(tables, 2)
         for name, found in tables[first].items()
-        if len(found) >= FEWEST_ALIKE and found == tables[second].get(name)
+        if sum(value is not None for value in found.values()) >= FEWEST_ALIKE and found == tables[second].get(name)
     ]
 
 

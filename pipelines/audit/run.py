@@ -15,6 +15,7 @@ from components.contracts.verdict import Verdict
 from components.report.policy import Policy, load_policy, policy_from
 from pipelines.audit.attribution import attribute_outputs, with_attribution
 from pipelines.audit.decide import Settings, decide_from, write_settings
+from pipelines.audit.earlier_looks import LOOKS, looks_before, remark
 from pipelines.audit.evaluations import COMPLETIONS, is_finished
 from pipelines.audit.gather import Gathered, gather
 from pipelines.audit.imitation_data import measure_data
@@ -52,14 +53,15 @@ def run_audit(request: AuditRequest) -> Audit:
         _write(rows, found)
         remarks = [*found.remarks, *_measure(rows, found, policy)]
         _rate_tones(rows, request)
+        before = looks_before(request.out, rows)
         settings = Settings(
             policy=policy,
             models=dict(found.models),
             title=request.title,
             redact=request.redact,
-            remarks=tuple(remarks),
+            remarks=(*remark(before, rows, policy.alpha), *remarks),
             costs=tuple(costs_of(rows, request.evaluations)),
-            provenance=_provenance(found),
+            provenance={**_provenance(found), **({LOOKS: before} if before else {})},
         )
         verdict = with_attribution(decide_from(rows, settings), rows)
         write_pages(stage, verdict, page_extras(verdict, request, rows, settings))

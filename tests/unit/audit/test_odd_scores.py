@@ -59,6 +59,11 @@ def test_equal_scores_of_two_roles_are_remarked_on(verdict) -> None:
     assert not [line for line in other["warnings"] if "same score" in line]
 
 
+def test_scores_that_nobody_has_are_not_equal(verdict) -> None:
+    found = verdict([None] * N, [None] * N, [None] * N)
+    assert not [line for line in found["warnings"] if "same score" in line]
+
+
 def test_a_gap_of_exactly_zero_divides_nothing(verdict) -> None:
     base = _share(40)
     found = verdict(base, _share(60), base[::-1])

@@ -41,7 +41,7 @@ def touchstone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return run
 
 
-def _audit(folder: Path, touchstone: Callable[..., Ran], n: int, *, flipped: int = 0) -> Path:
+def _audit(folder: Path, touchstone: Callable[..., Ran], n: int, *, flipped: int = 0, out: Path | None = None) -> Path:
     """An audit of the first n items of a run in which the imitator closes 60% of two gaps.
 
     Args:
@@ -49,8 +49,9 @@ def _audit(folder: Path, touchstone: Callable[..., Ran], n: int, *, flipped: int
         touchstone: The command line.
         n: Items of each benchmark.
         flipped: Scores of the imitator that differ from the run's.
+        out: Where the audit goes unless below the folder.
     """
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(0)
     scores = {role: [rng.random() < p for _ in range(2 * ITEMS)] for role, p in _SHARES.items()}
     for role, values in scores.items():
@@ -62,9 +63,10 @@ def _audit(folder: Path, touchstone: Callable[..., Ran], n: int, *, flipped: int
                     value = values[number * ITEMS + i] ^ (role == "imitator" and i < flipped)
                     writer.writerow([name, f"{name}-{i}", int(value)])
     given = [part for role in _SHARES for part in ("--scores", f"{role}={folder / role}.csv")]
-    ran = touchstone("audit", *given, "--out", folder / "result")
+    out = out or folder / "result"
+    ran = touchstone("audit", *given, "--out", out)
     assert ran.code == 0, ran.err
-    return folder / "result"
+    return out
 
 
 _SHARES = {"base": 0.3, "imitator": 0.48, "target": 0.6}
@@ -267,6 +269,25 @@ def test_ports_are_those_that_the_audit_was_made_of(
         assert said in " ".join(ran.err.split())
         assert "base_scores, imitator_scores, target_scores" in " ".join(ran.err.split())
         assert "run the audit again" in ran.err
+
+
+def test_an_audit_in_the_place_of_one_on_fewer_items_says_that_it_is_a_further_look(
+    tmp_path: Path, touchstone: Callable[..., Ran]
+) -> None:
+    place = tmp_path / "result"
+    looks = [_audit(tmp_path / str(n), touchstone, n, out=place) and _warnings(place) for n in (200, 200, 400, 400)]
+    assert [sum("Look" in line for line in found) for found in looks] == [0, 0, 1, 1], "the same items are no look"
+    assert "(quiz 200 of 400 and code 200 of 400)" in looks[2][0]
+    assert "in 8.3%, not 5.0%" in looks[2][0]  # Armitage, McPherson and Rowe 1969 for two equal looks
+    verdict = json.loads((place / "verdict.json").read_text())
+    assert json.loads(touchstone("verdict", place, "--json").out) == verdict
+    other = _audit(tmp_path / "other", touchstone, 400, flipped=20, out=place)
+    assert not any("Look" in line for line in _warnings(other)), "another run is no look at this one"
+
+
+def _warnings(place: Path) -> list[str]:
+    found: list[str] = json.loads((place / "verdict.json").read_text())["warnings"]
+    return found
 
 
 def test_an_earlier_look_that_lost_a_port_is_refused(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:

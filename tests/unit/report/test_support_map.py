@@ -159,14 +159,20 @@ def test_local_is_explained_where_gains_lie_with_the_data() -> None:
     verdict = two_benchmarks(0.5, 0.1)
     assert verdict.verdict == "LOCAL"
     assert mapped(verdict).sentence.startswith(
-        "Mean support is 0.50 on nq where the imitator gained and 0.10 on quiz where it did not: LOCAL, because the"
-        " gains lie where the imitation data lie."
+        "Mean support is 0.50 on nq where the imitator gained and 0.10 on quiz where it did not: the gains lie"
+        " where the imitation data lie, as LOCAL says."
     )
 
 
 def test_gains_away_from_the_data_are_not_explained_by_them() -> None:
     verdict = two_benchmarks(0.05, 0.1)
     assert "support alone does not say where the gains lie" in mapped(verdict).sentence
+
+
+def test_a_benchmark_that_is_covered_and_did_not_gain_speaks_against_support_as_the_reason() -> None:
+    said = mapped(two_benchmarks(0.5, 0.3)).sentence
+    assert "but quiz is covered by the data: support alone does not say where the gains lie" in said
+    assert "LOCAL" not in said
 
 
 def test_items_without_a_support_are_counted_and_left_out() -> None:
