@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -224,6 +225,45 @@ def test_holm_counts_every_benchmark_of_the_verdict() -> None:
 def test_a_loss_within_the_margin_is_no_regression(margin: float, label: str) -> None:
     rows = published("a", {"base": 0.3, "imitator": 0.295, "target": 0.6}, n=10**6, rounding=0.0)
     assert _labels(_decide(rows, policy=Policy(regression_margin=margin)))["a"] == label
+
+
+def test_a_label_takes_half_of_alpha_on_its_side() -> None:
+    """Two-sided at alpha: what one side finds at alpha, but not at half of it, is no gain and no loss."""
+    rows = published("up", {"base": 0.3, "imitator": 0.45, "target": 0.6}, n=66, rounding=0.0)
+    (up,) = _decide(rows).benchmarks
+    (down,) = _decide(published("down", {"base": 0.3, "imitator": 0.15, "target": 0.6}, n=56, rounding=0.0)).benchmarks
+    assert up.p_gain_holm is not None
+    assert down.p_regression_holm is not None
+    assert 0.025 < up.p_gain_holm < 0.05
+    assert 0.025 < down.p_regression_holm < 0.05
+    assert up.gap_closed is not None
+    assert up.gap_closed >= 0.25
+    assert up.label == "cannot tell"
+    assert down.label != "regressed"
+
+
+def test_gains_on_half_of_the_benchmarks_are_not_broad_by_their_number() -> None:
+    gained = [r for name in "ab" for r in published(name, {"base": 0.3, "imitator": 0.37, "target": 0.4}, n=14000)]
+    still = [r for name in "cd" for r in published(name, {"base": 0.1, "imitator": 0.1, "target": 0.9}, n=9000)]
+    verdict = _decide([*gained, *still], dict.fromkeys("abcd", False))
+    assert verdict.gained == ("a", "b")
+    assert verdict.verdict == "LOCAL"
+
+
+def test_where_both_round_alike_style_is_told_with_more_digits() -> None:
+    (row,) = [
+        line
+        for line in _decide(_numbers(a=0.0, b=0.0), policy=Policy(style_captured=0.99999)).would_change
+        if "style closeness must" in line
+    ]
+    asked, found = re.findall(r"\d\.\d+", row)[:2]
+    assert asked != found
+
+
+def test_no_true_gap_closed_below_nothing_is_called_inconclusive_by_design() -> None:
+    verdict = _decide(_numbers(a=0.1, b=0.1), policy=Policy(negligible_gap_closed=0.01))
+    (line,) = [line for line in verdict.would_change if "by design" in line]
+    assert line.startswith("A true gap closed between 0% and 25%")
 
 
 def test_the_largest_contributor_is_who_gained_most_and_not_who_has_the_largest_gap() -> None:

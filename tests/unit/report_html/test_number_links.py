@@ -98,6 +98,17 @@ def test_a_role_without_item_scores_leads_to_the_number_that_was_published() -> 
     assert find(made, f"{nq}.base").rows == (("base_scores", (("benchmark", "nq"),)),)
 
 
+def test_formulas_are_those_that_were_used() -> None:
+    made = style_only()
+    joins = {"joins": {b.name: {"given": {"base": 9, "imitator": 9, "target": 9}} for b in made.benchmarks}}
+    first = made.benchmarks[0]
+    for p_mcnemar, said in ((0.2, "score_intervals.py"), (None, "fieller.py")):
+        one = first.model_copy(update={"p_mcnemar": p_mcnemar})
+        told = made.model_copy(update={"benchmarks": (one,), "provenance": joins})
+        assert said in find(told, f"{first.name}.gap_closed").measure.how
+        assert ("Tango 1998" in find(told, f"{first.name}.delta").measure.how) == (p_mcnemar is not None)
+
+
 def test_an_address_that_is_none_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"there is no number nq\.dleta") as caught:
         find(style_only(), "nq.dleta")
