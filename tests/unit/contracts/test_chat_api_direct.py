@@ -1,6 +1,7 @@
 """Answers read without the library, beside the same bytes read by it."""
 
 import contextlib
+import itertools
 import random
 import socket
 import threading
@@ -49,7 +50,7 @@ class RawServer:
     def _serve(self, line: socket.socket) -> None:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with line, line.makefile("rb") as asked, contextlib.suppress(OSError):
-            while head := b"".join(iter(asked.readline, b"\r\n")):
+            while head := b"".join(itertools.takewhile(bytes.strip, asked)):
                 self.heads.append(head)
                 length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
                 asked.read(length)
