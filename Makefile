@@ -10,8 +10,14 @@ FIND_LINKS := $(if $(wildcard $(WHEELS)),--find-links $(abspath $(WHEELS)))
 SEEDS ?= 0-9
 # An environment that keeps no bytecode would compile every module and test again in each process of every command.
 export PYTHONDONTWRITEBYTECODE :=
+# Without pytest's handlers of logs: for each phase of each test it walks the thousands of loggers that torch and
+# transformers make, a twentieth of all the seconds.
+PYTEST := $(BIN)/pytest -q -p no:logging
+# `make check` is two processes, each with folders of its own: workers that shared the files would both import all of
+# them. All that imports torch is in the first half; what it does not name is in the second.
+FIRST_HALF := $(addprefix tests/unit/,train generate attribution evaluation judging plan placebo crowd validate overlap)
 
-.PHONY: help setup demo study test proofs check lint types layers cluster-test images bench validity clean
+.PHONY: help setup demo study test proofs check first-half second-half lint types layers cluster-test images bench validity clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,14 +36,20 @@ demo: setup ## run the whole study on this machine (about 5 minutes) and print t
 study: setup ## the study over SEEDS (default 0-9), counting in how many each claim holds
 	$(BIN)/touchstone study --seeds $(SEEDS)
 
-check: setup lint types layers ## lint, types, layers, unit and contract tests
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not long and not cluster" tests/unit tests/contract
+check: setup ## lint, types, layers, unit and contract tests
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint layers types first-half second-half
+
+first-half: setup
+	$(PYTEST) -p no:xdist -m "not slow and not long and not cluster" $(FIRST_HALF)
+
+second-half: setup
+	$(PYTEST) -p no:xdist -m "not slow and not long and not cluster" $(addprefix --ignore=,$(FIRST_HALF)) tests/unit tests/contract
 
 test: setup lint types layers ## every test that needs no cluster
-	$(BIN)/pytest -q -n 2 --dist loadfile tests
+	$(PYTEST) -n 2 --dist loadfile tests
 
 proofs: setup ## the longest tests, before a release
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "long and not cluster" tests
+	$(PYTEST) -n 2 --dist loadfile -m "long and not cluster" tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -50,7 +62,7 @@ layers: setup
 	$(BIN)/lint-imports
 
 cluster-test: setup ## tests on the Kubernetes that KUBECONFIG names (see tests/cluster/README.md)
-	$(BIN)/pytest -q -m cluster tests/cluster
+	$(PYTEST) -m cluster tests/cluster
 
 images: setup ## build the images that need no accelerator (Docker), into images.lock
 	$(BIN)/python -m images build cpu cpu-torch sandbox crowd --cpu-only --wheels $(WHEELS) --lock images.lock

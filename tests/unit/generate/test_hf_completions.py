@@ -2,6 +2,8 @@
 
 import dataclasses
 import logging
+import logging.handlers
+import queue
 import shutil
 import warnings
 from collections import defaultdict
@@ -138,12 +140,18 @@ def test_a_model_that_counts_positions_in_its_own_way_is_found_out() -> None:
     assert "in slots its logits come out" in fit.why_not_slots(model, 50)
 
 
-def test_the_plain_way_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_plain_way_is_said_once() -> None:
     loaded = random_model("mamba", tokenizer())
-    with caplog.at_level(logging.WARNING, fit.__name__):
+    # The tests run without pytest's own handlers of logs, and so without its fixture for them: see the Makefile.
+    said: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    listener = logging.handlers.QueueHandler(said)
+    logging.getLogger(fit.__name__).addHandler(listener)
+    try:
         texts(loaded, asked(3))
         texts(loaded, asked(3))
-    assert [r.getMessage() for r in caplog.records if r.name == fit.__name__] == [
+    finally:
+        logging.getLogger(fit.__name__).removeHandler(listener)
+    assert [said.get_nowait().getMessage() for _ in range(said.qsize())] == [
         "MambaForCausalLM: its state is not keys and values of tokens; completions go the plain, slower way"
     ]
 
