@@ -50,7 +50,7 @@ class ContrastBlock:
 
 
 def contrast_blocks(verdict: Verdict, names: Mapping[str, str]) -> tuple[ContrastBlock, ...]:
-    """The questions with their bars; one that nobody asked is left out."""
+    """The questions with their bars; one that nobody asked has an empty one, unless nobody asked any."""
     against_target = [row for row in verdict.preference if row.opponent == names["target"]]
     raters = tuple(_preference_bar(row) for row in against_target[:MOST_SOURCES])
     pools = tuple(
@@ -65,12 +65,18 @@ def contrast_blocks(verdict: Verdict, names: Mapping[str, str]) -> tuple[Contras
         for name, part in distinct_pools(verdict.pooled)
         if part.benchmarks
     )
-    blocks = (
-        ContrastBlock(f"Prompts on which raters found it at least as good as {names['target']}", raters),
-        ContrastBlock(f"Style of {names['target']} taken on", _style_bars(verdict)),
-        ContrastBlock(f"Gap from {names['base']} to {names['target']} closed on benchmarks", pools),
+    asked = (
+        (f"Prompts on which raters found it at least as good as {names['target']}", raters, "no judgments were given"),
+        (f"Style of {names['target']} taken on", _style_bars(verdict), "no outputs were given"),
+        (f"Gap from {names['base']} to {names['target']} closed on benchmarks", pools, "no scores were given"),
     )
-    return tuple(block for block in blocks if block.bars)
+    if sum(bool(bars) for _, bars, _ in asked) < 2:
+        return ()
+    return tuple(ContrastBlock(heading, bars or (_unasked(why),)) for heading, bars, why in asked)
+
+
+def _unasked(why: str) -> ContrastBar:
+    return ContrastBar("not measured", None, None, "", missing=why)
 
 
 def _style_bars(verdict: Verdict) -> tuple[ContrastBar, ...]:
@@ -111,7 +117,7 @@ def _preference_bar(row: PreferenceResult) -> ContrastBar:
 def contrast_figure(verdict: Verdict, names: Mapping[str, str]) -> Svg:
     """The picture, or nothing where only one question was asked: a contrast needs two sides."""
     blocks = contrast_blocks(verdict, names)
-    if len(blocks) < 2:
+    if not blocks:
         return Svg("")
     said = " ".join(
         f"{block.heading}: " + "; ".join(f"{bar.name} {_said(bar)}" for bar in block.bars) + "." for block in blocks

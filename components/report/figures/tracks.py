@@ -15,6 +15,8 @@ from components.report.wording import finite, finite_interval, interval, ratio
 HEADER = 34.0
 AXIS = 40.0
 PAD = 10.0
+STACKED_TRACK = 29.0
+"""Height of a track on a phone, below its words."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def _draw(chart: TrackChart, layout: Layout) -> Drawing:
     scale = chart.scale(layout)
     y = HEADER
     rows: list[Svg] = []
+    tracks: list[tuple[float, float]] = []
     for before, row in zip((None, *chart.rows), chart.rows, strict=False):
         if row.pooled and before is not None and not before.pooled:
             rows.append(line(0, y + 2, layout.width, y + 2, "rule"))
@@ -80,8 +83,10 @@ def _draw(chart: TrackChart, layout: Layout) -> Drawing:
         height = row_height(row, layout)
         rows.append(_row(row, scale, layout, y, height))
         y += height
-    under = _background(chart, scale, y)
-    return Drawing(group(under, _ends(chart, scale), *rows, _axis(chart, scale, layout, y)), y + AXIS)
+        tracks.append((y - STACKED_TRACK, y))
+    # On a phone words stand above the tracks, and no line runs through them.
+    under = [_background(chart, scale, *place) for place in (tracks if layout.stacked else [(HEADER - 6, y)])]
+    return Drawing(group(*under, _ends(chart, scale), *rows, _axis(chart, scale, layout, y)), y + AXIS)
 
 
 def row_height(row: TrackRow, layout: Layout) -> float:
@@ -93,8 +98,7 @@ def row_height(row: TrackRow, layout: Layout) -> float:
     return 20.0 + 17 * lines + (15 if row.note else 0)
 
 
-def _background(chart: TrackChart, scale: Scale, bottom: float) -> Svg:
-    top = HEADER - 6
+def _background(chart: TrackChart, scale: Scale, top: float, bottom: float) -> Svg:
     shade = []
     if chart.band is not None and scale.holds(chart.band):
         shade = [rect(scale.left, top, scale.at(chart.band) - scale.left, bottom - top, "band")]
@@ -153,9 +157,7 @@ def _labels(row: TrackRow, layout: Layout, top: float, height: float, class_: st
         below = bool(row.note) and text_width(row.name, NAME_SIZE) > layout.width - used
         name_width, note_width = layout.width - used * (not below), layout.width - used * below
         value_y = top + (33 if below else 16)
-        back = rect(layout.width - used + 10, value_y - 13, used - 10, 17, "paper")
-        parts = [back] if number else []
-        parts.append(text(0, top + 16, fit(row.name, name_width, NAME_SIZE), class_, full=row.name))
+        parts = [text(0, top + 16, fit(row.name, name_width, NAME_SIZE), class_, full=row.name)]
         if row.note:
             parts.append(text(0, top + 33, fit(row.note, note_width, NOTE_SIZE), "note", full=row.note))
     else:
@@ -198,7 +200,8 @@ def _limit_labels(limits: Sequence[tuple[float, str]], scale: Scale, layout: Lay
         if not scale.holds(value):
             continue
         leftwards = len(limits) > 1 and i == 0
-        label = ratio(value) if layout.stacked else words
         x = scale.at(value) + (3 if leftwards else -3)
+        room = x if leftwards else layout.width - x
+        label = words if text_width(words, NOTE_SIZE) <= room else ratio(value)
         parts.append(text(x, y + 33, label, "tick faint", anchor="end" if leftwards else "start", full=words))
     return parts

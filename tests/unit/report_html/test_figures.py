@@ -7,6 +7,8 @@ import pytest
 from pages import local, pictures, words_of
 from verdicts import style_only, sweep, sweep_cell, sweep_curve, training, with_support
 
+from components.contracts.verdict import Pooled, PooledSets, Verdict
+from components.report.figures.contrast import contrast_figure
 from components.report.figures.growth import growth_figure
 from components.report.figures.loss import MOST_POINTS, loss_figure
 from components.report.figures.style_closeness import style_figure
@@ -147,3 +149,30 @@ def test_on_a_phone_long_names_are_whole_beside_their_numbers() -> None:
     said = [element.text or "" for element in narrow.iter() if local(element) == "text"]
     assert "Closing summary where the target has one" in said
     assert not any(line.endswith("…") for line in said)
+
+
+def test_on_a_phone_no_line_runs_through_names_and_numbers() -> None:
+    _, narrow = both(style_figure(style_only().style, PolicyLimits(style_captured=0.5)))
+    uprights = [e for e in narrow.iter() if local(e) == "line" and e.get("x1") == e.get("x2")]
+    assert {(e.get("class") or "").split()[0] for e in uprights} >= {"end", "limit"}
+    said = [e for e in narrow.iter() if local(e) == "text" and (e.get("class") or "").split()[0] in ("name", "value")]
+    assert len(said) > 10
+    for words in said:
+        baseline = float(str(words.get("y")))
+        crossing = [e for e in uprights if float(str(e.get("y1"))) < baseline - 2 < float(str(e.get("y2")))]
+        assert crossing == [], words.text
+
+
+def test_a_question_that_nobody_asked_keeps_its_place_in_the_one_view() -> None:
+    made = style_only().model_copy(update={"preference": ()})
+    names = {"base": "b", "imitator": "i", "target": "t"}
+    wide, _ = both(contrast_figure(made, names))
+    said = [element.text or "" for element in wide.iter() if local(element) == "text"]
+    assert "no judgments were given" in said
+    assert contrast_figure(made.model_copy(update={"benchmarks": (), "pooled": without_benchmarks(made)}), names) == ""
+
+
+def without_benchmarks(made: Verdict) -> PooledSets:
+    """No benchmark in any set."""
+    nothing = Pooled(benchmarks=(), gap_closed=None, ci=None, reason="none")
+    return made.pooled.model_copy(update={"all": nothing, "unsupported": nothing, "supported": nothing})
