@@ -45,7 +45,7 @@ def check_ports(rows: Path, recorded: Mapping[str, str]) -> None:
         expected=expected,
         remedy="move what was added away; to add evidence, run the audit again with it"
         if only_added
-        else f"restore {rows} from a copy, or run the audit again",
+        else "restore the rows from a copy, or run the audit again",
     )
 
 
