@@ -17,7 +17,7 @@ class JudgePolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     placebos: tuple[PlaceboArm, ...] = ("corrupted_target", "constant")
-    """The target must be preferred over each of these; the others are shown."""
+    """The target must be shown to be preferred over each of these. None of the others may fool the judge."""
     min_over_placebo: Share = 0.5
     """The lower bound of the share that prefers the target must lie above this."""
     min_gold_agreement: Share = 0.6

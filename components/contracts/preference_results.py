@@ -155,14 +155,15 @@ class PlaceboResult(_Part):
     n: int
     """Prompts judged."""
     unscored: int
-    """Prompts whose verdict could not be read."""
+    """Prompts without a verdict: it could not be read, or one of the two answers does not exist."""
     opponent_preferred: float | None
     """Wins of the opponent plus half the ties, as a share: 1 = never fooled."""
     ci: Interval | None
-    """Its interval by resampling prompts."""
+    """Its interval (Clopper and Pearson)."""
     fooled: bool | None
-    """The judge does not clearly prefer the target (beside the base, which says the same: it clearly prefers the
-    placebo); null = too few to tell."""
+    """Of the corrupted target and the constant: the judge does not clearly prefer the target. Of the others, which know
+    what the base knows: it prefers the placebo beyond chance. Null = too few to tell, or beside a model that may be
+    worse."""
 
 
 class JudgeQualification(_Part):

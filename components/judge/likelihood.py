@@ -8,6 +8,7 @@ from typing import Literal
 from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_rows import PLACEBO
 from components.contracts.rows import ChoiceScore, Completion
+from components.contracts.unjudged import no_answer_by
 
 CANDIDATE, REFERENCE, BASE = "candidate:", "reference:", "base:"
 """Sides; placebos go by their names."""
@@ -64,8 +65,9 @@ def shares(rows: Sequence[Judgment]) -> dict[str, float]:
 
 
 def _missing(ours: Completion, theirs: Completion, weights: tuple[ChoiceScore | None, ChoiceScore | None]) -> str:
-    if not (ours.text.strip() and theirs.text.strip()):
-        return "an answer is empty"
+    for row in (ours, theirs):
+        if not row.text.strip():
+            return no_answer_by(row.model, row.unanswered or "it is empty")
     told = (
         f"{row.model}'s answer: {why}"
         for row, weight in zip((ours, theirs), weights, strict=True)

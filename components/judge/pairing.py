@@ -9,6 +9,7 @@ from typing import NamedTuple
 from components.contracts.errors import TouchstoneError
 from components.contracts.ports import Input
 from components.contracts.rows import Completion, Request
+from components.contracts.unjudged import no_answer_by
 from components.judge.rows import Order, VerdictPair
 from components.judge.template import Template
 
@@ -130,9 +131,9 @@ def shuffled(pairs: Iterable[VerdictPair], seed: int) -> list[VerdictPair]:
 def _unasked(match: Match, mine: Completion | None, other: Completion | None, longest: int) -> str | None:
     for name, row in ((match.model, mine), (match.opponent, other)):
         if row is None:
-            return f"{name} has no answer to this prompt"
+            return no_answer_by(name)
         if row.unanswered is not None:
-            return f"{name} gave no answer: {row.unanswered}"
+            return no_answer_by(name, row.unanswered)
         if len(row.text) > longest:
             return f"{name}'s answer has {len(row.text):,} characters, and the judge is shown at most {longest:,}"
     return None

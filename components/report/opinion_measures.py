@@ -128,7 +128,7 @@ _TRYING = f"{_PREFERRING}/qualification.py"
 _TRIED = ("placebo_judgments", "judgments")
 PLACEBO: Mapping[str, Measure] = {
     "n": Measure("prompts judged", count, _TRYING, _TRIED, n=""),
-    "unscored": Measure("prompts whose verdict could not be read", count, _TRYING, _TRIED, n=""),
+    "unscored": Measure("prompts without a verdict", count, _TRYING, _TRIED, n=""),
     "opponent_preferred": Measure(
         "share of prompts on which the real answer was preferred, ties as half",
         percent,

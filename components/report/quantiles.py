@@ -27,3 +27,13 @@ def wilson(successes: int, n: int, alpha: float) -> tuple[float, float]:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def clopper_pearson(successes: float, n: int, alpha: float) -> tuple[float, float]:
+    """Exact interval of a share at 1 - alpha (Clopper and Pearson 1934): quantiles of beta distributions.
+
+    Half successes are ties; the shares' lower bound is then too high in no more than alpha / 2 all the same.
+    """
+    low = 0.0 if successes <= 0 else float(special.betaincinv(successes, n - successes + 1, alpha / 2))
+    high = 1.0 if successes >= n else float(special.betaincinv(successes + 1, n - successes, 1 - alpha / 2))
+    return low, high

@@ -26,10 +26,12 @@ def qualification_of(
         base: Name of the base; empty = not given.
         policy: File or preset.
     """
+    rules = load_policy(policy)
     found = qualify(
         rows,
         gold,
-        load_policy(policy).judges,
+        rules.judges,
+        max_unscored=rules.max_unscored,
         models={"target": target, **({"base": base} if base else {})},
         alpha=ALPHA,
         resamples=RESAMPLES,
@@ -53,6 +55,6 @@ def as_text(found: JudgeQualification | None) -> str:
 def _placebo(result: PlaceboResult) -> str:
     if result.opponent_preferred is None or result.ci is None:
         return f"{result.arm}: nothing could be read"
-    verdict = {True: "fooled", False: "not fooled", None: "too few to tell"}[result.fooled]
+    verdict = {True: "fooled", False: "not fooled", None: "cannot tell"}[result.fooled]
     share = f"{result.opponent_preferred:.0%} ({result.ci[0]:.0%} to {result.ci[1]:.0%})"
     return f"{result.arm}: {verdict}; {result.opponent} preferred on {share} of {result.n} prompts, ties half"

@@ -19,6 +19,7 @@ from components.contracts.ports import Input, write_rows
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import Alteration
 from components.contracts.rows import Completion
+from components.contracts.unjudged import no_answer_by
 from components.placebo.alterations import replay
 from components.placebo.lexicon import read_yaml
 from components.placebo.restyling import dress_of
@@ -138,13 +139,15 @@ def _judge(placebos: Placebos, name: str, likes: Callable[[str], float]) -> Judg
                         "model": row.model,
                         "opponent": TARGET,
                         "outcome": outcome,
-                        "unscored": row.unanswered,
+                        "unscored": no_answer_by(row.model, row.unanswered) if row.unanswered else None,
                         "order": "none",
                     }
                 )
             )
     policy = JudgePolicy(min_gold=0)
-    (found,) = qualify(rows, [], policy, models={"target": TARGET}, alpha=0.05, resamples=2000, seed=0)
+    (found,) = qualify(
+        rows, [], policy, max_unscored=0.02, models={"target": TARGET}, alpha=0.05, resamples=2000, seed=0
+    )
     return found
 
 

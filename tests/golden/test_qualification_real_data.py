@@ -44,7 +44,9 @@ def _stored(model: str, name: str) -> list[Judgment]:
 
 
 def _qualify(rows: list[Judgment], gold: list[GoldLabel], policy: JudgePolicy) -> JudgeQualification:
-    (found,) = qualify(rows, gold, policy, models={"target": TARGET}, alpha=0.05, resamples=2000, seed=0)
+    (found,) = qualify(
+        rows, gold, policy, max_unscored=0.02, models={"target": TARGET}, alpha=0.05, resamples=2000, seed=0
+    )
     return found
 
 

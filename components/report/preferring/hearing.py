@@ -43,7 +43,16 @@ def heard(
         drawn: Level, resamples and seed of the intervals.
     """
     alpha, resamples, seed = drawn
-    judges = qualify(judgments, gold, policy.judges, models=models, alpha=alpha, resamples=resamples, seed=seed)
+    judges = qualify(
+        judgments,
+        gold,
+        policy.judges,
+        max_unscored=policy.max_unscored,
+        models=models,
+        alpha=alpha,
+        resamples=resamples,
+        seed=seed,
+    )
     real = [row for row in judgments if not (row.model.startswith(PLACEBO) or row.opponent.startswith(PLACEBO))]
     liked = preferences(real, models=models, alpha=alpha, resamples=resamples, seed=seed, features=features, gold=gold)
     qualified = {judge.source: judge.qualified for judge in judges}

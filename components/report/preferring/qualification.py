@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -13,26 +13,34 @@ from components.contracts.judge_policy import JudgePolicy
 from components.contracts.preference_results import Interval, JudgeQualification, PlaceboResult
 from components.contracts.preference_rows import PLACEBO, GoldLabel, PlaceboArm, placebo_model
 from components.contracts.rows import Role
-from components.report.clustered import Floats
+from components.contracts.unjudged import lacks_answer
+from components.report.preferring.gold_agreement import Key, agreement, by_pair, matches
 from components.report.preferring.preference import preferences
-from components.report.quantiles import wilson
+from components.report.quantiles import clopper_pearson
 
 ARMS: tuple[PlaceboArm, ...] = get_args(PlaceboArm)
-DRAWS_AT_ONCE = 250
-"""Resamples drawn together; bounds memory, changes no number."""
+OF_BASE: frozenset[PlaceboArm] = frozenset({"restyled_base", "stylistic_base"})
+"""Placebos that know what the base knows."""
 
 
 class _Asked(NamedTuple):
     """What a judge is held against."""
 
     policy: JudgePolicy
+    max_unscored: float
     models: Mapping[Role, str]
     alpha: float
     resamples: int
 
     def is_target(self, name: str) -> bool:
-        """Whether a placebo beside this model counts; where the target's name is not known, all but the base's do."""
+        """Whether a model is the target; where the target's name is not known, all but the base are taken for it."""
         return name == self.models["target"] if "target" in self.models else name != self.models.get("base")
+
+    def unread(self, unscored: int, n: int) -> str | None:
+        """What is wrong with so many verdicts that could not be read, beside n that could; None = nothing."""
+        if unscored <= self.max_unscored * (n + unscored):
+            return None
+        return f"{unscored:,} of {n + unscored:,} verdicts could not be read; at most {self.max_unscored:.0%} may be so"
 
 
 def qualify(
@@ -40,6 +48,7 @@ def qualify(
     gold: Iterable[GoldLabel],
     policy: JudgePolicy,
     *,
+    max_unscored: float,
     models: Mapping[Role, str],
     alpha: float,
     resamples: int,
@@ -52,20 +61,21 @@ def qualify(
             raters are reduced as everywhere (`preference.py`).
         gold: What people hold to be right.
         policy: Its limits.
+        max_unscored: Largest share of unreadable verdicts, on a placebo or on labelled pairs, that lets them count.
         models: Role -> name. A demanded placebo counts against the target; without its name, against
             all models but the base.
         alpha: Intervals are at 1 - alpha.
-        resamples: Of prompts.
+        resamples: Of prompts, for the agreement with people.
         seed: Of the bootstrap.
 
     Raises:
         TouchstoneError: an unknown placebo, a pair labelled twice, or one rater's two votes on the same thing.
     """
-    labels = _by_pair(gold)
+    labels = by_pair(gold)
     by_source: dict[str, list[Judgment]] = {}
     for row in judgments:
         by_source.setdefault(row.source, []).append(row)
-    asked = _Asked(policy, models, alpha, resamples)
+    asked = _Asked(policy, max_unscored, models, alpha, resamples)
     found = (
         _qualification(source, rows, labels, asked, np.random.default_rng([seed, 5, number]))
         for number, (source, rows) in enumerate(by_source.items())
@@ -74,37 +84,53 @@ def qualify(
 
 
 def _qualification(
-    source: str, rows: Sequence[Judgment], labels: Mapping[_Key, GoldLabel], asked: _Asked, rng: np.random.Generator
+    source: str, rows: Sequence[Judgment], labels: Mapping[Key, GoldLabel], asked: _Asked, rng: np.random.Generator
 ) -> JudgeQualification | None:
-    placebos = _placebos(rows, asked, rng)
-    matched = _matches(rows, labels)
-    if not placebos and not matched:
+    given = [row for row in rows if row.model.startswith(PLACEBO) != row.opponent.startswith(PLACEBO)]
+    placebos = _placebos(given, asked)
+    matched = matches((row for row in rows if not lacks_answer(row)), labels)
+    if not (placebos or matched.n or matched.unread):
         return None
-    agreement, ci = _agreement(matched, asked, rng)
-    num_gold = sum(len(hits) for hits in matched.values())
-    unmet = [*_over_placebos(placebos, asked), *_with_people(num_gold, ci, asked.policy)]
-    seen = {row.order for row in rows if _is_placebo(row)}
-    if len(seen) == 1 and "none" not in seen:
+    agreed, ci = agreement(matched, alpha=asked.alpha, resamples=asked.resamples, rng=rng)
+    unmet = [*_over_placebos(placebos, asked), *_with_people(matched.n, matched.unread, ci, asked)]
+    orders = _orders(row for row in given if not lacks_answer(row))
+    if any(len(seen) == 1 for seen in orders):
         unmet.append("placebos were judged in one order only: a liking for a place cannot be told from a preference")
-    untested = ["the order was not recorded: a liking for a place was not tested"] if seen == {"none"} else []
+    untested = ["the order was not recorded: a liking for a place was not tested"] if orders and not any(orders) else []
     return JudgeQualification(
         source=source,
         qualified=not unmet,
-        placebos=placebos,
-        gold_agreement=agreement,
+        placebos=tuple(tried.result for tried in placebos),
+        gold_agreement=agreed,
         gold_ci=ci,
-        num_gold=num_gold,
+        num_gold=matched.n,
         reasons=(*unmet, *untested),
     )
 
 
-def _is_placebo(row: Judgment) -> bool:
-    return row.model.startswith(PLACEBO) or row.opponent.startswith(PLACEBO)
+class _Tried(NamedTuple):
+    """A placebo beside one real answer."""
+
+    result: PlaceboResult
+    unmade: int
+    """Prompts on which one of the two answers does not exist: nothing was put before the judge."""
+
+    @property
+    def unread(self) -> int:
+        """Prompts on which the judge was asked, and its verdict could not be read."""
+        return self.result.unscored - self.unmade
 
 
-def _placebos(rows: Sequence[Judgment], asked: _Asked, rng: np.random.Generator) -> tuple[PlaceboResult, ...]:
+def _orders(given: Iterable[Judgment]) -> list[set[str]]:
+    """The orders in which each pair with a placebo was shown, pair by pair; empty = none is recorded."""
+    found: dict[frozenset[str], set[str]] = {}
+    for row in given:
+        found.setdefault(frozenset((row.model, row.opponent)), set()).update({row.order} - {"none"})
+    return list(found.values())
+
+
+def _placebos(given: Sequence[Judgment], asked: _Asked) -> list[_Tried]:
     """Every placebo against every real answer it was set beside, in the order of the arms."""
-    given = [row for row in rows if row.model.startswith(PLACEBO) != row.opponent.startswith(PLACEBO)]
     known = {placebo_model(arm) for arm in ARMS}
     for row in given:
         strange = [name for name in (row.model, row.opponent) if name.startswith(PLACEBO) and name not in known]
@@ -116,144 +142,111 @@ def _placebos(rows: Sequence[Judgment], asked: _Asked, rng: np.random.Generator)
         its = [row for row in given if name in (row.model, row.opponent)]
         # The placebo plays the imitator here: it is then the model of every pair, however the rows were written.
         for pair in preferences(its, models={"imitator": name}, alpha=asked.alpha, resamples=1, seed=0):
-            share, ci = _share(pair.losses, pair.ties, pair.wins, asked, rng)
-            results.append(
-                PlaceboResult(
-                    arm=arm,
-                    opponent=pair.opponent,
-                    n=pair.n,
-                    unscored=pair.unscored,
-                    opponent_preferred=share,
-                    ci=ci,
-                    fooled=_fooled(ci, asked, is_target=asked.is_target(pair.opponent)),
-                )
+            share, ci = _share(pair.losses, pair.ties, pair.n, asked.alpha)
+            result = PlaceboResult(
+                arm=arm,
+                opponent=pair.opponent,
+                n=pair.n,
+                unscored=pair.unscored,
+                opponent_preferred=share,
+                ci=ci,
+                fooled=_fooled(arm, pair.opponent, ci, asked),
             )
-    return tuple(results)
+            unmade = {row.prompt_id for row in its if pair.opponent in (row.model, row.opponent) and lacks_answer(row)}
+            results.append(_Tried(result, len(unmade)))
+    return results
 
 
-def _share(
-    wins: int, ties: int, losses: int, asked: _Asked, rng: np.random.Generator
-) -> tuple[float | None, Interval | None]:
-    """Wins plus half the ties, as a share of prompts, with its percentile interval over resampled prompts.
+def _share(wins: int, ties: int, n: int, alpha: float) -> tuple[float | None, Interval | None]:
+    """Wins plus half the ties, as a share of n prompts, with Clopper and Pearson's interval.
 
-    Where only one outcome occurs every resample is the same: Wilson's interval then, of n/2 successes where all are
-    ties (rounded outwards for an odd n).
+    Exact without ties. With them it is wider than it need be, since a tie as half spreads less than a coin; resampled
+    prompts would give 3 wins and a tie a lower bound above one half, and any bound but the exact one is too high where
+    prompts are few and agree. At 95% the least that lies above one half is 6 of 6, above 0.6 it is 8 of 8.
     """
-    n = wins + ties + losses
     if n == 0:
         return None, None
-    share = (wins + ties / 2) / n
-    if n in (wins, losses):
-        return share, wilson(wins, n, asked.alpha)
-    if n == ties:
-        return share, (wilson(n // 2, n, asked.alpha)[0], wilson(n - n // 2, n, asked.alpha)[1])
-    drawn = rng.multinomial(n, np.array([wins, ties, losses]) / n, size=asked.resamples)
-    return share, _percentiles((drawn[:, 0] + drawn[:, 1] / 2) / n, asked.alpha)
+    sum_preferred = wins + ties / 2
+    return sum_preferred / n, clopper_pearson(sum_preferred, n, alpha)
 
 
-def _percentiles(values: Floats, alpha: float) -> Interval:
-    low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2])
-    return float(low), float(high)
+def _fooled(arm: PlaceboArm, opponent: str, ci: Interval | None, asked: _Asked) -> bool | None:
+    """Whether this judge fell for this placebo; None = too few prompts to tell, or nothing to be told.
 
+    A placebo of the base knows what the base knows, so an equal verdict is no error, and a judge is fooled when it
+    prefers the placebo beyond chance: to the base, or to the target, whatever the base is worth beside it. So too with
+    the base after stylistic examples, although these may have kept it to the question: an imitator that learned as much
+    and knows nothing more would be preferred in the same way, and such a preference must not gate. Beside the imitator,
+    which may have lost what the base knows, nothing follows.
 
-def _fooled(ci: Interval | None, asked: _Asked, *, is_target: bool) -> bool | None:
-    """Beside the target: not fooled when the lower bound is above the limit, fooled when the upper bound lies nearer to
-    the limit than to 1, else too few to tell. Beside the base, which says the same as its placebo (or any other model):
-    fooled when the placebo is clearly preferred."""
+    The corrupted target and the constant answer are worse than the target for certain. A judge is fooled when it does
+    not clearly prefer the target: the upper bound of its share lies nearer to the policy's limit than to 1. It is not
+    when the lower bound lies above the limit. Beside any other model nothing follows: what is left of the target may
+    be better.
+    """
     if ci is None:
         return None
-    if not is_target:
-        return ci[1] < 0.5
+    if arm in OF_BASE:
+        return None if opponent == asked.models.get("imitator") else ci[1] < 0.5
     limit = asked.policy.min_over_placebo
+    if not asked.is_target(opponent):
+        return None
     if ci[0] > limit:
         return False
     return True if ci[1] < (limit + 1) / 2 else None
 
 
-def _over_placebos(placebos: Sequence[PlaceboResult], asked: _Asked) -> list[str]:
-    """What the policy demands of placebos and was not shown."""
+def _over_placebos(placebos: Sequence[_Tried], asked: _Asked) -> list[str]:
+    """What the policy demands of placebos and was not shown, then other placebos that it fell for."""
+    demanded = asked.policy.placebos
     unmet = []
-    for arm in asked.policy.placebos:
-        beside = [row for row in placebos if row.arm == arm and asked.is_target(row.opponent)]
-        if not beside:
-            unmet.append(f"{arm} was not put before it")
-        for row in beside:
-            if row.opponent_preferred is None or row.ci is None:
-                unmet.append(f"{arm}: none of its {row.unscored} verdicts could be read")
-            elif row.fooled is not False:
-                unmet.append(
-                    f"{arm}: {row.opponent} is preferred in {row.opponent_preferred:.0%}"
-                    f" [{row.ci[0]:.0%}, {row.ci[1]:.0%}] of {row.n}; the lower bound must lie above"
-                    f" {asked.policy.min_over_placebo:.0%}" + ("; too few to tell" if row.fooled is None else "")
-                )
+    for arm in demanded:
+        beside = [tried for tried in placebos if tried.result.arm == arm and asked.is_target(tried.result.opponent)]
+        put = [tried for tried in beside if tried.result.n or tried.unread]
+        if not put:
+            others = [tried.result.opponent for tried in placebos if tried.result.arm == arm and tried not in beside]
+            where = f"put beside {', '.join(others)} and not beside the target" if others else "not put before it"
+            unmet.append(f"{arm} was {where}")
+        unmet += [f"{arm}: {problem}" for tried in put for problem in _not_passed(tried, asked)]
+    for row in (tried.result for tried in placebos):
+        if row.fooled and not (row.arm in demanded and asked.is_target(row.opponent)):
+            unmet.append(f"fooled by {row.arm}: {_preferred(row)}")
     return unmet
 
 
-def _with_people(num_gold: int, ci: Interval | None, policy: JudgePolicy) -> list[str]:
+def _not_passed(tried: _Tried, asked: _Asked) -> Iterator[str]:
+    """Why a demanded placebo beside the target is not passed; nothing = it is."""
+    row, limit = tried.result, asked.policy.min_over_placebo
+    if row.ci is None:
+        yield f"none of its {tried.unread:,} verdicts could be read"
+        return
+    if row.ci[0] <= limit:
+        few = "; too few to tell" if row.fooled is None else ""
+        yield f"{_preferred(row)}; the lower bound must lie above {limit:.0%}{few}"
+    unread = asked.unread(tried.unread, row.n)
+    if unread:
+        yield unread
+
+
+def _preferred(row: PlaceboResult) -> str:
+    assert row.opponent_preferred is not None
+    assert row.ci is not None
+    ends = f"[{row.ci[0]:.0%}, {row.ci[1]:.0%}]"
+    return f"{row.opponent} is preferred in {row.opponent_preferred:.0%} {ends} of {row.n:,}"
+
+
+def _with_people(num_gold: int, unread: int, ci: Interval | None, asked: _Asked) -> list[str]:
     """What the policy demands of the agreement with people and was not shown."""
+    policy = asked.policy
     if policy.min_gold == 0:
         return []
+    unmet = []
     if num_gold < policy.min_gold or ci is None:
-        return [f"it judged {num_gold} pairs that people labelled; {policy.min_gold} are demanded"]
-    if ci[0] < policy.min_gold_agreement:
-        return [
+        unmet.append(f"it judged {num_gold} pairs that people labelled; {policy.min_gold} are demanded")
+    elif ci[0] < policy.min_gold_agreement:
+        unmet.append(
             f"agreement with people: the lower bound is {ci[0]:.0%} on {num_gold} pairs;"
             f" {policy.min_gold_agreement:.0%} is demanded"
-        ]
-    return []
-
-
-_Key = tuple[str, frozenset[str]]
-"""Prompt and the two models, whichever way round."""
-
-
-def _by_pair(gold: Iterable[GoldLabel]) -> dict[_Key, GoldLabel]:
-    found: dict[_Key, GoldLabel] = {}
-    for label in gold:
-        key = (label.prompt_id, frozenset((label.model, label.opponent)))
-        if key in found:
-            raise TouchstoneError(
-                f"{label.model} against {label.opponent} is labelled twice on prompt {label.prompt_id}",
-                expected="one label for each prompt and pair",
-                remedy="give the majority of the people who judged it",
-            )
-        found[key] = label
-    return found
-
-
-def _matches(rows: Iterable[Judgment], labels: Mapping[_Key, GoldLabel]) -> dict[str, list[bool]]:
-    """Prompt -> for each labelled pair that was readably judged on it: does the judge say what people say?"""
-    labelled: dict[_Key, list[Judgment]] = {}
-    for row in rows:
-        key = (row.prompt_id, frozenset((row.model, row.opponent)))
-        if key in labels:
-            labelled.setdefault(key, []).append(row)
-    found: dict[str, list[bool]] = {}
-    for key, votes in labelled.items():
-        label = labels[key]
-        # One prompt at a time: n is 1, or 0 where the verdict could not be read.
-        (judged,) = preferences(votes, models={"imitator": label.model}, alpha=0.5, resamples=1, seed=0)
-        if judged.n:
-            said = {"win": judged.wins, "tie": judged.ties, "loss": judged.losses}
-            found.setdefault(label.prompt_id, []).append(bool(said[label.outcome]))
-    return found
-
-
-def _agreement(
-    matched: Mapping[str, Sequence[bool]], asked: _Asked, rng: np.random.Generator
-) -> tuple[float | None, Interval | None]:
-    """Share of labelled pairs judged as people do; several pairs on one prompt are resampled together."""
-    if not matched:
-        return None, None
-    sizes = np.array([len(hits) for hits in matched.values()])
-    hits = np.array([sum(found) for found in matched.values()])
-    share = float(hits.sum() / sizes.sum())
-    if share in (0.0, 1.0):
-        # Prompts, not pairs, are independent.
-        return share, wilson(len(sizes) if share else 0, len(sizes), asked.alpha)
-    even = np.full(len(sizes), 1 / len(sizes))
-    drawn = []
-    for start in range(0, asked.resamples, DRAWS_AT_ONCE):
-        weights = rng.multinomial(len(sizes), even, size=min(DRAWS_AT_ONCE, asked.resamples - start))
-        drawn.append((weights @ hits) / (weights @ sizes))
-    return share, _percentiles(np.concatenate(drawn), asked.alpha)
+        )
+    missing = asked.unread(unread, num_gold)
+    return [*unmet, *([f"pairs that people labelled: {missing}"] if missing else [])]

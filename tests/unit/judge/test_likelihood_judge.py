@@ -54,7 +54,7 @@ def test_the_likelier_answer_per_token_wins_and_length_alone_does_not(tmp_path: 
 
 def test_an_empty_answer_is_unscored_not_a_loss(tmp_path: Path) -> None:
     row = judged(tmp_path, WEIGHED)["2"]
-    assert (row.outcome, row.unscored) == (None, "an answer is empty")
+    assert (row.outcome, row.unscored) == (None, "ours gave no answer: it is empty")
 
 
 def test_a_missing_likelihood_is_unscored(tmp_path: Path) -> None:

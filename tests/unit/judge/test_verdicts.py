@@ -91,6 +91,34 @@ def test_a_judge_that_always_says_a_flips_on_every_pair_and_is_warned_of(folder:
     assert "the verdict changed with the order; the answer shown first got 100%" in str(notes["warnings"])
 
 
+@pytest.mark.parametrize(
+    ("says", "settled"),
+    [
+        # Prompt 2 is a tie unasked, since both answers are the same; 5 and 6 have one answer each. The two answers to 3
+        # are equally long, as they are shown.
+        (lambda first, second: "Verdict: A", {"wins": 0, "ties": 4, "losses": 0, "order_flips": 3}),
+        (lambda first, second: "Verdict: B", {"wins": 0, "ties": 4, "losses": 0, "order_flips": 3}),
+        (longer, {"wins": 1, "ties": 2, "losses": 1, "order_flips": 1}),
+        (
+            lambda first, second: "Verdict: tie" if first == "short" else longer(first, second),
+            {"wins": 1, "ties": 3, "losses": 0, "order_flips": 2},
+        ),
+        (
+            lambda first, second: "well" if first == "short" else longer(first, second),
+            {"wins": 1, "ties": 2, "losses": 0, "order_flips": 1, "unscored": 3, "unreadable_replies": 1},
+        ),
+    ],
+)
+def test_the_metrics_count_pairs_and_a_flip_is_a_tie(folder: Path, says: Says, settled: Mapping[str, int]) -> None:
+    prepared(folder)
+    judged(folder, says)
+    given = {name: folder / name for name in ("pairs", "completions")}
+    again = {name: folder / f"{name} again" for name in ("judgments", "replies")}
+    found = bind.call(read_verdicts, params=JUDGE, **given, **again).metrics
+    expected = {"pairs": 6, "unscored": 2, "unreadable_replies": 0, "same_answers": 1, **settled}
+    assert {name: found[name] for name in expected} == expected
+
+
 def test_what_is_not_asked_is_a_row_with_its_reason(folder: Path) -> None:
     outcome = prepared(folder, params={**JUDGE, "longest_answer_chars": 49})
     rows = judged(folder, longer)

@@ -14,7 +14,10 @@ from components.contracts.evidence_rows import Judgment
 from components.contracts.judge_policy import JudgePolicy
 from components.contracts.preference_results import JudgeQualification
 from components.contracts.preference_rows import GoldLabel
+from components.contracts.rows import Role
+from components.contracts.unjudged import no_answer_by
 from components.report.preferring.qualification import qualify
+from components.report.quantiles import clopper_pearson
 from tests.unit.report.rows_for_tests import judgment
 
 PROMPTS = 120
@@ -98,7 +101,14 @@ def _qualify(
     rows: Iterator[Judgment] | list[Judgment], gold: list[GoldLabel], policy: JudgePolicy = POLICY
 ) -> JudgeQualification:
     (found,) = qualify(
-        rows, gold, policy, models={"base": "base", "target": "target"}, alpha=0.05, resamples=2000, seed=0
+        rows,
+        gold,
+        policy,
+        max_unscored=0.02,
+        models={"base": "base", "target": "target"},
+        alpha=0.05,
+        resamples=2000,
+        seed=0,
     )
     return found
 
@@ -137,6 +147,8 @@ def test_a_judge_of_places_ties_with_everything_and_does_not_qualify() -> None:
         assert row.ci is not None
         assert row.ci[0] < 0.45 < 0.55 < row.ci[1]
     assert _fooled(found)["constant", "target"]
+    # It says the same of the base and of the base in another dress, which is right.
+    assert _fooled(found)["restyled_base", "base"] is False
     assert found.gold_agreement is not None
     assert found.gold_agreement < 0.2
 
@@ -152,6 +164,168 @@ def test_a_judge_of_places_that_was_asked_in_one_order_does_not_pass_for_a_seeke
     assert found.reasons == (
         "placebos were judged in one order only: a liking for a place cannot be told from a preference",
     )
+
+
+def _said(arm: str, opponent: str, *said: str | None, order: str = "none") -> list[Judgment]:
+    """One verdict a prompt on a placebo, in the placebo's words: loss = the real answer is preferred."""
+    return [
+        judgment(f"p{i}", outcome, model=f"placebo:{arm}", opponent=opponent, order=order)
+        for i, outcome in enumerate(said)
+    ]
+
+
+def _sees_through(num: int = 100) -> list[Judgment]:
+    """All that the policy demands."""
+    said = ("loss",) * num
+    return [*_said("corrupted_target", "target", *said), *_said("constant", "target", *said)]
+
+
+NO_GOLD = JudgePolicy(min_gold=0)
+
+
+@pytest.mark.parametrize("arm", ["restyled_base", "stylistic_base"])
+@pytest.mark.parametrize("opponent", ["base", "target"])
+def test_a_judge_that_prefers_the_base_in_another_dress_gates_nothing(arm: str, opponent: str) -> None:
+    assert _qualify(_sees_through(), [], NO_GOLD).qualified
+    found = _qualify([*_sees_through(), *_said(arm, opponent, *["win"] * 62, *["loss"] * 38)], [], NO_GOLD)
+    assert not found.qualified
+    assert found.reasons[0] == f"fooled by {arm}: {opponent} is preferred in 38% [28%, 48%] of 100"
+    # As many say the other thing: nothing is preferred beyond chance, and both know the same.
+    even = _qualify([*_sees_through(), *_said(arm, opponent, *["win"] * 50, *["loss"] * 50)], [], NO_GOLD)
+    assert even.qualified
+    assert _fooled(even)[arm, opponent] is False
+
+
+def test_a_demanded_placebo_of_the_base_must_be_seen_through_beside_the_target() -> None:
+    demanded = JudgePolicy(min_gold=0, placebos=("constant", "restyled_base"))
+    even = [*_sees_through(), *_said("restyled_base", "target", *["win"] * 50, *["loss"] * 50)]
+    assert _qualify(even, [], demanded).reasons[0].startswith("restyled_base: target is preferred in 50%")
+    beside_base = [*_sees_through(), *_said("restyled_base", "base", *["loss"] * 100)]
+    assert (
+        _qualify(beside_base, [], demanded).reasons[0] == "restyled_base was put beside base and not beside the target"
+    )
+
+
+def test_a_placebo_that_is_not_demanded_can_still_fool() -> None:
+    rows = _said("constant", "target", *["win"] * 100)
+    found = _qualify(rows, [], JudgePolicy(min_gold=0, placebos=()))
+    assert found.reasons[0] == "fooled by constant: target is preferred in 0% [0%, 4%] of 100"
+
+
+@pytest.mark.parametrize(
+    ("arm", "opponent"), [("corrupted_target", "base"), ("constant", "imitator"), ("restyled_base", "imitator")]
+)
+def test_beside_a_model_that_may_be_worse_a_placebo_says_nothing(arm: str, opponent: str) -> None:
+    rows = [*_sees_through(), *_said(arm, opponent, *["win"] * 100)]
+    models: dict[Role, str] = {"base": "base", "target": "target", "imitator": "imitator"}
+    (found,) = qualify(rows, [], NO_GOLD, max_unscored=0.02, models=models, alpha=0.05, resamples=100, seed=0)
+    assert found.qualified
+    assert _fooled(found)[arm, opponent] is None
+
+
+@pytest.mark.parametrize(("num", "limit", "passes"), [(4, 0.5, False), (5, 0.5, False), (6, 0.5, True)])
+def test_few_verdicts_pass_only_where_a_coin_would_not(num: int, limit: float, passes: bool) -> None:
+    found = _qualify(_sees_through(num), [], JudgePolicy(min_gold=0, min_over_placebo=limit))
+    assert found.qualified is passes
+    exact = stats.binomtest(num, num).proportion_ci(0.95, method="exact")
+    assert found.placebos[0].ci == pytest.approx((exact.low, exact.high))
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(1, 19), (30, 70), (0, 40), (57, 43)])
+def test_the_interval_without_ties_is_the_exact_one(wins: int, losses: int) -> None:
+    (row,) = _qualify(_said("constant", "target", *["win"] * wins, *["loss"] * losses), []).placebos
+    exact = stats.binomtest(losses, wins + losses).proportion_ci(0.95, method="exact")
+    assert row.ci == pytest.approx((exact.low, exact.high))
+
+
+@pytest.mark.parametrize("ties", [0.0, 0.2, 0.5, 0.8])
+def test_who_prefers_neither_passes_no_more_often_than_promised_at_any_number_and_with_any_ties(ties: float) -> None:
+    drawn = np.array([(1 - ties) / 2, ties, (1 - ties) / 2])
+    for n in range(1, 41):
+        chance = np.ones(1)
+        for _ in range(n):
+            chance = np.convolve(chance, drawn)
+        passed = [clopper_pearson(halves / 2, n, 0.05)[0] > 0.5 for halves in range(2 * n + 1)]
+        assert chance[passed].sum() <= 0.025
+
+
+def test_a_judge_whose_verdicts_can_mostly_not_be_read_is_not_passed() -> None:
+    read, unread = ["loss"] * 10, [None] * 190
+    rows = [*_said("corrupted_target", "target", *read, *unread), *_said("constant", "target", *["loss"] * 200)]
+    found = _qualify(rows, [], NO_GOLD)
+    assert not found.qualified
+    assert found.reasons[0] == "corrupted_target: 190 of 200 verdicts could not be read; at most 2% may be so"
+
+
+@pytest.mark.parametrize(("unread", "passes"), [(2, True), (3, False)])
+def test_a_few_unreadable_verdicts_are_let_pass_as_the_policy_says(unread: int, passes: bool) -> None:
+    some = [*["loss"] * (100 - unread), *[None] * unread]
+    rows = [*_said("corrupted_target", "target", *some), *_said("constant", "target", *some)]
+    assert _qualify(rows, [], NO_GOLD).qualified is passes
+
+
+def test_placebos_that_could_not_be_made_are_no_fault_of_the_judge() -> None:
+    name = "placebo:corrupted_target"
+    reasons = (
+        no_answer_by(name),
+        no_answer_by(name, "nothing in it can be changed"),
+        no_answer_by("target", "refused"),
+    )
+    missing = [
+        judgment(f"q{number}-{i}", None, model=name, order="none").model_copy(update={"unscored": reason})
+        for number, reason in enumerate(reasons)
+        for i in range(20)
+    ]
+    found = _qualify([*_sees_through(), *missing], [], NO_GOLD)
+    assert found.qualified
+    assert (found.placebos[0].n, found.placebos[0].unscored) == (100, 60)
+    none = _qualify([*missing, *_said("constant", "target", *["loss"] * 100)], [], NO_GOLD)
+    assert none.reasons[0] == "corrupted_target was not put before it"
+
+
+def test_one_placebo_in_one_order_only_is_not_hidden_by_the_others() -> None:
+    rows = [
+        *_said("constant", "target", *["loss"] * 60, order="model_first"),
+        *_said("corrupted_target", "target", *["loss"] * 60, order="model_first"),
+        *_said("corrupted_target", "target", *["loss"] * 60, order="opponent_first"),
+    ]
+    assert _qualify(rows, [], NO_GOLD).reasons == (
+        "placebos were judged in one order only: a liking for a place cannot be told from a preference",
+    )
+
+
+def _labelled(num: int, agree: int, *, unread: int = 0) -> tuple[list[Judgment], list[GoldLabel]]:
+    """One pair a prompt, on the first of which the judge says what people say."""
+    said = [*["win"] * agree, *["loss"] * (num - agree), *[None] * unread]
+    rows = [judgment(f"p{i}", outcome, order="none") for i, outcome in enumerate(said)]
+    gold = [
+        GoldLabel(prompt_id=f"p{i}", model="imitator", opponent="target", outcome="win", num_raters=3)
+        for i in range(num + unread)
+    ]
+    return rows, gold
+
+
+def test_the_agreement_counts_by_its_lower_bound() -> None:
+    rows, gold = _labelled(60, 42)
+    found = _qualify([*_sees_through(), *rows], gold)
+    assert found.gold_agreement == pytest.approx(0.7)
+    assert found.gold_ci is not None
+    assert found.gold_ci[0] < POLICY.min_gold_agreement < found.gold_ci[1]
+    assert not found.qualified
+    assert found.reasons[0].startswith("agreement with people: the lower bound is 5")
+    rows, gold = _labelled(600, 420)
+    assert _qualify([*_sees_through(), *rows], gold).qualified
+
+
+def test_labelled_pairs_that_it_could_not_be_read_on_count_against_it() -> None:
+    rows, gold = _labelled(50, 50, unread=950)
+    found = _qualify([*_sees_through(), *rows], gold)
+    assert (found.num_gold, found.gold_agreement) == (50, 1.0)
+    assert found.reasons[0] == (
+        "pairs that people labelled: 950 of 1,000 verdicts could not be read; at most 2% may be so"
+    )
+    exact = stats.binomtest(50, 50).proportion_ci(0.95, method="exact")
+    assert found.gold_ci == pytest.approx((exact.low, exact.high))
 
 
 @pytest.mark.slow
@@ -175,7 +349,7 @@ def test_what_was_not_asked_is_said_and_is_no_pass() -> None:
 
 def test_a_source_without_placebos_or_labels_has_no_entry() -> None:
     rows = [judgment("p1", "win")]
-    assert qualify(rows, [], POLICY, models={}, alpha=0.05, resamples=100, seed=0) == ()
+    assert qualify(rows, [], POLICY, max_unscored=0.02, models={}, alpha=0.05, resamples=100, seed=0) == ()
 
 
 def test_a_few_prompts_are_too_few_to_tell() -> None:
