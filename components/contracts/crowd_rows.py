@@ -12,6 +12,8 @@ PairKind = Literal["headline", "gold", "repeat", "placebo"]
 """headline: counts in the result. gold: the right answer is known; it tells attentive raters. repeat: an earlier pair
 shown again; it tells steady raters. placebo: one side is an answer that should not win."""
 
+NOBODY = "nobody: both answers are the same"
+"""The rater of a pair that shows one text twice: a tie that nobody is asked about. It is no person among raters."""
 Outcome = Literal["win", "tie", "loss"]
 Usd = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 

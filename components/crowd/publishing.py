@@ -18,7 +18,7 @@ from components.crowd.mturk.requester import Requester
 from components.crowd.mturk.terms import Terms
 from components.crowd.opened import opened_store
 from components.crowd.study.creation import create_study
-from components.crowd.study.design import StudyDesign, items_per_rater, with_repeats
+from components.crowd.study.design import StudyDesign, items_per_rater, says_the_same, with_repeats
 from components.crowd.tables import Study
 
 DAYS_WITHOUT_DEADLINE = 30.0
@@ -92,7 +92,7 @@ def seats(pairs: Sequence[StudyPair], design: StudyDesign) -> int:
     Gold items and repeats are shown to everybody and fill no pair's quota.
     """
     shown = with_repeats(pairs, design)
-    kinds = [pair.kind for pair in shown]
+    kinds = [pair.kind for pair in shown if not says_the_same(pair)]
     items = items_per_rater(design, shown)
     golds = min(round(design.gold_share * items), kinds.count("gold"))
     repeats = min(round(design.repeat_share * items), kinds.count("repeat"))

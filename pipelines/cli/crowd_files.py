@@ -104,8 +104,10 @@ def _print_taken(taken: TakenIn) -> None:
 
 
 def _print(found: Imported, out: Path) -> None:
+    from components.contracts.crowd_rows import NOBODY
+
     unscored = sum(row.unscored is not None for row in found.judgments)
-    raters = {row.rater for row in found.judgments}
+    raters = {row.rater for row in found.judgments} - {NOBODY}
     click.echo(f"{out}: {len(found.judgments):,} judgments of {len(raters)} raters, {unscored:,} unscored")
     if found.num_checks:
         click.echo(f"{found.num_checks:,} answers to gold pairs and repeats decided whom the rules exclude")

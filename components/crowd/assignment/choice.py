@@ -75,7 +75,7 @@ def majority_missing() -> ColumnElement[bool]:
     """Whether a pair has all its crowd votes and none of the three outcomes more than half of them."""
     rated = PAIR.wins + PAIR.ties + PAIR.losses
     most = [2 * column <= rated for column in (PAIR.wins, PAIR.ties, PAIR.losses)]
-    return (PAIR.kind == "headline") & (rated >= PAIR.needed) & most[0] & most[1] & most[2]
+    return (PAIR.kind == "headline") & (PAIR.needed > 0) & (rated >= PAIR.needed) & most[0] & most[1] & most[2]
 
 
 def _taken(session: Session, study: Study, rater: Rater, place: int) -> Candidate | None:

@@ -12,6 +12,7 @@ from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
 from components.contracts.files import as_number
 from components.crowd.exchange.tickets import Shown, by_ticket
+from components.crowd.study.design import says_the_same, unasked_tie
 from components.crowd.study.rules import Answered, ExclusionRules, broken_rule, pressed, quality
 
 Choice = Literal["left", "equal", "right"]
@@ -44,7 +45,8 @@ class Imported(NamedTuple):
     """What became of the ratings."""
 
     judgments: tuple[Judgment, ...]
-    """Of headline and placebo pairs: one for each rater and pair, unscored ones with their reason."""
+    """Of headline and placebo pairs: one for each rater and pair, unscored ones with their reason; and, where anything
+    was rated, a tie by nobody for each pair that shows one text twice."""
     num_doubled: int
     """Ratings that stood there more than once and said the same."""
     num_checks: int
@@ -83,10 +85,13 @@ def as_judgments(
     rows = [
         _judgment(rater, rating, known[rating.ticket], source, excluded.get(rater))
         for (rater, _), rating in kept.items()
-        if known[rating.ticket].pair.kind in {"headline", "placebo"}
+        if known[rating.ticket].pair.kind in {"headline", "placebo"} and not says_the_same(known[rating.ticket].pair)
     ]
+    checks = sum(known[rating.ticket].pair.kind in {"gold", "repeat"} for rating in kept.values())
     contradictions = sum(rating.unscored == CONTRADICTS for rating in kept.values())
-    return Imported(tuple(rows), len(ratings) - len(kept) - contradictions, len(kept) - len(rows), excluded)
+    if rows:
+        rows += [unasked_tie(source, one.prompt_id, one.model, one.opponent) for one in pairs if says_the_same(one)]
+    return Imported(tuple(rows), len(ratings) - len(kept) - contradictions, checks, excluded)
 
 
 def read_seconds(value: object) -> float | None:

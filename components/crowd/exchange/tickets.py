@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from components.contracts import canonical
 from components.contracts.crowd_rows import StudyPair
+from components.crowd.study.design import says_the_same
 
 
 class Shown(NamedTuple):
@@ -35,13 +36,13 @@ class Shown(NamedTuple):
 
 
 def shown_pairs(pairs: Iterable[StudyPair], *, turned: bool = False) -> list[Shown]:
-    """The pairs in a shuffled order, repeats last, on sides drawn by the study's seed.
+    """The pairs in a shuffled order, repeats last, on sides drawn by the study's seed; without one text shown twice.
 
     Args:
         pairs: The study.
         turned: The other edition: every pair's sides swapped. Half of the raters with each cancels a love of one side.
     """
-    found = [_shown(pair, _model_left(pair) != turned) for pair in pairs]
+    found = [_shown(pair, _model_left(pair) != turned) for pair in pairs if not says_the_same(pair)]
     return sorted(found, key=lambda shown: (shown.pair.kind == "repeat", _draw("order", shown.pair)))
 
 

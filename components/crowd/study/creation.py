@@ -20,6 +20,7 @@ from components.crowd.study.design import (
     checked,
     design_digest,
     items_per_rater,
+    says_the_same,
     shown,
     shuffle_number,
     with_repeats,
@@ -117,6 +118,11 @@ def _study(design: StudyDesign, digest: str, items: int, closes_at: float | None
     )
 
 
+def _is_asked(pair: StudyPair) -> bool:
+    """Whether votes on the pair are wanted: of checks all are taken, and one text twice is a tie unasked."""
+    return pair.kind in {"headline", "placebo"} and not says_the_same(pair)
+
+
 def _insert(session: Session, study: Study, pairs: Sequence[StudyPair]) -> None:
     values = [
         {
@@ -131,7 +137,7 @@ def _insert(session: Session, study: Study, pairs: Sequence[StudyPair]) -> None:
             "opponent_output": pair.opponent_output,
             "gold": pair.expected,
             "shuffle": shuffle_number(study.seed, pair.pair_id),
-            "needed": study.raters_per_pair if pair.kind in {"headline", "placebo"} else 0,
+            "needed": study.raters_per_pair if _is_asked(pair) else 0,
             **dict.fromkeys(("reserved", "wins", "ties", "losses", "expert_reserved"), 0),
         }
         for pair in pairs

@@ -12,8 +12,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.contracts import canonical
-from components.contracts.crowd_rows import StudyPair
+from components.contracts.crowd_rows import NOBODY, StudyPair
 from components.contracts.errors import TouchstoneError
+from components.contracts.evidence_rows import Judgment
 from components.crowd.study.rules import ExclusionRules
 
 INSTRUCTION = """Below is a request, and two answers to it. **Which answer is better?**
@@ -62,6 +63,24 @@ def shown(text: str) -> str:
     return CONTROLS.sub("\ufffd", text)
 
 
+def says_the_same(pair: StudyPair) -> bool:
+    """Whether a pair that would be rated shows one text twice: a tie that nobody is asked about, or paid for."""
+    return pair.kind in {"headline", "placebo"} and shown(pair.output) == shown(pair.opponent_output)
+
+
+def unasked_tie(source: str, prompt_id: str, model: str, opponent: str) -> Judgment:
+    """The outcome of a pair that shows one text twice."""
+    return Judgment(
+        prompt_id=prompt_id,
+        source=source,
+        rater=NOBODY,
+        model=model,
+        opponent=opponent,
+        outcome="tie",
+        order="none",
+    )
+
+
 def checked(pairs: Sequence[StudyPair]) -> list[StudyPair]:
     """The pairs as they can be stored, if a study can be made of them.
 
@@ -107,14 +126,15 @@ def with_repeats(pairs: Sequence[StudyPair], design: StudyDesign) -> list[StudyP
     made = [
         pair.model_copy(update={"kind": "repeat", "pair_id": f"{pair.pair_id}#again", "repeats": pair.pair_id})
         for pair in pairs
-        if pair.kind == "headline"
+        if pair.kind == "headline" and not says_the_same(pair)
     ]
     return [*pairs, *made]
 
 
 def items_per_rater(design: StudyDesign, pairs: Sequence[StudyPair]) -> int:
     """How many items one rater can see: the quota, or as many as leave no place of the plan empty."""
-    kinds = Counter("ordinary" if pair.kind in {"headline", "placebo"} else pair.kind for pair in pairs)
+    asked = [pair.kind for pair in pairs if not says_the_same(pair)]
+    kinds = Counter("ordinary" if kind in {"headline", "placebo"} else kind for kind in asked)
 
     def ordinary(items: int) -> int:
         golds = min(round(design.gold_share * items), kinds["gold"])

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from components.contracts.evidence_rows import Judgment
 from components.crowd.assignment.choice import majority_missing
 from components.crowd.assignment.votes import answers_of
+from components.crowd.study.design import unasked_tie
 from components.crowd.study.rules import Quality, quality
 from components.crowd.tables import Pair, Rater, Study, Vote
 
@@ -45,7 +46,10 @@ class RaterLine(NamedTuple):
 
 
 def judgments(session: Session, study: Study, kinds: Iterable[str] = RATED) -> list[Judgment]:
-    """Every vote as a row, in the order of arrival; what does not count is unscored, with the reason."""
+    """Every vote as a row, in the order of arrival; what does not count is unscored, with the reason.
+
+    Before them a tie for every pair of one text twice, which nobody is asked about.
+    """
     asked = (
         select(
             Pair.prompt_id,
@@ -63,7 +67,12 @@ def judgments(session: Session, study: Study, kinds: Iterable[str] = RATED) -> l
         .where(Pair.study_id == study.id, Pair.kind.in_(list(kinds)))
         .order_by(Vote.id)
     )
-    return [
+    unasked = (
+        select(Pair.prompt_id, Pair.model, Pair.opponent)
+        .where(Pair.study_id == study.id, Pair.kind.in_(set(kinds) & set(RATED)), Pair.needed == 0)
+        .order_by(Pair.id)
+    )
+    return [unasked_tie(study.name, *row) for row in session.execute(unasked)] + [
         Judgment(
             prompt_id=prompt_id,
             source=study.name + (EXPERTS if lane == "expert" else ""),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from components.contracts.crowd_rows import NOBODY
 from components.contracts.preference_results import Agreement, Interval
 from components.report.clustered import Floats
 from components.report.preferring.resampling import drawn_weights
@@ -27,7 +28,7 @@ def agreement(voices: Voices, *, alpha: float, resamples: int, seed: int) -> Agr
     """
     counts = vote_counts(voices)
     several = counts[counts.sum(axis=1) >= 2]
-    names = {name for votes in voices.values() for name in votes}
+    names = {name for votes in voices.values() for name in votes} - {NOBODY}
     value, interval, reasons = None, None, []
     if not len(several):
         reasons.append("no item has two voices")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from components.contracts.crowd_rows import NOBODY
 from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import Interval, RaterPool, RaterRecord
 from components.report.preferring.voices import Outcome, majority, turned, voices_in, votes_of
@@ -37,6 +38,8 @@ def rater_quality(
     votes: dict[str, list[Judgment]] = {}
     pairs: dict[tuple[str, str], list[Judgment]] = {}
     for row in judgments:
+        if row.rater == NOBODY:
+            continue
         votes.setdefault(row.rater, []).append(row)
         one_way = row if row.model <= row.opponent else turned(row)
         pairs.setdefault((one_way.model, one_way.opponent), []).append(one_way)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse, special
 
+from components.contracts.crowd_rows import NOBODY
 from components.contracts.preference_results import Interval
 from components.report.clustered import Floats
 from components.report.preferring.agreement import Voices
 from components.report.preferring.resampling import drawn_weights
 from components.report.quantiles import t_quantile, wilson
 
+Bools = npt.NDArray[np.bool_]
 CHUNK = 64
 """Resamples held together."""
 
@@ -32,29 +35,37 @@ def rater_interval(voices: Voices, *, alpha: float, resamples: int, seed: int) -
     log-odds (prompts differ by about one), equally busy or not: 93-100% (prompts alone: 57-85%; the bootstrap alone: 86
     to 91% of 20 to 70 raters who lean by three). Few raters who lean far have intervals that say next to nothing.
     """
-    raters = sorted({name for votes in voices.values() for name in votes})
+    raters = sorted({name for votes in voices.values() for name in votes} - {NOBODY})
     if len(raters) < 2:
         return None
     prompts = sorted(item for item, votes in voices.items() if votes)
+    # One text twice is no loss, whoever might have been asked.
+    settled = np.array([NOBODY in voices[item] for item in prompts])[:, None]
     cast = {outcome: _cast(voices, prompts, raters, outcome) for outcome in ("win", "tie", "loss")}
-    one = np.ones((len(raters), 1))
-    kept = int(_not_lost(cast, one)[0].sum())
-    if kept in (0, len(prompts)):
-        return wilson(kept, len(prompts), alpha)
+    kept = _not_lost(cast, np.ones((len(raters), 1)), settled)[0][:, 0]
+    if kept.all() or not kept.any():
+        return wilson(int(kept.sum()), len(prompts), alpha)
+    who = cast["win"] + cast["tie"] + cast["loss"]
+    spread = max(_drawn_spread(cast, settled, len(raters), resamples, seed), spread_over_raters(kept, who))
+    share = float(kept.mean())
+    half = t_quantile(1 - alpha / 2, len(raters) - 1) * spread / (share * (1 - share))
+    centre = float(special.logit(share))
+    return float(special.expit(centre - half)), float(special.expit(centre + half))
+
+
+def _drawn_spread(
+    cast: dict[str, sparse.csr_array], settled: Bools, num_raters: int, resamples: int, seed: int
+) -> float:
+    """Standard error of the share by the pigeonhole bootstrap."""
     rng = np.random.default_rng([seed, 6])
     draws: list[float] = []
     for begin in range(0, resamples, CHUNK):
         size = min(CHUNK, resamples - begin)
-        chosen = drawn_weights(len(prompts), size, rng)
-        held, heard = _not_lost(cast, drawn_weights(len(raters), size, rng))
+        chosen = drawn_weights(len(settled), size, rng)
+        held, heard = _not_lost(cast, drawn_weights(num_raters, size, rng), settled)
         base = (chosen * heard).sum(axis=0)
         draws += list((chosen * held).sum(axis=0)[base > 0] / base[base > 0])
-    r = len(raters)
-    share = kept / len(prompts)
-    spread = max(float(np.std(draws)) * math.sqrt(r / (r - 1)), spread_over_raters(*_by_prompt(cast)))
-    half = t_quantile(1 - alpha / 2, r - 1) * spread / (share * (1 - share))
-    centre = float(special.logit(share))
-    return float(special.expit(centre - half)), float(special.expit(centre + half))
+    return float(np.std(draws)) * math.sqrt(num_raters / (num_raters - 1))
 
 
 def spread_over_raters(kept: Floats, who: sparse.csr_array) -> float:
@@ -87,12 +98,6 @@ def spread_over_raters(kept: Floats, who: sparse.csr_array) -> float:
     return math.sqrt(max(0.0, (r - 1) / r * float((left_out**2).sum()) - float(noise)))
 
 
-def _by_prompt(cast: dict[str, sparse.csr_array]) -> tuple[Floats, sparse.csr_array]:
-    """Whether each prompt was not lost, and who voted on it."""
-    who = cast["win"] + cast["tie"] + cast["loss"]
-    return _not_lost(cast, np.ones((who.shape[1], 1)))[0][:, 0], who
-
-
 def _cast(voices: Voices, prompts: list[str], raters: list[str], outcome: str) -> sparse.csr_array:
     """(prompts, raters), 1 where the rater named the outcome."""
     column = {name: k for k, name in enumerate(raters)}
@@ -100,14 +105,21 @@ def _cast(voices: Voices, prompts: list[str], raters: list[str], outcome: str) -
         (row, column[name])
         for row, prompt in enumerate(prompts)
         for name, vote in voices[prompt].items()
-        if vote == outcome
+        if vote == outcome and name in column
     ]
     rows, columns = np.array(cells, dtype=np.int64).reshape(-1, 2).T
     return sparse.csr_array((np.ones(len(cells)), (rows, columns)), shape=(len(prompts), len(raters)))
 
 
-def _not_lost(cast: dict[str, sparse.csr_array], raters: Floats) -> tuple[Floats, Floats]:
-    """Of each prompt (rows) under rater weights (columns): whether no strict majority lost it, whether anyone voted."""
+def _not_lost(cast: dict[str, sparse.csr_array], raters: Floats, settled: Bools) -> tuple[Floats, Floats]:
+    """Of each prompt (rows) under rater weights (columns): whether no strict majority lost it, whether that is known.
+
+    Args:
+        cast: Outcome -> who named it.
+        raters: (raters, columns), how often each counts.
+        settled: (prompts, 1), those that are not lost whoever votes.
+    """
     wins, ties, losses = (cast[outcome] @ raters for outcome in ("win", "tie", "loss"))
     total = wins + ties + losses
-    return ((total > 0) & (2 * losses <= total)).astype(np.float64), (total > 0).astype(np.float64)
+    known = (total > 0) | settled
+    return (known & (2 * losses <= total)).astype(np.float64), known.astype(np.float64)

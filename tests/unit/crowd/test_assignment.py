@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 
+from components.contracts.crowd_rows import NOBODY
 from components.crowd.assignment.votes import SURPLUS, record_problem
 from components.crowd.database import Store
 from components.crowd.study.closing import forget
-from components.crowd.study.results import divided_pairs, judgments
+from components.crowd.study.results import divided_pairs, judgments, progress
 from components.crowd.study.rules import ExclusionRules
 from components.crowd.tables import Pair
 from tests.unit.crowd.studies import (
@@ -239,3 +240,20 @@ def test_a_forgotten_rater_leaves_no_trace_and_the_places_go_to_others(store: St
             rows = connection.execute(text(f"select * from {table}")).all()
             assert one.key not in str(rows)
             assert one.code not in str(rows)
+
+
+def test_one_text_twice_is_a_tie_that_nobody_is_asked_about(store: Store) -> None:
+    twice = headline(7, output="The very same.", opponent_output="The very same.")
+    study = make(store, PLAIN.model_copy(update={"repeat_share": 0.2, "raters_per_pair": 1}), [headline(0), twice])
+    assert "pair-7#again" not in pairs_of(store)
+    who = rater(store, study, "one")
+    rate_all(store, study, who)
+    assert [vote.pair_id for vote in votes_of(store)] == [pairs_of(store)["pair-0"].id]
+    assert ask(store, study, rater(store, study, "expert", lane="expert")) is None, "it is not divided either"
+    rows = store.run(lambda session: judgments(session, study))
+    told = {row.prompt_id: (row.rater == NOBODY, row.order == "none") for row in rows}
+    assert told == {"prompt-7": (True, True), "prompt-0": (False, False)}
+    assert next(row.outcome for row in rows if row.rater == NOBODY) == "tie"
+    assert store.run(lambda session: judgments(session, study, ["gold"])) == []
+    (line,) = store.run(lambda session: [one for one in progress(session, study) if one.kind == "headline"])
+    assert (line.pairs, line.complete, line.counted) == (2, 2, 1)

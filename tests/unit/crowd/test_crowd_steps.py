@@ -362,7 +362,7 @@ def test_an_offer_that_cannot_be_made_leaves_no_study_behind(place: Path, turk: 
 
 def test_places_are_enough_for_all_votes_with_checks_counted() -> None:
     def pairs(kind: Any, number: int, **fields: str) -> list[StudyPair]:
-        empty = dict.fromkeys(("prompt", "output", "opponent_output"), "")
+        empty = {"prompt": "", "output": "one", "opponent_output": "other"}
         return [
             StudyPair(pair_id=f"{kind}{n}", prompt_id=f"{n}", model="a", opponent="b", kind=kind, **empty, **fields)
             for n in range(number)

@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
 
+from components.contracts.crowd_rows import NOBODY
 from components.contracts.evidence_rows import Judgment
 from components.contracts.preference_results import RaterPool, RaterRecord
 from components.report.preferring.agreement import (
@@ -240,6 +241,21 @@ def test_the_spread_over_raters_is_right_on_average_where_their_effects_add_up()
         spreads.append(spread_over_raters(kept, sparse.csr_array(who)))
     # 1,500 draws: a standard error of 4% of a variance.
     assert np.mean(np.square(spreads)) == pytest.approx(np.var(shares), rel=0.12)
+
+
+def test_ties_that_nobody_was_asked_about_are_no_raters() -> None:
+    voices = _voices(80, 6, missing=0.5, noise=0.7)
+    unasked = {f"same {k}": {NOBODY: "tie"} for k in range(20)}
+    result = agreement({**voices, **unasked}, alpha=0.05, resamples=100, seed=0)
+    alone = agreement(voices, alpha=0.05, resamples=100, seed=0)
+    assert result == alone
+    plain = rater_interval(voices, alpha=0.05, resamples=400, seed=0) or (0, 0)
+    found = rater_interval({**voices, **unasked}, alpha=0.05, resamples=400, seed=0) or (0, 0)
+    # A fifth of the prompts is known: the share moves towards 1 and is surer than before.
+    assert found[0] > plain[0]
+    assert found[1] - found[0] < plain[1] - plain[0]
+    rows = [said("ann", 1, "win"), said("bob", 1, "win"), said(NOBODY, 2, "tie", order="none")]
+    assert [record.rater for record in pool_of(rows).records] == ["ann", "bob"]
 
 
 def _records(rows: list[Judgment], **other: object) -> dict[str, RaterRecord]:
