@@ -14,8 +14,9 @@ export PYTHONDONTWRITEBYTECODE :=
 # transformers make, a twentieth of all the seconds.
 PYTEST := $(BIN)/pytest -q -p no:logging
 # `make check` is two processes, each with folders of its own: workers that shared the files would both import all of
-# them. All that imports torch is in the first half; what it does not name is in the second.
-FIRST_HALF := $(addprefix tests/unit/,train generate attribution evaluation judging plan placebo crowd validate overlap)
+# them. All that imports torch or lm_eval is in the first half; what it does not name is in the second.
+FIRST_HALF := $(addprefix tests/unit/,train generate attribution evaluation judging plan placebo crowd validate overlap \
+    benchmark/test_export.py benchmark/test_harness_parity.py)
 
 .PHONY: help setup demo study test proofs check first-half second-half lint types layers cluster-test images bench validity clean
 
