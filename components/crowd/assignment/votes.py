@@ -95,7 +95,7 @@ def check_rules(session: Session, study: Study, rater: Rater) -> str | None:
     if rater.excluded is not None or rater.lane == "expert":
         return None
     answers = answers_of(session, [rater.id]).get(rater.id, [])
-    broken = broken_rule(ExclusionRules.model_validate(study.rules), quality(answers))
+    broken = broken_rule(ExclusionRules.kept(study.rules), quality(answers))
     if broken is not None:
         exclude(session, study, rater, broken)
     return broken

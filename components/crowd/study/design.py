@@ -163,9 +163,13 @@ def silent_rules(design: StudyDesign, pairs: Sequence[StudyPair]) -> list[str]:
         met = min(round(share * items), there[kind])
         if wanted is not None and there[kind] and met < least:
             found.append(f"{name} excludes nobody: of {items} items a rater meets {met} {kind}, {field} is {least}")
-    for name, limit in (("min_median_seconds", rules.min_median_seconds), ("max_same_choice", rules.max_same_choice)):
-        if limit is not None and items < rules.votes_from:
-            found.append(f"{name} excludes nobody: a rater has {items} items, votes_from is {rules.votes_from}")
+    times = "votes_from" if rules.seconds_from is None else "seconds_from"
+    for name, limit, field, least in (
+        ("min_median_seconds", rules.min_median_seconds, times, rules.times_from),
+        ("max_same_choice", rules.max_same_choice, "votes_from", rules.votes_from),
+    ):
+        if limit is not None and items < least:
+            found.append(f"{name} excludes nobody: a rater has {items} items, {field} is {least}")
     return found
 
 

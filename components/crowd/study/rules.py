@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,15 +28,27 @@ class ExclusionRules(BaseModel):
     """Repeats from which on that is asked."""
     min_median_seconds: Annotated[float, Field(ge=0.0)] | None = 3.0
     """Least median time of an answer: two texts cannot be read in less."""
+    seconds_from: Annotated[int, Field(ge=1)] | None = 5
+    """Answers from which on times are asked about; null = `votes_from`, as in studies older than this field."""
     max_same_choice: Share | None = 0.95
     """Largest share of answers that are one and the same button (left, equal or right)."""
     votes_from: Annotated[int, Field(ge=2)] = 10
-    """Answers from which on times and buttons are asked about."""
+    """Answers from which on buttons are asked about: ten equal ones are no accident."""
 
     @property
     def digest(self) -> str:
         """sha256 of the rules."""
         return canonical.digest(self.model_dump())
+
+    @classmethod
+    def kept(cls, rules: Mapping[str, object]) -> Self:
+        """Rules as a study keeps them: what they did not say when they were made, they do not say now."""
+        return cls.model_validate({"seconds_from": None, **rules})
+
+    @property
+    def times_from(self) -> int:
+        """Answers from which on times are asked about."""
+        return self.votes_from if self.seconds_from is None else self.seconds_from
 
 
 class Answered(NamedTuple):
@@ -115,14 +127,12 @@ def broken_rule(rules: ExclusionRules, seen: Quality) -> str | None:
     wanted = rules.min_repeat_share
     if wanted is not None and seen.repeats >= rules.repeats_from and seen.repeats_same < wanted * seen.repeats:
         return f"{seen.repeats_same} of {seen.repeats} repeats alike, the rule asks for {wanted:.0%}"
-    if seen.votes < rules.votes_from:
-        return None
-    quick = rules.min_median_seconds
-    if quick is not None and seen.median_seconds is not None and seen.median_seconds < quick:
-        return f"median of {seen.median_seconds:.1f} s an answer, the rule asks for {quick:g} s"
-    most = max(seen.left, seen.equal, seen.right)
-    if rules.max_same_choice is not None and most > rules.max_same_choice * seen.votes:
-        return f"{most} of {seen.votes} answers by the same button, the rule allows {rules.max_same_choice:.0%}"
+    quick, taken = rules.min_median_seconds, seen.median_seconds
+    if quick is not None and taken is not None and seen.votes >= rules.times_from and taken < quick:
+        return f"median of {taken:.1f} s an answer, the rule asks for {quick:g} s"
+    most, limit = max(seen.left, seen.equal, seen.right), rules.max_same_choice
+    if limit is not None and seen.votes >= rules.votes_from and most > limit * seen.votes:
+        return f"{most} of {seen.votes} answers by the same button, the rule allows {limit:.0%}"
     return None
 
 

@@ -145,7 +145,7 @@ def _vote(rater_id: int, assignment_id: int, session: Session) -> str:
 
 def test_what_is_downloaded_has_passed_the_rules(sqlite: Store) -> None:
     pairs = [headline(number) for number in range(10)]
-    rules = PLAIN.rules.model_copy(update={"min_median_seconds": 3.0, "votes_from": 10})
+    rules = PLAIN.rules.model_copy(update={"min_median_seconds": 3.0, "seconds_from": 10})
     study = make(sqlite, PLAIN.model_copy(update={"rules": rules}), pairs)
     who = rater(sqlite, study, "hasty")
     with client_for(sqlite) as client:
@@ -157,7 +157,7 @@ def test_what_is_downloaded_has_passed_the_rules(sqlite: Store) -> None:
 
 
 def test_closing_asks_the_rules(sqlite: Store) -> None:
-    rules = PLAIN.rules.model_copy(update={"min_median_seconds": 3.0, "votes_from": 4})
+    rules = PLAIN.rules.model_copy(update={"min_median_seconds": 3.0, "seconds_from": 4})
     study = make(sqlite, PLAIN.model_copy(update={"rules": rules}))
     who = rater(sqlite, study, "hasty")
     hurry(sqlite, study, who)

@@ -415,7 +415,7 @@ def test_divided_pairs_wait_for_the_experts_who_were_invited(place: Path, client
 def test_who_breaks_a_rule_is_out_before_the_study_counts_as_complete(place: Path, client: TestClient) -> None:
     built(place)
     # Nobody here reads a pair in less than a second, and the rule asks for a minute.
-    strict = {**DESIGN, "rules": {"min_median_seconds": 60.0, "votes_from": 6, "max_same_choice": None}}
+    strict = {**DESIGN, "rules": {"min_median_seconds": 60.0, "seconds_from": 6, "max_same_choice": None}}
     publish(place, design=strict)
     for token in invited("ann", "bob"):
         person(client, f"/r/{token}", "nice")

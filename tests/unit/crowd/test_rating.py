@@ -227,9 +227,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", sorted(TEXTS))
 def test_any_text_can_be_rated(store: Store, name: str) -> None:
-    study = make(
-        store, pairs=[headline(0, output=TEXTS[name]), headline(1, output=TEXTS[name], opponent_output=TEXTS[name])]
-    )
+    study = make(store, pairs=[headline(0, output=TEXTS[name]), headline(1, prompt="", opponent_output=TEXTS[name])])
     with client_for(store) as client:
         person = Person(client, *links(store, study, "one"))
         number = 0
