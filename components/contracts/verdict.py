@@ -241,7 +241,9 @@ class Verdict(_Part):
     plan: Plan | None = None
     """The items that should settle an INCONCLUSIVE verdict; null for others, and where more items would not help."""
     gate: Literal["pass", "fail"]
-    """Whether the verdict is among the policy's `require`."""
+    """Whether everything that the policy requires was shown: a verdict, and of judges that may gate a preference."""
+    gate_missing: tuple[str, ...] = ()
+    """What it requires and was not shown; empty = the gate passes."""
     policy: PolicyRef
     """Which rules decided."""
     support: Literal["known", "unknown"]

@@ -39,7 +39,8 @@ def junit(verdict: Verdict) -> str:
 def _gate(verdict: Verdict, name: str) -> ET.Element:
     case = ET.Element("testcase", classname=f"touchstone.{name}", name="gate", time="0")
     if verdict.gate == "fail":
-        found = ET.SubElement(case, "failure", type=verdict.verdict, message=clean(f"the verdict is {verdict.verdict}"))
+        why = "; ".join(verdict.gate_missing) or f"the verdict is {verdict.verdict}"
+        found = ET.SubElement(case, "failure", type=verdict.verdict, message=clean(why))
         found.text = clean("\n".join((verdict.reason, *verdict.would_change)))
     else:
         ET.SubElement(case, "system-out").text = clean(f"{verdict.verdict}: {verdict.reason}")
@@ -65,7 +66,7 @@ class Sample(NamedTuple):
 
 METRICS: Mapping[str, str] = {
     "touchstone_verdict": "1 for the verdict that was reached, 0 for the others.",
-    "touchstone_gate_passed": "1 when the verdict is among those that the policy requires.",
+    "touchstone_gate_passed": "1 when everything that the policy requires was shown.",
     "touchstone_gap_closed": "Share of the gap from base to target that was closed, pooled over benchmarks.",
     "touchstone_benchmark_score": "Mean score of a model on a benchmark.",
     "touchstone_benchmark_gap_closed": "Share of a benchmark's gap that was closed.",

@@ -29,6 +29,7 @@ from components.report.imitation_data import data_remarks, data_result, leaked_p
 from components.report.joining import PARTS, ItemTable, Part, tables
 from components.report.policy import Policy
 from components.report.preferring.confidently_wrong import confidently_wrong
+from components.report.preferring.gating import preference_missing
 from components.report.preferring.hearing import Drawn, heard, judge_remarks
 from components.report.readings import Pair, format_remarks, other_readings
 from components.report.remarks import CHECKPOINT_NOTE, court_remarks, join_remarks, style_remarks
@@ -151,9 +152,12 @@ def decide(
     behaviour = {name for name in order if policy.is_behaviour(name)}
     tones = [row for row in tones if row.benchmark not in behaviour]
     headline = (row for rows in scores.values() for row in rows if row.benchmark not in behaviour)
+    decided, not_preferred = verdict_of(court), preference_missing(liked, policy.judges, models=found)
     return _rounded(
-        verdict_of(court).model_copy(
+        decided.model_copy(
             update={
+                "gate": "fail" if not_preferred else decided.gate,
+                "gate_missing": (*decided.gate_missing, *not_preferred),
                 "preference": liked,
                 "judges": judges,
                 "confidently_wrong": confidently_wrong(tones, headline, found, alpha=policy.alpha) if tones else (),
@@ -167,6 +171,7 @@ def decide(
                     *court_remarks(court),
                     *remarks,
                     *judge_remarks(judges),
+                    *(f"The gate is not passed: {said}." for said in not_preferred),
                     *format_remarks(losses),
                     *data_remarks(data),
                     CHECKPOINT_NOTE,
@@ -186,14 +191,16 @@ def decide(
 
 def verdict_of(court: Court) -> Verdict:
     """The verdict from assessed benchmarks and style, without preference, warnings and provenance."""
-    word, require = court.verdict, court.policy.require
+    word, policy = court.verdict, court.policy
+    passes = not policy.require or word in policy.require
     return Verdict(
         verdict=word,
         reason=reason(court),
         would_change=would_change(court),
         plan=_plan(court),
-        gate="pass" if not require or word in require else "fail",
-        policy=court.policy.ref,
+        gate="pass" if passes else "fail",
+        gate_missing=() if passes else (f"{word} is not among what policy {policy.name} requires",),
+        policy=policy.ref,
         support="unknown" if court.support_unknown else "known",
         regressed=tuple(b.name for b in court.regressed),
         gained=tuple(b.name for b in court.benchmarks if b.label == "gained"),

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from components.contracts.judge_policy import DEMANDS
 from components.contracts.verdict import BenchmarkResult, Interval, Pooled, PooledSets, Verdict
 
 MISSING = "—"
@@ -173,11 +174,17 @@ def model_names(verdict: Verdict, given: Mapping[str, str] | None = None) -> dic
 def gate_words(verdict: Verdict) -> str:
     """Whether the verdict passed, by which policy; of one that lets every verdict pass there is nothing to pass."""
     rules = verdict.provenance.get("policy")
-    required = rules.get("require") if isinstance(rules, Mapping) else None
-    if verdict.gate == "pass" and isinstance(rules, Mapping) and not required:
+    if verdict.gate == "pass" and isinstance(rules, Mapping) and not _requires(rules):
         return f"Policy {clean(verdict.policy.name)}, which sets no gate"
     passed = "Gate passed" if verdict.gate == "pass" else "Gate not passed"
     return f"{passed}, policy {clean(verdict.policy.name)}"
+
+
+def _requires(rules: Mapping[str, object]) -> bool:
+    """Whether a recorded policy demands a verdict, or a preference."""
+    judges = rules.get("judges")
+    preferred = isinstance(judges, Mapping) and any(judges.get(demand) is not None for demand in DEMANDS)
+    return bool(rules.get("require")) or preferred
 
 
 def joined(names: Sequence[str]) -> str:

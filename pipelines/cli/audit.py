@@ -83,9 +83,8 @@ def show(verdict: Verdict, *, as_json: bool) -> None:
 def leave_by_gate(ctx: click.Context, verdict: Verdict) -> None:
     """End with exit code 3 when the policy's gate did not pass; everything is written by then."""
     if verdict.gate == "fail":
-        click.echo(
-            f"gate not passed: {verdict.verdict} is not among what policy {verdict.policy.name} requires", err=True
-        )
+        for said in verdict.gate_missing or (f"the verdict is {verdict.verdict}",):
+            click.echo(f"gate not passed: {said}", err=True)
         ctx.exit(EXIT_GATE)
 
 
