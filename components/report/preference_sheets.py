@@ -55,7 +55,7 @@ def _preference_sheet(results: Sequence[PreferenceResult]) -> Sheet:
         Column("Due to style", "part of the preference explained by style"),
         Column("Order flips", "prompts judged differently in the two orders"),
         Column("Grades", "summed"),
-        Column("Judge qualified", "passed the placebos", numeric=False),
+        Column("Judge qualified", "by placebos and people", numeric=False),
     )
     rows = tuple(_preference_cells(row, notes) for row in results)
     return Sheet("preference-table", "Preference", columns, rows, tuple(notes.reasons))
