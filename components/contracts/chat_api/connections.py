@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import urllib3
 
-from components.contracts.chat_api.direct import KeptConnections, Received, Unhurried
 from components.contracts.errors import UsageError
 
 CONNECT_SECONDS = 10.0
@@ -32,6 +32,28 @@ ONLY_REDIRECTS = urllib3.Retry(
 )
 """Failures are repeated by the client, which counts what they cost; redirections are followed here. The key is not
 shown to another server than the one it is meant for."""
+
+
+class Received:
+    """The head of an answer, and its body piece by piece."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        """Read `response`, of which nothing was read yet."""
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        steps = response.retries.history if response.retries else ()
+        self.led_to = (steps[-1].redirect_location or "") if steps else ""
+        """Where a redirection led; empty = the answer comes from whom was asked."""
+        self.redirects = bool(response.get_redirect_location())
+        """Whether it only says where to ask instead."""
+        self.read1 = response.read1
+        """Up to a number of bytes as they come; none = the end."""
+
+    def close(self) -> None:
+        """Have no more of it. Read to its end, its connection is free for a further request; any other is closed."""
+        self._response.close()
+        self._response.release_conn()
 
 
 class Connections:
@@ -54,8 +76,8 @@ class Connections:
             self._manager = urllib3.PoolManager(maxsize=number, ssl_context=trusted)
         else:
             self._manager = _through(proxy, base_url, number, trusted)
-        # A proxy is sent the address whole, or asked to connect through.
-        self._direct = None if proxy else KeptConnections(self._manager.connection_from_url(base_url), timeout)
+        # Straight to its pool: a manager reads the address anew for each request. A proxy is sent the address whole.
+        self._pool = None if proxy else self._manager.connection_from_url(base_url)
         self._path = urllib3.util.parse_url(base_url).path or ""
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Received:
@@ -64,33 +86,19 @@ class Connections:
         Raises:
             urllib3.exceptions.HTTPError: no connection, no answer, or one that is no HTTP.
         """
-        if self._direct is not None:
-            answer = self._direct.post(self._path + path, body, headers)
-            if not (isinstance(answer, Unhurried) and answer.redirects):
+        given: dict[str, Any] = {"body": body, "headers": headers, "timeout": self._timeout, "preload_content": False}
+        if self._pool is not None:
+            answer = Received(
+                self._pool.urlopen("POST", self._path + path, redirect=False, retries=ONLY_REDIRECTS, **given)
+            )
+            if not answer.redirects:
                 return answer
             # Whoever redirects has done nothing for it: asked again, and followed.
             answer.close()
-        response = self._manager.urlopen(
-            "POST",
-            self._base_url + path,
-            body=body,
-            headers=headers,
-            retries=ONLY_REDIRECTS,
-            timeout=self._timeout,
-            preload_content=False,
-        )
-
-        def close() -> None:
-            # Read to its end, its connection is free by now; any other is not fit for a further request.
-            response.close()
-            response.release_conn()
-
-        return Unhurried(response, close)
+        return Received(self._manager.urlopen("POST", self._base_url + path, retries=ONLY_REDIRECTS, **given))
 
     def close(self) -> None:
         """Close all that is not in use."""
-        if self._direct is not None:
-            self._direct.close()
         self._manager.clear()
 
 

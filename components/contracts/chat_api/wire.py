@@ -26,8 +26,7 @@ from urllib3.exceptions import (
 from components.contracts import environment
 from components.contracts.chat_api.ask import Cost, Wording
 from components.contracts.chat_api.clock import Clock
-from components.contracts.chat_api.connections import CONNECT_SECONDS, Connections
-from components.contracts.chat_api.direct import PIECE_BYTES, Received
+from components.contracts.chat_api.connections import CONNECT_SECONDS, Connections, Received
 from components.contracts.chat_api.problems import NotAReply, Refused, TryAgain, of_status
 from components.contracts.chat_api.reply import assembled, described, lines_of, parsed, read_reply
 from components.contracts.chat_api.settings import ApiTarget
@@ -37,6 +36,7 @@ from components.contracts.files import show, without_lone_surrogates
 LONGEST_REPLY_BYTES = 64 << 20
 LONGEST_PROBLEM_BYTES = 1 << 16
 LONGEST_TOLD_CHARS = 1000
+PIECE_BYTES = 1 << 16
 NEVER_SENT = (ConnectTimeoutError, NewConnectionError, ProxyError)
 """What fails before the request has left, a name that is not known among them."""
 
