@@ -115,7 +115,8 @@ def collect_study(
         idle = store.run(lambda session: _raters(session, study)) - {vote.rater for vote in votes}
         submissions = turk.review(idle, standing.closed) if turk else None
         rewards = {rater: worker.reward_cents for rater, worker in submissions.workers.items()} if submissions else {}
-        lines = pay_ledger(votes, rewards, rules)
+        strangers = store.run(lambda session: _strangers(session, study, known)) if known else set()
+        lines = pay_ledger([vote for vote in votes if vote.rater not in strangers], rewards, rules)
         bonuses = None
         if turk and submissions and standing.closed and account.max_bonuses_usd > 0:
             # Only once nothing changes any more: a bonus is paid once.
@@ -175,6 +176,12 @@ class _Turk:
 
 def _raters(session: Session, study: Study) -> set[str]:
     return set(session.scalars(select(Rater.key).where(Rater.study_id == study.id)))
+
+
+def _strangers(session: Session, study: Study, known: HandedIn) -> set[str]:
+    """Raters of Mechanical Turk who have handed nothing in: nothing is owed to them, or can be paid."""
+    came = (Rater.study_id == study.id) & (Rater.channel == "mturk")
+    return set(session.scalars(select(Rater.key).where(came))) - set(known.raters)
 
 
 def timed_votes(session: Session, study: Study) -> list[TimedVote]:

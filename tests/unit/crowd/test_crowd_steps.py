@@ -300,8 +300,8 @@ def test_whoever_opens_the_door_without_a_hit_never_counts(
     store.run(lambda session: session.execute(update(Rater).values(past)))
     store.run(lambda session: session.execute(update(Assignment).values(shown_at=Assignment.shown_at - 1801.0)))
     store.engine.dispose()
-    second, rows, _ = collect(place, endpoint=url)
-    assert (second.metrics["closed"], second.metrics["missing_votes"]) == (0.0, 12.0)
+    second, rows, pay = collect(place, endpoint=url)
+    assert (second.metrics["closed"], second.metrics["missing_votes"], pay) == (0.0, 12.0, [])
     why = "rater excluded: no HIT of the study was handed in under this worker's id"
     assert {(row.outcome, row.unscored) for row in rows} == {(None, why)}
     for worker in ("AW1", "AW2"):
