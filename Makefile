@@ -10,9 +10,7 @@ FIND_LINKS := $(if $(wildcard $(WHEELS)),--find-links $(abspath $(WHEELS)))
 SEEDS ?= 0-9
 # An environment that keeps no bytecode would compile every module and test again in each process of every command.
 export PYTHONDONTWRITEBYTECODE :=
-# Without pytest's handlers of logs: for each phase of each test it walks the thousands of loggers that torch and
-# transformers make, a twentieth of all the seconds.
-PYTEST := $(BIN)/pytest -q -p no:logging
+PYTEST := $(BIN)/pytest -q
 # `make check` is two processes, each with folders of its own: workers that shared the files would both import all of
 # them. All that imports torch or lm_eval is in the first half; what it does not name is in the second.
 FIRST_HALF := $(addprefix tests/unit/,train generate attribution evaluation judging plan placebo crowd validate overlap \

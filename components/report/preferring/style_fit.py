@@ -6,10 +6,11 @@ step of all of them together is three matrix products and one exponential for ea
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from components.report.clustered import Floats
 from components.report.preferring.style_design import BLOCK_ROWS, Block, Design, Flags, Point, indicator, scaled
@@ -19,6 +20,12 @@ STEP_TOLERANCE = 1e-6
 """Longest last Newton step. Convergence is quadratic: what is left after it is about its square."""
 OVERSHOOT = 0.9
 """A step after which the slope along it is more than this share of what it was, upwards, is halved."""
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries of this process that have threads of their own; looking for them takes longer than a small fit."""
+    return ThreadpoolController()
 
 
 class Fits(NamedTuple):
@@ -91,7 +98,7 @@ class Solver:
         """
         # The products are small: BLAS's own threads win a little on idle cores and wait for each other on busy ones
         # (measured: 0.3 s alone, 18 s with two threads on two cores that others used).
-        with threadpool_limits(limits=1, user_api="blas"):
+        with _linear_algebra().limit(limits=1, user_api="blas"):
             return self._fit(weights, start)
 
     def _fit(self, weights: Floats, start: Point) -> Fits:
