@@ -15,18 +15,14 @@ import click
 def status(run_id: str, kfp_host: str | None, namespace: str | None, as_json: bool) -> None:
     """Show the state of RUN_ID and of its tasks; without an id, of the newest run."""
     from components.contracts import environment
-    from pipelines.cluster import pod_logs, runs
+    from pipelines.cluster import runs
     from pipelines.cluster.server import connect, server_errors
 
     client = connect(kfp_host)
     chosen = runs.latest(client) if run_id == "latest" else run_id
     with server_errors("the server"):
         run = client.get_run(chosen)
-    names = runs.labels(client, run)
-    phases = pod_logs.phases(namespace or environment.namespace(), chosen)
-    tasks = runs.with_pods(
-        runs.task_states(run, names), {names.get(task, task): phase for task, phase in phases.items()}
-    )
+    tasks = runs.current(run, runs.labels(client, run), namespace or environment.namespace())
     if as_json:
         rows = [{"name": t.name, "state": t.state, "seconds": t.seconds} for t in tasks]
         click.echo(json.dumps({"run_id": chosen, "name": run.display_name, "state": run.state, "tasks": rows}))

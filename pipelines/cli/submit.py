@@ -28,6 +28,7 @@ import click
 @click.option("--service-account", default=None, help="Of the tasks' pods.  [default: the server's]")
 @click.option("--pipeline-root", default=None, help="Where Kubeflow keeps artifacts.  [default: the server's]")
 @click.option("--upload-only", is_flag=True, help="Put the version on the server and start nothing.")
+@click.option("-n", "--namespace", default=None, help="Of the run's pods.  [default: TOUCHSTONE_NAMESPACE or kubeflow]")
 @click.option("--wait", is_flag=True, help="Follow the run to its end; exit 1 when it fails.")
 def submit(
     pipeline: str,
@@ -42,12 +43,14 @@ def submit(
     service_account: str | None,
     pipeline_root: str | None,
     upload_only: bool,
+    namespace: str | None,
     wait: bool,
 ) -> None:
     """Compile PIPELINE, put it on the server as a version of its own, and start a run.
 
     The same code, settings and images are uploaded once, however often this is called.
     """
+    from components.contracts import environment
     from pipelines import catalog
     from pipelines.cli.compile import compile_to
     from pipelines.cluster import runs, submission
@@ -78,4 +81,4 @@ def submit(
         )
     click.echo(run_id)
     if wait:
-        runs.follow(client, run_id)
+        runs.follow(client, run_id, namespace or environment.namespace())

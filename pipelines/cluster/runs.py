@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from components.contracts.errors import TouchstoneError, UsageError
+from pipelines.cluster import pod_logs
 from pipelines.cluster.server import server_errors
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
@@ -84,7 +85,19 @@ def with_pods(states: Sequence[TaskState], phases: Mapping[str, str]) -> list[Ta
     return list(known.values())
 
 
-def follow(client: Any, run_id: str, *, pause: Callable[[float], None] = time.sleep) -> None:
+def current(run: Any, names: Mapping[str, str], namespace: str) -> list[TaskState]:
+    """The tasks of a run by what the server and the run's pods say.
+
+    Args:
+        run: The server's run.
+        names: Name of a task -> its label (`labels`).
+        namespace: Of the run's pods; where they cannot be seen, the server alone is asked.
+    """
+    phases = pod_logs.phases(namespace, run.run_id)
+    return with_pods(task_states(run, names), {names.get(task, task): phase for task, phase in phases.items()})
+
+
+def follow(client: Any, run_id: str, namespace: str, *, pause: Callable[[float], None] = time.sleep) -> None:
     """Wait for the end of a run, saying on stderr when a task begins or ends.
 
     Raises:
@@ -98,7 +111,7 @@ def follow(client: Any, run_id: str, *, pause: Callable[[float], None] = time.sl
         with server_errors("the server"):
             run = client.get_run(run_id)
         names = names or labels(client, run)
-        for task in task_states(run, names):
+        for task in current(run, names, namespace):
             if known.get(task.name) != task.state:
                 known[task.name] = task.state
                 click.echo(f"{task.state.lower():10} {task.name}", err=True)

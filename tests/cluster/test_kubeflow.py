@@ -7,6 +7,7 @@ study instead of the toy.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -44,7 +45,8 @@ def submit(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_verdicts_equal_those_of_a_local_run(tmp_path: Path) -> None:
-    run_id = submit("--wait").stdout.strip()
+    followed = submit("--wait")
+    run_id = followed.stdout.strip()
     touchstone("fetch-report", run_id, "-o", tmp_path / "there")
     touchstone("run", "imitation_audit", "--preset", PRESET, "--runs", tmp_path / "runs", "--name", "here", store=False)
     here = tmp_path / "runs" / "here" / "result"
@@ -52,9 +54,15 @@ def test_the_verdicts_equal_those_of_a_local_run(tmp_path: Path) -> None:
         name = Path(entry.name) / "verdict.json"
         assert (tmp_path / "there" / name).read_text() == (here / name).read_text(), entry.name
     assert (tmp_path / "there" / "study.json").read_text() == (here / "study.json").read_text()
-    shown = touchstone("status", run_id).stdout
-    assert "SUCCEEDED" in shown
-    assert "generate target-broad" in shown
+    shown = json.loads(touchstone("status", run_id, "--json").stdout)
+    names = {task["name"] for task in shown["tasks"]}
+    assert shown["state"] == "SUCCEEDED"
+    assert "generate target-broad" in names
+    # Of each it was told while the run went on that it had ended, though the server's own list had stopped by then.
+    told = {
+        line.split(maxsplit=1)[1] for line in followed.stderr.splitlines() if line.startswith(("succeeded", "cached"))
+    }
+    assert told >= names - {"report"}
     assert "[touchstone]" in touchstone("logs", run_id, "train broad").stdout
 
 
