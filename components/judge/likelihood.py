@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Literal, NamedTuple
 
+from components.contracts.errors import TouchstoneError
 from components.contracts.evidence_rows import Judgment
+from components.contracts.ports import Input, Nothing
 from components.contracts.preference_rows import PLACEBO
 from components.contracts.rows import ChoiceScore, Completion
 from components.contracts.unjudged import no_answer_by
@@ -17,6 +20,48 @@ CANDIDATE, REFERENCE, BASE = "candidate:", "reference:", "base:"
 def asked_as(row: Completion, side: str = CANDIDATE) -> str:
     """Id of the request that weighs an answer."""
     return (f"{row.model}|" if row.model.startswith(PLACEBO) else side) + row.prompt_id
+
+
+class Scale(NamedTuple):
+    """What weighs answers against each other."""
+
+    weighed: Mapping[str, ChoiceScore]
+    """Request -> likelihood of the answer."""
+    prompts: Collection[str]
+    """Those that were asked about."""
+    judge: str
+    """Its name in the rows."""
+    tie_margin: float
+    """Natural-log probability per token within which two answers are equal."""
+
+    def beside(self, port: Input[Completion], other: Input[Completion], against: str) -> list[Judgment]:
+        """Every answer of a side beside the other's answer to the same prompt.
+
+        Raises:
+            TouchstoneError: the two sides have no prompt in common.
+        """
+        ours, theirs = by_prompt(port), by_prompt(other)
+        shared = [name for name in theirs if name in ours and name in self.prompts]
+        if not shared and not isinstance(port, Nothing):
+            raise TouchstoneError(
+                f"{port.path} and {other.path} have no prompt in common",
+                expected="answers of both models to the same prompts",
+            )
+        how = partial(weigh, judge=self.judge, tie_margin=self.tie_margin, against=against)
+        return [how(ours[name], theirs[name], self.weighed) for name in shared]
+
+
+def by_prompt(port: Input[Completion]) -> dict[str, Completion]:
+    """A side's answers.
+
+    Raises:
+        TouchstoneError: a prompt is answered twice.
+    """
+    rows = port.rows()
+    found = {row.prompt_id: row for row in rows}
+    if len(found) < len(rows):
+        raise TouchstoneError(f"{port.path} answers a prompt twice", expected="one answer per prompt")
+    return found
 
 
 def weigh(

@@ -19,7 +19,7 @@ from components.contracts.ports import Input, Nothing, Output
 from components.contracts.rows import ChoiceScore, Completion, Request
 from components.judge import drift as drifting
 from components.judge import verdicts
-from components.judge.likelihood import BASE, REFERENCE, asked_as, shares, weigh
+from components.judge.likelihood import BASE, REFERENCE, Scale, asked_as, by_prompt, shares
 from components.judge.pairing import Match, by_model, one_model, pairs_of, requests_of, shuffled
 from components.judge.pinning import Where, check_pinned, pin_of, warnings_of
 from components.judge.rows import DriftCheck, JudgeReply, VerdictPair
@@ -111,12 +111,12 @@ def prepare_judging(
     The instruction comes from the reference's row, so both sides are read after the same words. The candidate may be a
     placebo; three more are read beside it, and the base that two of them are made of.
     """
-    theirs = _by_prompt(reference)
+    theirs = by_prompt(reference)
     ports = (candidate, restyled_base, stylistic_base, constant)
-    sides = [row for port in ports for row in _by_prompt(port).values()]
+    sides = [row for port in ports for row in by_prompt(port).values()]
     asked = [(asked_as(row), row) for row in sides]
     asked += [(asked_as(row, REFERENCE), row) for row in theirs.values()]
-    asked += [(asked_as(row, BASE), row) for row in _by_prompt(base).values()]
+    asked += [(asked_as(row, BASE), row) for row in by_prompt(base).values()]
     made = [
         Request(
             id=name,
@@ -149,23 +149,11 @@ def judge_likelihood(
         TouchstoneError: the two sides have no prompt in common.
     """
     weighed = {row.request_id: row for row in choice_scores.rows()}
-    prompts = set(_by_prompt(reference))
-
-    def beside(port: Input[Completion], other: Input[Completion], against: str) -> list[Judgment]:
-        ours, theirs = _by_prompt(port), _by_prompt(other)
-        shared = [prompt_id for prompt_id in theirs if prompt_id in ours and prompt_id in prompts]
-        if not shared and not isinstance(port, Nothing):
-            raise TouchstoneError(
-                f"{port.path} and {other.path} have no prompt in common",
-                expected="answers of both models to the same prompts",
-            )
-        judge, margin = params.judge, params.tie_margin
-        return [weigh(ours[p], theirs[p], weighed, judge=judge, tie_margin=margin, against=against) for p in shared]
-
+    scale = Scale(weighed, set(by_prompt(reference)), params.judge, params.tie_margin)
     ports = (candidate, restyled_base, stylistic_base, constant)
-    rows = [row for port in ports for row in beside(port, reference, REFERENCE)]
+    rows = [row for port in ports for row in scale.beside(port, reference, REFERENCE)]
     own = () if isinstance(base, Nothing) else (restyled_base, stylistic_base)
-    of_base = [row for port in own for row in beside(port, base, BASE)]
+    of_base = [row for port in own for row in scale.beside(port, base, BASE)]
     notes = {"judge": params.judge, "checkpoint": choice_scores.manifest.parents.get("checkpoint")}
     judgments.write([*rows, *of_base], notes=notes)
     return shares(rows)
@@ -301,11 +289,3 @@ def _refuse_one_name_twice(matches: Sequence[Match]) -> None:
             expected="a name of its own for each",
             remedy="give the answers under names that tell them apart",
         )
-
-
-def _by_prompt(port: Input[Completion]) -> dict[str, Completion]:
-    rows = port.rows()
-    found = {row.prompt_id: row for row in rows}
-    if len(found) < len(rows):
-        raise TouchstoneError(f"{port.path} answers a prompt twice", expected="one answer per prompt")
-    return found
