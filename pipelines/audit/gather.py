@@ -17,6 +17,7 @@ from components.contracts import canonical, files
 from components.contracts.dialogue_rows import Dialogue, Removal
 from components.contracts.errors import TouchstoneError, UsageError
 from components.contracts.evidence_rows import SupportClaim
+from components.contracts.preference_rows import GoldLabel
 from components.contracts.rows import Role, Score, TaskItem
 from components.ingest.reading.readers import read_dialogues
 from components.report.redaction import stand_in
@@ -28,6 +29,7 @@ from pipelines.audit.roles import (
     refuse_scores_of_another_role,
     same_scores,
 )
+from pipelines.judging.gold import gold_about
 
 NOTHING_PUBLISHED = Published((), (), ())
 
@@ -52,6 +54,8 @@ class Gathered:
     """Scores in other prompt styles and channels, of roles given as evaluations."""
     items: tuple[TaskItem, ...] = ()
     """Their questions."""
+    gold: tuple[GoldLabel, ...] = ()
+    """People's labels of judged pairs."""
 
     @property
     def benchmarks(self) -> list[str]:
@@ -102,6 +106,7 @@ def gather(request: AuditRequest) -> Gathered:
         _describe_files(request),
         variants,
         tuple({item.id: item for place in request.evaluations.values() for item in items_of(place)}.values()),
+        tuple(gold_about(request.gold, list(outputs.values()), prompts)),
     )
     claims = _claims(request, published, made.benchmarks)
     remarks = (*_remarks(made), *reread)
@@ -225,7 +230,7 @@ def _benchmarks_of(scores: Mapping[ScoreRole, ScoreFile], published: Published, 
 def _describe_files(request: AuditRequest) -> dict[str, list[dict[str, object]]]:
     given: dict[str, Sequence[Path]] = {role: [path] for role, path in request.outputs.items()}
     given |= {f"scores of {role}": [s.file for s in sources] for role, sources in request.scores.items()}
-    given |= {"judgments": request.judgments, "train": request.train}
+    given |= {"judgments": request.judgments, "gold": request.gold, "train": request.train}
     given |= {name: [path] for name in ("published", "prompts") if (path := getattr(request, name))}
     return {kind: [_describe(path) for path in paths] for kind, paths in given.items() if paths}
 

@@ -51,6 +51,8 @@ class AuditRequest(BaseModel):
     """Roles that were given as what `touchstone evaluate` wrote; filled in from the roles themselves."""
     judgments: tuple[Path, ...] = ()
     """Who preferred which output."""
+    gold: tuple[Path, ...] = ()
+    """What people hold to be right on the same pairs: a judge that may gate must agree with it."""
     published: Path | None = None
     """Numbers known only from a publication."""
     prompts: Path | None = None
@@ -70,7 +72,7 @@ class AuditRequest(BaseModel):
     out: Path | None = None
     """Folder to write."""
 
-    @field_validator("judgments", "train", mode="before")
+    @field_validator("judgments", "gold", "train", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return (value,) if isinstance(value, str | Path) else value
@@ -90,6 +92,8 @@ class AuditRequest(BaseModel):
             raise ValueError(f"outputs of {', '.join(given) or 'target_second'} without {' and '.join(missing)}")
         if not given and not self.scores and self.published is None:
             raise ValueError("nothing to compare: give --base, --imitator and --target, or --scores, or --published")
+        if self.gold and not self.judgments:
+            raise ValueError("--gold needs the judgments that it is held against: --judgments")
         if self.judgments and not given:
             raise ValueError("--judgments needs the outputs that were judged: --base, --imitator and --target")
         return self
@@ -162,7 +166,7 @@ def _line_of(path: Path, key: str) -> str:
 def _resolved(values: Mapping[str, object], folder: Path) -> dict[str, object]:
     """The request's paths, taken from the folder of the file that names them."""
     made = dict(values)
-    for key in (*OUTPUT_ROLES, "judgments", "published", "prompts", "train", "out"):
+    for key in (*OUTPUT_ROLES, "judgments", "gold", "published", "prompts", "train", "out"):
         if key in made:
             made[key] = _join(made[key], folder)
     scores = made.get("scores")

@@ -86,6 +86,7 @@ def _write(rows: Path, found: Gathered) -> None:
         "published_style": found.published.style,
         "claims": found.claims,
         "judgments": found.judgments.rows,
+        "gold": found.gold,
         "dialogues": found.dialogues,
         "removed": found.removed,
         "items": _items(found),

@@ -23,6 +23,7 @@ EXIT_GATE = 3
 @click.option("--target-second", type=FILE, help="A second sample of the target: the ceiling of style.")
 @click.option("--scores", multiple=True, metavar="ROLE=FILE", help="Item scores of base, imitator or target.  [repeat]")
 @click.option("--judgments", multiple=True, type=FILE, help="Who preferred which output.  [repeat]")
+@click.option("--gold", multiple=True, type=FILE, help="What people hold to be right on these pairs.  [repeat]")
 @click.option("--published", type=FILE, help="YAML of numbers known only from a publication.")
 @click.option("--prompts", type=FILE, help="Ids and texts of the prompts, where outputs do not hold both.")
 @click.option("--train", multiple=True, type=FILE, help="The imitation data, for the support map.  [repeat]")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.collect.judgments import read_judgments
+from components.collect.outputs import Outputs
+from components.collect.prompts import PromptIndex
 from components.collect.stored import read_stored
 from components.contracts import manifest as manifests
 from components.contracts.evidence_rows import Judgment
@@ -19,10 +22,23 @@ def read_gold(path: Path) -> list[GoldLabel]:
     Raises:
         TouchstoneError: the file cannot be read, or one person voted twice alike.
     """
-    at = path / manifests.FILE_NAME
-    if at.is_file() and manifests.read(path).contract == GoldLabel.__name__:
-        return Input(path, GoldLabel).rows()
-    return labels_of(read_stored([path]))
+    return Input(path, GoldLabel).rows() if _holds_labels(path) else labels_of(read_stored([path]))
+
+
+def gold_about(paths: Sequence[Path], outputs: Sequence[Outputs], prompts: PromptIndex) -> list[GoldLabel]:
+    """The same of some models, with prompts as their outputs number them. Votes of all files are counted together.
+
+    Raises:
+        TouchstoneError: a file cannot be read, holds no vote about two of the models, or one person voted twice alike.
+    """
+    labels = [path for path in paths if _holds_labels(path)]
+    votes = [path for path in paths if path not in labels]
+    found = [label for path in labels for label in Input(path, GoldLabel).rows()]
+    return found + (labels_of(read_judgments(votes, outputs, prompts=prompts).rows) if votes else [])
+
+
+def _holds_labels(path: Path) -> bool:
+    return (path / manifests.FILE_NAME).is_file() and manifests.read(path).contract == GoldLabel.__name__
 
 
 def labels_of(rows: Sequence[Judgment]) -> list[GoldLabel]:

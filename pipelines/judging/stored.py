@@ -74,9 +74,12 @@ def _apart(read: Sequence[tuple[Path, Sequence[Judgment]]]) -> list[Judgment]:
         twice = [key for key in own if key in held]
         if twice:
             raise TouchstoneError(
-                f"{held[twice[0]]} and {path} both hold what {twice[0][0]} said of {len(twice):,} pairs",
-                expected="every source in one file",
-                remedy="give one of them; two rounds of one judge are compared by `touchstone judge drift`",
+                f"{held[twice[0]]} and {path} both hold what {twice[0][0]} said of {len({key[:-1] for key in twice}):,}"
+                " pairs",
+                expected="one judging by each judge",
+                remedy="give one of them; `touchstone judge drift FOLDER --out NEW` asks a judge again and compares,"
+                " `touchstone step check_drift --frozen FIRST/judgments --judgments SECOND/judgments --drift NEW`"
+                " compares two rounds that there are",
             )
         held |= dict.fromkeys(own, path)
     return [row for _, rows in read for row in rows]

@@ -55,12 +55,17 @@ def test_a_folder_of_ours_is_read_with_its_orders(tmp_path: Path) -> None:
 
 
 def test_two_rounds_of_one_judge_are_no_two_sources(tmp_path: Path) -> None:
-    said = {"source": "j", "rater": "j", "model": "m", "opponent": "t", "order": "model_first"}
+    said = {"source": "j", "rater": "j", "model": "m", "opponent": "t"}
     for month, outcome in (("january", "win"), ("may", "loss")):
-        rows = [Judgment.model_validate({**said, "prompt_id": f"{n}", "outcome": outcome}) for n in range(3)]
+        rows = [
+            Judgment.model_validate({**said, "prompt_id": f"{n}", "outcome": outcome, "order": order})
+            for n in range(3)
+            for order in ("model_first", "opponent_first")
+        ]
         write_rows(tmp_path / month / "judgments", Judgment, rows)
     done = CliRunner().invoke(cli, ["judge", "stored", str(tmp_path / "january"), str(tmp_path / "may")])
     assert isinstance(done.exception, TouchstoneError)
     assert "january and " in done.exception.found
     assert "both hold what j said of 3 pairs" in done.exception.found
     assert "touchstone judge drift" in done.exception.remedy
+    assert "touchstone step check_drift" in done.exception.remedy
