@@ -55,7 +55,7 @@ def audit(
     AUDIT_YAML holds the same roles as keys; options given here go before it. In a GitHub job the verdict is also
     appended to the summary of its step.
 
-    Exit codes: 0 ok, 1 bad input, 2 usage, 3 the verdict is not among those the policy requires.
+    Exit codes: 0 ok, 1 bad input, 2 usage, 3 what the policy requires was not shown: a verdict, or a preference.
     """
     from pipelines.audit.ci import tell_ci
     from pipelines.audit.run import run_audit
