@@ -48,7 +48,7 @@ def verdict(
 ) -> None:
     """Recompute the verdict of the audit in FOLDER from FOLDER/rows alone; FOLDER stays as it is.
 
-    Exit codes: 0 ok, 1 rows missing or changed, 2 usage, 3 the verdict is not among those the policy requires.
+    Exit codes: 0 ok, 1 rows missing or changed, 2 usage, 3 what the policy requires was not shown.
     """
     from pipelines.cli.audit import leave_by_gate, show
     from pipelines.recheck.number import told
