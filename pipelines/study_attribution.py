@@ -43,10 +43,8 @@ class Attributions:
             return {}
         texts = prepare_attribution(**answers, params=part(params, "texts")).outputs["texts"]
         vectors = self._vectors(base, texts, params)
-        ports = {}
-        for port in ("attributions", "told_apart"):
-            found = attribute(texts=texts, **vectors, params=part(params, port), seed=self._seed)
-            ports[port] = found.outputs["attribution"]
+        found = attribute(texts=texts, **vectors, params=part(params, "attribute"), seed=self._seed)
+        ports = {"attributions": found.outputs["attribution"], "told_apart": found.outputs["told_apart"]}
         self.asked.append(ports)
         return ports
 

@@ -104,6 +104,5 @@ class StudySettings(BaseModel):
         return {
             "texts": {"name": name},
             "embed": {**self.embed, "name": name},
-            "attributions": {**asked, "name": name, "candidates": ["base", "target"]},
-            "told_apart": {**asked, "name": f"{name} or target", "candidates": ["imitator", "target"]},
+            "attribute": {**asked, "name": name, "candidates": ["base", "target"], "apart": ["imitator", "target"]},
         }

@@ -27,6 +27,8 @@ def attribute(
     texts: dsl.Input[dsl.Dataset],
     attribution: dsl.Output[dsl.Dataset],
     attributed: dsl.Output[dsl.Dataset],
+    told_apart: dsl.Output[dsl.Dataset],
+    told_apart_texts: dsl.Output[dsl.Dataset],
     points: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     params: dict,

@@ -44,6 +44,8 @@ class Params(BaseModel):
     candidates: tuple[str, ...] = ()
     """Authors a text may be given to, and whose texts are learned from; empty = every author. With [base, target] the
     imitator's texts must be given to one of the two."""
+    apart: tuple[str, ...] = ()
+    """Authors of a second question, asked of the same texts: can these be told from each other? Empty = not asked."""
     classifiers: tuple[Classifier, ...] = (
         "embedding",
         "embedding_umap",
@@ -103,38 +105,58 @@ def attribute(
     embeddings: Input[Embedding] = Nothing(Embedding),  # noqa: B008
     attribution: Output[Attribution],
     attributed: Output[AttributedText],
+    told_apart: Output[Attribution],
+    told_apart_texts: Output[AttributedText],
     points: Output[MapPoint],
     params: Params,
 ) -> Metrics:
-    """Have every classifier name the author of texts it did not learn from; `points` may be without rows.
+    """Have every classifier name the author of texts it did not learn from, between `candidates` and between `apart`.
+
+    Without a second question `told_apart` is without rows; so is `points` without a map.
 
     Raises:
         UsageError: a classifier needs embeddings, and none were given.
         TouchstoneError: fewer than two authors, an author with too few texts, or a split that breaks a group.
     """
     # scikit-learn costs a second to import.
-    from components.attribution import classifiers, features, shares
+    from components.attribution import classifiers, features
     from components.attribution import texts as materials
 
     with_vectors = not isinstance(embeddings, Nothing)
     _check_asked(params, with_vectors=with_vectors, needing=classifiers.NEED_VECTORS)
     data = materials.material(texts.iter_rows(), embeddings.rows())
-    candidates = materials.candidates_of(data, params.candidates)
+    counted = features.Counted(data)
+    made, said = _answers(counted, params.candidates, params)
+    notes = {"embeddings": embeddings.digest[:12]}
+    attribution.write(made, notes=notes)
+    attributed.write(said)
+    apart, apart_said = _answers(counted, params.apart, params) if params.apart else ([], [])
+    told_apart.write(apart, notes=notes)
+    told_apart_texts.write(apart_said)
+    points.write(_map(data, params) if params.map and with_vectors else ())
+    accuracy = {f"{row.classifier}_accuracy": row.accuracy for row in made}
+    return {"texts": float(len(data.rows)), "unscored": float(sum(data.unscored.values())), **accuracy}
+
+
+def _answers(
+    counted: features.Counted, asked: Sequence[str], params: Params
+) -> tuple[list[Attribution], list[AttributedText]]:
+    """One question: what every classifier says between the authors `asked`; none named = all."""
+    from components.attribution import shares
+    from components.attribution import texts as materials
+
+    data = counted.data
+    candidates = materials.candidates_of(data, asked)
     folds = materials.folds_of(data, candidates, params.folds, params.seed)
     given = any(row.split for row in data.rows)
     how = shares.Uncertainty(params.alpha, params.resamples, params.seed)
     made: list[Attribution] = []
     said: list[AttributedText] = []
-    counted = features.Counted(data)
     for name in params.classifiers:
         found = _asked(name, counted, folds, params.seed)
         made += shares.rows_of(found, data, candidates, how, given=given, folds=len(folds))
         said += found.texts
-    attribution.write(made, notes={"candidates": list(candidates), "embeddings": embeddings.digest[:12]})
-    attributed.write(said)
-    points.write(_map(data, params) if params.map and with_vectors else ())
-    accuracy = {f"{row.classifier}_accuracy": row.accuracy for row in made}
-    return {"texts": float(len(data.rows)), "unscored": float(sum(data.unscored.values())), **accuracy}
+    return made, said
 
 
 def _check_asked(params: Params, *, with_vectors: bool, needing: Sequence[Classifier]) -> None:

@@ -73,9 +73,9 @@ def attribute_texts(path: Path, asked: Asked) -> Found:
     elif learned:
         checkpoint, model = small_model(learned, asked.out, seed=asked.seed), "a small model trained on the side train"
     else:
-        return _found(asked, "", _attributed(asked, "attribution", embedded=False), [])
+        return _found(asked, "", embedded=False)
     _embed(asked, checkpoint)
-    return _found(asked, model, _attributed(asked, "attribution", embedded=True), [])
+    return _found(asked, model, embedded=True)
 
 
 def attribute_answers(answers: Mapping[Role, str], asked: Asked, *, prompts: Path | None = None) -> Found:
@@ -97,10 +97,8 @@ def attribute_answers(answers: Mapping[Role, str], asked: Asked, *, prompts: Pat
     bind.call(prepare_attribution, params={}, texts=asked.out / "texts", **ports)
     if asked.model:
         _embed(asked, given_model(asked.model, asked.out))
-    embedded = bool(asked.model)
-    rows = _attributed(asked, "attribution", embedded=embedded, candidates=("base", "target"))
-    apart = _attributed(asked, "told_apart", embedded=embedded, candidates=("imitator", "target"), draw=False)
-    return _found(asked, asked.model, rows, apart)
+    between = {"candidates": ["base", "target"], "apart": ["imitator", "target"]}
+    return _found(asked, asked.model, embedded=bool(asked.model), **between)
 
 
 def _answers(given: str, role: Role, prompts: PromptIndex) -> Sequence[Completion]:
@@ -121,24 +119,19 @@ def _embed(asked: Asked, checkpoint: Path) -> None:
         raise TouchstoneError("no text could be embedded", expected="texts that are not empty")
 
 
-def _attributed(
-    asked: Asked, name: str, *, embedded: bool, candidates: Sequence[str] = (), draw: bool = True
-) -> list[Attribution]:
+def _found(asked: Asked, model: str, *, embedded: bool, **between: list[str]) -> Found:
     by_vectors = (*ON_VECTORS, *((BY_UMAP,) if asked.umap else ())) if embedded else ()
     params = {
-        "candidates": list(candidates),
+        **between,
         "classifiers": [*by_vectors, *ON_SURFACE],
         "folds": asked.folds,
-        "map": embedded and asked.umap and draw,
+        "map": embedded and asked.umap,
         "seed": asked.seed,
     }
-    ports = {"attribution": asked.out / name, "attributed": asked.out / f"{name}_texts"}
-    ports["points"] = asked.out / ("points" if draw else f"{name}_points")
+    made = {port: asked.out / port for port in ("attribution", "told_apart", "told_apart_texts", "points")}
     given = {"embeddings": asked.out / "embeddings"} if embedded else {}
-    bind.call(attribute, params=params, texts=asked.out / "texts", **given, **ports)
-    return Input(ports["attribution"], Attribution).rows()
-
-
-def _found(asked: Asked, model: str, rows: Sequence[Attribution], apart: Sequence[Attribution]) -> Found:
-    points = Input(asked.out / "points", MapPoint).rows()
+    said = asked.out / "attribution_texts"
+    bind.call(attribute, params=params, texts=asked.out / "texts", attributed=said, **given, **made)
+    rows, apart = (Input(made[port], Attribution).rows() for port in ("attribution", "told_apart"))
+    points = Input(made["points"], MapPoint).rows()
     return Found(asked.out, tuple(rows), tuple(apart), tuple(points), model)

@@ -44,8 +44,7 @@ def attribute_outputs(rows: Path, policy: Policy) -> list[str]:
         texts, remarks = _chosen(Input(aside / "answered", AuthoredText).rows(), _repeated(rows, policy))
         if texts:
             write_rows(aside / "texts", AuthoredText, texts)
-            for name, candidates in QUESTIONS.items():
-                _ask(rows, aside, name, candidates, policy.alpha)
+            _ask(rows, aside, policy.alpha)
         return remarks
 
 
@@ -73,10 +72,17 @@ def _chosen(texts: Sequence[AuthoredText], repeated: set[str]) -> tuple[list[Aut
     return [row for row in texts if row.group in kept], [few] if len(kept) < len(prompts) else []
 
 
-def _ask(rows: Path, aside: Path, name: str, candidates: tuple[str, str], alpha: float) -> None:
-    params = {"candidates": candidates, "classifiers": CLASSIFIERS, "map": False, "alpha": alpha}
-    ports = {"attribution": rows / name, "attributed": rows / SINGLE_TEXTS[name], "points": aside / name}
-    bind.call(attribute, params=params, texts=aside / "texts", **ports)
+def _ask(rows: Path, aside: Path, alpha: float) -> None:
+    params = {
+        "candidates": QUESTIONS["attributions"],
+        "apart": QUESTIONS["told_apart"],
+        "classifiers": CLASSIFIERS,
+        "map": False,
+        "alpha": alpha,
+    }
+    ports = {"attribution": rows / "attributions", "attributed": rows / "attributed"}
+    ports |= {name: rows / name for name in ("told_apart", "told_apart_texts")}
+    bind.call(attribute, params=params, texts=aside / "texts", points=aside / "points", **ports)
 
 
 def with_attribution(verdict: Verdict, rows: Path, *, made_at: float | None = None) -> Verdict:

@@ -27,9 +27,9 @@ def logs(run_id: str, task: str | None, kfp_host: str | None, namespace: str | N
     pods = [(names.get(pod.task, pod.task), pod) for pod in pod_logs.step_pods(place, chosen)]
     wanted = [(name, p) for name, p in pods if name.startswith(task or "") and (not failed or p.phase == "Failed")]
     if not wanted:
-        what = "no step that failed" if failed else f"no step called {task}"
-        known = ", ".join(sorted({name for name, _ in pods}))
-        raise UsageError(f"run {chosen} has {what}", expected=known, remedy="touchstone status")
+        what = "no step that failed" if failed else f"no step called {task}" if task else "begun no step"
+        known = ", ".join(sorted({name for name, _ in pods})) or "steps: Kubeflow's own drivers come before them"
+        raise UsageError(f"run {chosen} has {what}", expected=known, remedy=f"touchstone status {chosen}")
     for name, pod in wanted:
         click.echo(f"--- {name} ({pod.phase.lower()}) {pod.pod}", err=True)
         if pod.phase != "Pending":  # nothing was said yet

@@ -32,10 +32,10 @@ def build_publish(config: PublishConfig, placement: Placement | None = None) -> 
             candidate: Address of the completions of the model under test.
             reference: Address of the completions it is compared with.
         """
-        mixed_in = {port: _at(address, port) for port, address in sorted(config.mixed_in.items())}
+        mixed_in = {port: _at(address) for port, address in sorted(config.mixed_in.items())}
         study = build_study(
-            candidate=_at(candidate, "candidate"),
-            reference=_at(reference, "reference"),
+            candidate=_at(candidate),
+            reference=_at(reference),
             params=config.build,
             **mixed_in,
         )
@@ -63,7 +63,7 @@ def build_collect(config: CollectConfig, placement: Placement | None = None) -> 
                 study: Address of the study that was published.
                 hits: Address of its tasks on Mechanical Turk.
             """
-            found = collect(study=_at(study, "study"), hits=_at(hits, "hits"), params=config.collect)
+            found = collect(study=_at(study), hits=_at(hits), params=config.collect)
             _finish(placement, [found], config)
             return found.outputs["judgments"]
 
@@ -76,17 +76,16 @@ def build_collect(config: CollectConfig, placement: Placement | None = None) -> 
         Args:
             study: Address of the study that was published.
         """
-        found = collect(study=_at(study, "study"), params=config.collect)
+        found = collect(study=_at(study), params=config.collect)
         _finish(placement, [found], config)
         return found.outputs["judgments"]
 
     return by_link
 
 
-def _at(address: Any, name: str) -> Any:
-    task = dsl.importer(artifact_uri=address, artifact_class=dsl.Dataset, reimport=False)
-    task.set_display_name(name)
-    return task.output
+def _at(address: Any) -> Any:
+    # No name of its own for the page: Kubeflow's importer records itself under it, and nobody finds its artifact then.
+    return dsl.importer(artifact_uri=address, artifact_class=dsl.Dataset, reimport=False).output
 
 
 def _finish(placement: Placement | None, reaching_out: list[Any], config: PublishConfig | CollectConfig) -> None:

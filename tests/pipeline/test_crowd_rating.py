@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from google.protobuf.json_format import MessageToDict
 from kfp import Client, compiler, local
 from sqlalchemy import make_url
 
@@ -76,6 +77,18 @@ def test_only_tasks_that_reach_the_database_get_its_secret_and_none_is_cached(tm
     tasks = next(yaml.safe_load_all(ir.read_text()))["root"]["dag"]["tasks"]
     assert tasks["publish"]["cachingOptions"] == {}
     assert tasks["build-study"]["cachingOptions"] == {"enableCache": True}
+
+
+@pytest.mark.parametrize("mturk", [True, False])
+def test_what_is_imported_is_recorded_under_the_name_it_is_looked_for(mturk: bool) -> None:
+    # Kubeflow's importer writes down the name shown on the page, its driver looks for the name in the graph.
+    mixed = PublishConfig(publish=PUBLISH.publish, mixed_in={"gold": "s3://runs/gold"})
+    built = (build_publish(mixed), build_collect(CollectConfig(collect={"name": "helpful"}, mturk=mturk)))
+    for graph_of in built:
+        tasks = MessageToDict(graph_of.pipeline_spec)["root"]["dag"]["tasks"]
+        imported = {name: task["taskInfo"]["name"] for name, task in tasks.items() if name.startswith(graph.IMPORTER)}
+        assert imported
+        assert all(name == shown for name, shown in imported.items())
 
 
 def test_the_arrows_join_equal_rows(tmp_path: Path) -> None:

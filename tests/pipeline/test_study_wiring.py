@@ -66,18 +66,17 @@ def test_the_likelihood_judge_weighs_every_placebo_of_every_base(study: str) -> 
 @pytest.mark.parametrize("study", ["imitation_audit", "style_attribution"])
 def test_each_report_says_whose_hand_the_imitators_answers_seem_to_be(study: str) -> None:
     for told in of_step(study, "report"):
-        for port, candidates in (
-            ("attributions", ["base", "target"]),
-            ("told_apart", ["imitator", "target"]),
-        ):
-            asked = tasks(study)[told.inputs[port].task]
-            texts = tasks(study)[asked.inputs["texts"].task]
-            assert asked.params["params"]["candidates"] == candidates
-            scores = {role: told.inputs[f"{role}_scores"].task for role in ("base", "imitator", "target")}
-            assert {role: texts.inputs[role] for role in scores} == {
-                role: Port(task, "score", "answers") for role, task in scores.items()
-            }
-            assert tasks(study)[asked.inputs["embeddings"].task].step == "embed"
+        asked = tasks(study)[told.inputs["attributions"].task]
+        assert told.inputs["attributions"] == Port(asked.path, "attribute", "attribution")
+        assert told.inputs["told_apart"] == Port(asked.path, "attribute", "told_apart")
+        assert asked.params["params"]["candidates"] == ["base", "target"]
+        assert asked.params["params"]["apart"] == ["imitator", "target"]
+        texts = tasks(study)[asked.inputs["texts"].task]
+        scores = {role: told.inputs[f"{role}_scores"].task for role in ("base", "imitator", "target")}
+        assert {role: texts.inputs[role] for role in scores} == {
+            role: Port(task, "score", "answers") for role, task in scores.items()
+        }
+        assert tasks(study)[asked.inputs["embeddings"].task].step == "embed"
 
 
 def test_a_sweep_asks_for_attribution_only_where_it_is_told_to() -> None:

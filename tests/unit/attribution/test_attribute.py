@@ -40,6 +40,18 @@ def test_authors_with_habits_are_told_apart_and_the_imitator_is_given_to_the_one
     assert told.of("majority", "base").accuracy == told.of("majority", "base").chance == 0.5
 
 
+def test_the_second_question_is_answered_as_if_it_were_asked_alone(tmp_path: Path) -> None:
+    given = answers(40, imitator="target")
+    second = ("imitator", "target")
+    both = tell(tmp_path / "both", given, candidates=ROLES, apart=second, classifiers=["char_ngrams"])
+    alone = tell(tmp_path / "alone", given, candidates=second, classifiers=["char_ngrams"])
+    first = tell(tmp_path / "first", given, candidates=ROLES, classifiers=["char_ngrams"])
+    assert (both.rows, both.texts) == (first.rows, first.texts)
+    assert (both.apart, both.apart_texts) == (alone.rows, alone.texts)
+    assert both.rows != both.apart
+    assert (first.apart, first.apart_texts) == ([], [])
+
+
 @pytest.mark.slow
 def test_authors_who_write_alike_cannot_be_told_apart(tmp_path: Path) -> None:
     told = tell(tmp_path, answers(120, base="nobody", target="nobody"), candidates=ROLES, classifiers=SURFACE)

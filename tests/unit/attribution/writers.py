@@ -91,6 +91,8 @@ class Told:
     def __init__(self, folder: Path) -> None:
         self.rows = Input(folder / "attribution", Attribution).rows()
         self.texts = Input(folder / "attributed", AttributedText).rows()
+        self.apart = Input(folder / "told_apart", Attribution).rows()
+        self.apart_texts = Input(folder / "told_apart_texts", AttributedText).rows()
         self.points = Input(folder / "points", MapPoint).rows()
 
     def of(self, classifier: str, author: str) -> Attribution:
@@ -103,7 +105,8 @@ def tell(
 ) -> Told:
     """Call the step."""
     write_rows(folder / "texts", AuthoredText, texts)
-    ports = {name: folder / name for name in ("texts", "attribution", "attributed", "points")}
+    made = ("attribution", "attributed", "told_apart", "told_apart_texts", "points")
+    ports = {name: folder / name for name in ("texts", *made)}
     if embeddings is not None:
         write_rows(folder / "embeddings", Embedding, embeddings)
         ports["embeddings"] = folder / "embeddings"

@@ -160,7 +160,7 @@ def test_attribution_is_asked_where_the_file_says_so_by_a_checkpoint_that_embeds
     # There is no judge: each base reads the answers of its own comparison.
     fetched = {task.path for task in tasks if task.step == "fetch_checkpoint"}
     assert embedded == fetched
-    assert len(asked) == 2 * len(fetched)
+    assert len(asked) == len(fetched)
 
 
 def test_embeddings_of_a_model_behind_a_server_are_refused_with_what_needs_none(
