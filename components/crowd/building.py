@@ -64,7 +64,8 @@ def build_pairs(
     see it twice.
 
     Raises:
-        TouchstoneError: no prompt is answered by both, or one model's name stands on both sides.
+        TouchstoneError: no prompt is answered by both, one model's name stands on both sides, or a placebo was made of
+            answers to other prompts.
     """
     model, opponent = _name(candidate, "candidate"), _name(reference, "reference")
     if model == opponent:
@@ -84,6 +85,7 @@ def build_pairs(
     for rows in placebos.values():
         if rows:
             arm = _name(rows, "placebo")
+            _refuse_strangers(arm, rows, both)
             answered = [prompt_id for prompt_id in both if texts.of(arm, prompt_id)]
             drawn = _sample(answered, placebos_per_arm, seed, arm)
             pairs += [maker.pair("placebo", arm, opponent, prompt_id) for prompt_id in drawn]
@@ -132,6 +134,15 @@ def _name(rows: Sequence[Completion], port: str) -> str:
             f"{port} holds answers of {len(names)} models: {', '.join(names) or 'nobody'}", expected="one model's"
         )
     return names[0]
+
+
+def _refuse_strangers(arm: str, rows: Sequence[Completion], asked: Sequence[str]) -> None:
+    if not {row.prompt_id for row in rows} & set(asked):
+        raise TouchstoneError(
+            f"{arm} holds answers to {len(rows)} prompts, none of which candidate and reference both answered",
+            expected="a placebo of answers to the prompts of this study: raters would see nothing of this one",
+            remedy="touchstone judge placebos, on the answers that are compared here",
+        )
 
 
 def _sample(prompt_ids: Sequence[str], size: int | None, seed: int, what: str) -> list[str]:

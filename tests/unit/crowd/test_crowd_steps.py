@@ -145,6 +145,14 @@ def test_what_cannot_be_compared_is_said(place: Path, candidate: Any, found: str
         built(place, candidate=answers(place / "c", *candidate))
 
 
+def test_a_placebo_made_of_answers_to_other_prompts_is_refused_rather_than_left_out(place: Path) -> None:
+    strange = answers(place / "strange", "placebo:constant", {"elsewhere": "Yes."})
+    with pytest.raises(TouchstoneError, match="placebo:constant holds answers to 1 prompts, none of which"):
+        built(place, constant=strange)
+    unmade = answers(place / "unmade", "placebo:constant", {"q1": ""}, q1={"unanswered": "nothing to change"})
+    assert {pair.kind for pair in built(place, constant=unmade)} == {"headline"}
+
+
 # -- people -----------------------------------------------------------------------------------------------------------
 
 
