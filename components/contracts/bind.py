@@ -248,8 +248,8 @@ def _paths(given: Any) -> Place:
 
 
 def _describe(artifact: Any) -> None:
-    # What the Kubeflow UI shows beside an artifact. It is copied into every task that reads the artifact, and Argo keeps
-    # all tasks of a run in one object of at most a megabyte: all else that is known stands in the artifact's manifest.
+    # What the Kubeflow UI shows beside an artifact. It is copied into every task that reads the artifact, and Argo
+    # keeps all tasks of a run in one object of a megabyte: all else that is known stands in the artifact's manifest.
     made = manifests.read(Path(artifact.path))
     artifact.metadata.update({"contract": made.contract, "digest": made.digest[:12], "num_rows": made.num_rows})
 

@@ -58,6 +58,7 @@ def submit(
     from pipelines.cluster.placement import Placement
     from pipelines.cluster.profiles import load_profile
     from pipelines.cluster.server import connect, server_errors
+    from pipelines.cluster.workflow_size import refuse_too_large
 
     placement = Placement(load_profile(profile), read_lock(lock))
     changes = submission.parse_policy(policy)
@@ -66,6 +67,7 @@ def submit(
         ir = Path(scratch) / "pipeline.yaml"
         # The seed is the run's, so that every seed is a run of the same version.
         compile_to(pipeline, catalog.preset(pipeline, preset), ir, placement)
+        refuse_too_large(ir, placement.profile.max_workflow_bytes)
         version = submission.upload(client, ir)
         click.echo(f"{version.pipeline} {version.name} {'was there' if version.was_there else 'uploaded'}", err=True)
         if upload_only:

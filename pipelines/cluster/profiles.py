@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from components.contracts import images
 from components.contracts.errors import UsageError
 from components.contracts.yaml_documents import read_mapping
+from pipelines.cluster.workflow_size import ARGOS_LIMIT_BYTES
 
 Quantity = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(m|[KMGT]i?)?$")]
 KINDS = {images.CPU: "cpu", images.TRAIN: "train", images.GENERATE: "generate"}
@@ -86,6 +87,8 @@ class Profile(_Frozen):
     """For a private registry."""
     run_as_user: Annotated[int, Field(gt=0)] = 65532
     """Numeric user of every task."""
+    max_workflow_bytes: Annotated[int, Field(ge=0)] = ARGOS_LIMIT_BYTES
+    """What Argo keeps of one workflow; 0 = no limit, where it keeps the state of tasks in a database."""
 
     def needs(self, image: str) -> Needs:
         """What a task in a logical image asks for."""
