@@ -17,8 +17,8 @@ RUNS_PROGRAMS = "run-programs"
 """The only task that may know where programs written by models run."""
 SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 RUN_LABEL = "metadata.labels['pipeline/runid']"
-NO_RETRY = frozenset({"validate", "register"})
-"""Their failures are answers about data and settings: the same attempt again gives the same answer."""
+NO_RETRY = frozenset({"validate", "register", "report", "compare"})
+"""Their failures are answers about data and settings, a policy's among them: the same attempt again gives the same."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,6 @@ class Placement:
             kubernetes.set_timeout(task, needs.timeout_seconds)
         if self.profile.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(self.profile.image_pull_secrets))
-        # A digest names one content for ever: what a node has need not be asked for again.
-        kubernetes.set_image_pull_policy(task, "IfNotPresent")
         kubernetes.set_security_context(task, run_as_user=self.profile.run_as_user, run_as_non_root=True)
         # Optional, so that a cluster without the chart runs the pipelines too, on Kubeflow's own store alone.
         sandbox = SANDBOX_KEYS if task.component_spec.name == RUNS_PROGRAMS else ()
