@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from components.contracts.errors import UsageError
-from pipelines.cluster.workflow_size import BYTES_PER_TASK, estimated_bytes, refuse_too_large
+from pipelines.cluster.workflow_size import BYTES_PER_EXECUTION, estimated_bytes, refuse_too_large
 
 
 def pipeline(folder: Path, tasks: int, cells: int = 0) -> Path:
@@ -34,7 +34,7 @@ def pipeline(folder: Path, tasks: int, cells: int = 0) -> Path:
 def test_each_round_of_a_loop_counts_as_tasks_of_its_own(tmp_path: Path) -> None:
     few = estimated_bytes(pipeline(tmp_path, 3, cells=10))
     more = estimated_bytes(pipeline(tmp_path, 3, cells=99))
-    assert 89 * BYTES_PER_TASK <= more - few < 90 * BYTES_PER_TASK
+    assert 89 * BYTES_PER_EXECUTION <= more - few < 90 * BYTES_PER_EXECUTION
 
 
 def test_what_is_too_large_is_told_with_both_sizes_and_no_limit_lets_it_pass(tmp_path: Path) -> None:
