@@ -36,6 +36,7 @@ def audit(folder: Path, prompts: int) -> Verdict:
     return run_audit(make_request(given, where="test")).verdict
 
 
+@pytest.mark.slow
 def test_an_audit_says_whose_hand_the_outputs_seem_to_be(tmp_path: Path) -> None:
     verdict = audit(tmp_path, 30)
     found = verdict.attribution

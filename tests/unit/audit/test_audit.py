@@ -46,6 +46,7 @@ def test_an_audit_writes_a_verdict_a_page_and_its_rows(given, touchstone) -> Non
     assert not [p for p in given.folder.iterdir() if p.name.startswith(".")]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("whose_hand")
 def test_the_verdict_recomputed_from_rows_is_equal_to_the_byte(given, touchstone) -> None:
     assert touchstone(*given.arguments()).code == 0
@@ -115,6 +116,7 @@ def test_the_gate_exits_with_3_after_everything_is_written(given, touchstone) ->
     assert touchstone("verdict", given.path("result"), "--policy", given.path("strict.yaml")).code == 3
 
 
+@pytest.mark.slow
 def test_training_data_give_support_and_a_declaration_goes_before_it(given, touchstone) -> None:
     for role in ("base", "imitator", "target"):
         lines = [

@@ -82,6 +82,7 @@ def test_a_place_that_cannot_be_written_is_named_and_the_audit_stays(
     assert given.path("result").joinpath("verdict.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("whose_hand")
 def test_every_source_on_the_page_is_a_file_beside_it(given: Any, touchstone: Callable[..., Any]) -> None:
     touchstone(*given.arguments())

@@ -58,6 +58,7 @@ def stepped(
     return Input(folder / "outcomes", ProgramOutcome).rows(), done.metrics
 
 
+@pytest.mark.slow
 def test_each_completion_has_an_outcome_in_both_forms(tmp_path: Path) -> None:
     choice = TaskItem(id="c", benchmark="b", kind="choice", question="?", choices=("a",), answers=("a",), cluster="c")
     fenced = "Sure:\n```python\ndef plus(x):\n    return x + 1\n```"
@@ -94,6 +95,7 @@ def test_each_completion_has_an_outcome_in_both_forms(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_text_that_no_file_can_hold_is_still_an_outcome(tmp_path: Path) -> None:
     rows, _ = stepped(tmp_path, [item()], [said("plus#raw", "    raise ValueError('\\ud800' + chr(0))")])
     assert rows[0].passed is False

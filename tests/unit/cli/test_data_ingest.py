@@ -62,6 +62,7 @@ def test_a_file_becomes_dump_dialogues_and_removals(tmp_path: Path) -> None:
     assert sorted(child.name for child in (tmp_path / "out").iterdir()) == ["dialogues", "dump", "removed"]
 
 
+@pytest.mark.slow
 def test_files_folders_and_addresses_go_into_one_dump(tmp_path: Path) -> None:
     folder, hub = tmp_path / "folder", tmp_path / "hub"
     folder.mkdir()

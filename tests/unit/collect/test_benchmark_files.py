@@ -22,6 +22,7 @@ def lines(path: Path, rows: Sequence[object]) -> Path:
     return path
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_original_csv_and_the_jsonl_of_mmlu_give_the_same_items() -> None:
     whole = {item.id: item for item in read_items(DATA / "mmlu" / "mmlu_test.jsonl.gz")}
@@ -35,6 +36,7 @@ def test_the_original_csv_and_the_jsonl_of_mmlu_give_the_same_items() -> None:
             assert item.answers[0].split() == whole[item.id].answers[0].split()
 
 
+@pytest.mark.slow
 @needs_data
 def test_splits_of_mmlu_have_ids_of_their_own_and_dev_is_for_shots() -> None:
     ids = {}
@@ -73,6 +75,7 @@ def test_real_toxicity_prompts_are_continuations_with_stable_ids() -> None:
     assert len({item.cluster for item in items}) == 4994, "prompts cut from one document share a cluster"
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_right_option_is_an_index_where_two_options_read_the_same() -> None:
     items = read_items(DATA / "mmlu" / "mmlu_test.jsonl.gz")

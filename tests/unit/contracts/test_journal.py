@@ -269,6 +269,7 @@ def test_a_full_disk_is_told_and_what_is_there_stays_whole(tmp_path: Path) -> No
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+@pytest.mark.slow
 def test_journals_that_end_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None:
     def use(number: int) -> None:
         for turn in range(40):

@@ -202,6 +202,7 @@ def test_a_gateway_that_never_answers_is_left_after_the_deadline(
     assert "were not pushed" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_answer_that_trickles_in_is_left_after_the_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:
     # Every byte renews a socket's timeout; the deadline is for the whole push.
     done = threading.Event()

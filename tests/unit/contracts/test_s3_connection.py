@@ -98,6 +98,7 @@ def test_temporary_credentials_send_their_token(make_store: MakeStore, faulty: F
     assert "x-amz-security-token" in request.headers["authorization"]
 
 
+@pytest.mark.slow
 def test_signatures_equal_those_of_amazons_client(store: S3Store, faulty: FaultyServer, checkpoint: Path) -> None:
     store.upload(checkpoint, "k ü+&=")
     store.delete("k ü+&=")

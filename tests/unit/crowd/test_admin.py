@@ -67,6 +67,7 @@ def test_the_password_may_be_set_hashed(sqlite: Store) -> None:
         assert logged_in(client) == 303
 
 
+@pytest.mark.slow
 def test_guessing_the_password_is_slow(sqlite: Store) -> None:
     with client_for(sqlite) as client:
         assert [logged_in(client, str(number)) for number in range(8)] == [403] * 5 + [429] * 3
@@ -88,6 +89,7 @@ def test_a_login_is_kept_from_other_sites_and_ends(sqlite: Store) -> None:
         assert sqlite.run(lambda session: session.get_one(Study, study.id).closed) is False
 
 
+@pytest.mark.slow
 def test_another_password_ends_every_login(sqlite: Store) -> None:
     with client_for(sqlite) as client:
         logged_in(client)
@@ -100,6 +102,7 @@ def test_another_password_ends_every_login(sqlite: Store) -> None:
     assert found == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ["0", "-1", "99999999999999999999999", "2147483648", "x", "7"])
 def test_a_study_that_cannot_be_gets_a_page(sqlite: Store, odd: str) -> None:
     with client_for(sqlite) as client:

@@ -205,6 +205,7 @@ def offer(turk: tuple[str, Account], **terms: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_study_goes_out_to_mechanical_turk_and_comes_back_as_judgments_and_pay(
     place: Path, client: TestClient, turk: tuple[str, Account]
 ) -> None:
@@ -245,6 +246,7 @@ def test_a_study_goes_out_to_mechanical_turk_and_comes_back_as_judgments_and_pay
         assert "AW1" not in words
 
 
+@pytest.mark.slow
 def test_a_study_past_its_deadline_is_closed_with_what_there_is_and_says_so(
     place: Path, client: TestClient, turk: tuple[str, Account]
 ) -> None:
@@ -319,6 +321,7 @@ def test_whoever_opens_the_door_without_a_hit_never_counts(
     assert sum(row.outcome == "win" for row in rows) == 12
 
 
+@pytest.mark.slow
 def test_only_the_stated_reason_rejects_who_rated_nothing(
     place: Path, client: TestClient, turk: tuple[str, Account]
 ) -> None:
@@ -335,6 +338,7 @@ def test_only_the_stated_reason_rejects_who_rated_nothing(
     assert (plain.metrics["approved"], plain.metrics["rejected"]) == (2.0, 1.0)
 
 
+@pytest.mark.slow
 def test_publishing_again_changes_nothing_and_another_study_needs_another_name(
     place: Path, turk: tuple[str, Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,6 +424,7 @@ def test_divided_pairs_wait_for_the_experts_who_were_invited(place: Path, client
     assert Counter((row.source, row.outcome) for row in rows)[("helpful/experts", "loss")] == 2
 
 
+@pytest.mark.slow
 def test_who_breaks_a_rule_is_out_before_the_study_counts_as_complete(place: Path, client: TestClient) -> None:
     built(place)
     # Nobody here reads a pair in less than a second, and the rule asks for a minute.

@@ -78,6 +78,7 @@ def test_a_pod_under_an_account_leaves_the_token_to_the_account() -> None:
     assert "automountServiceAccountToken" not in spec
 
 
+@pytest.mark.slow
 def test_a_pod_is_watched_to_its_end_and_removed(cluster: Any) -> None:
     scope, server = cluster({f"POST {PODS}": {}})
     name = f"touchstone-doctor-x-{scope.probes.id}"

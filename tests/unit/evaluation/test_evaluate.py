@@ -114,6 +114,7 @@ def test_with_the_bases_answers_gold_is_weighed_against_them(
     assert asked[0] == asked[1], "both models weigh the same answers"
 
 
+@pytest.mark.slow
 def test_a_plain_checkpoint_answers_in_both_styles_and_an_audit_takes_the_folders(
     files: dict[str, Path], tmp_path: Path, touchstone: Callable[..., Any], checkpoints: dict[str, Path]
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_budget_that_ends_writes_nothing_and_a_raised_one_continues(server: Ch
     assert run(server, tmp_path, asked(40)).reused
 
 
+@pytest.mark.slow
 def test_what_replies_cost_stands_beside_them_where_prices_are_known(server: ChatServer, tmp_path: Path) -> None:
     server.script = lambda a: Answer(missing_bytes=5) if a.number == 0 else Answer()
     prices = {"usd_per_million_prompt": 2.0, "usd_per_million_completion": 8.0}

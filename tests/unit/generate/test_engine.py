@@ -76,6 +76,7 @@ def answered(folder: Path, place: Path, asked: list[Request], **changes: Any) ->
         return HfBackend(folder, journal, **changes).answer(asked, "m")
 
 
+@pytest.mark.slow
 def test_every_request_gets_the_answer_that_it_gets_alone(folder: Path) -> None:
     asked = mixed_requests()
     together = HfBackend(folder).answer(asked, "m")

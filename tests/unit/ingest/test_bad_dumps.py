@@ -424,6 +424,7 @@ def test_a_missing_file_a_folder_and_a_pipe_are_errors(tmp_path: Path) -> None:
             list(read_dump(tmp_path / name, SOURCE))
 
 
+@pytest.mark.slow
 def test_one_dialogue_many_times_is_kept_once_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "dump"
     path.write_text((_talk(1) + "\n") * 20_000)

@@ -64,6 +64,7 @@ def _ingest(dump: Path, **params: Any) -> tuple[list[Dialogue], list[Removal], d
     return Input(out / "dialogues", Dialogue).rows(), Input(out / "removed", Removal).rows(), outcome.metrics
 
 
+@pytest.mark.slow
 def test_everything_that_comes_in_is_kept_or_removed_with_its_reason(tmp_path: Path) -> None:
     kept, removed, metrics = _ingest(_dump(tmp_path / "in", MIXED))
     assert len(kept) + len(removed) == len(MIXED) == metrics["in"]

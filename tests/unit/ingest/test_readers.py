@@ -198,6 +198,7 @@ def test_an_unknown_or_broken_file_is_an_error_that_says_what_was_found(
         assert "conversations: [{from, value}]" in caught.value.expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"real data absent: {DATA}")
 @pytest.mark.parametrize(
     ("name", "kept", "removed"),

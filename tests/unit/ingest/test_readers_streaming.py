@@ -149,6 +149,7 @@ def test_a_dump_whose_sources_are_wrong_is_an_error(tmp_path: Path, content: str
         open_dump(tmp_path)
 
 
+@pytest.mark.slow
 def test_whoever_watches_is_told_how_far_reading_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "REPORT_EVERY", 100)
     path = _grown(tmp_path / "dump", "jsonl", 8 << 20)

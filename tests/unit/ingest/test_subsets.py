@@ -73,6 +73,7 @@ def test_a_budget_is_filled_and_never_passed(tmp_path: Path) -> None:
     assert notes == {"tokens": _words(rows), "dialogues": len(rows), "unit": "words", "tokenizer": ""}
 
 
+@pytest.mark.slow
 def test_smaller_subsets_are_prefixes_of_larger_ones(tmp_path: Path) -> None:
     data = _data(tmp_path)
     subsets = [_subset(data, size) for size in (300, 1_000, 5_000, 10**9)]
@@ -122,6 +123,7 @@ def test_a_checkpoint_without_tokenizer_is_an_error_that_says_how_to_make_one(tm
         _subset(_data(tmp_path), 100, tokenizer=output.path)
 
 
+@pytest.mark.slow
 def test_the_command_makes_one_artifact_a_size(tmp_path: Path) -> None:
     _data(tmp_path)
     # A Hugging Face folder that is none of our artifacts.

@@ -50,6 +50,7 @@ def test_the_score_is_the_one_of_sacrebleus_own_function(world) -> None:
         assert near.bleu == max(sacrebleu.sentence_bleu(item, [text]).score for text in texts[:50])
 
 
+@pytest.mark.slow
 def test_runs_of_words_are_counted_wherever_they_stand(world) -> None:
     items, texts = world
     for item, found in zip(items, search(items, texts), strict=True):
@@ -122,6 +123,7 @@ def test_odd_texts_score_as_sacrebleu_scores_them(item: str, texts: list[str]) -
     assert (found.bleu, found.bleu_place.dialogue_id) == (score, f"d{number}" if number >= 0 else "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 20])
 def test_a_text_as_long_as_can_just_win_wins_and_one_token_more_does_not(length: int) -> None:
     item = " ".join(f"t{n}" for n in range(length))

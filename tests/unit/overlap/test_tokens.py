@@ -30,6 +30,7 @@ def nasty(draw: random.Random, pieces: list[str]) -> str:
     return "".join(draw.choice(pieces) for _ in range(draw.randint(0, 16)))
 
 
+@pytest.mark.slow
 def test_random_nasty_texts_give_sacrebleus_tokens() -> None:
     draw = random.Random(5)
     for _ in range(20_000):

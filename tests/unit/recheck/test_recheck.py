@@ -110,6 +110,7 @@ def test_a_second_look_says_that_alpha_is_not_spent(tmp_path: Path, touchstone: 
     assert "in 8.3%, not 5.0%" in ran.out  # Armitage, McPherson and Rowe 1969 for two equal looks
 
 
+@pytest.mark.slow
 def test_planned_looks_spend_alpha_and_judge_by_what_is_left(tmp_path: Path, touchstone: Callable[..., Ran]) -> None:
     first, second = _audit(tmp_path / "a", touchstone, ITEMS // 2), _audit(tmp_path / "b", touchstone, ITEMS)
     planned = ("--planned-items", "quiz=400", "--planned-items", "code=400")
@@ -271,6 +272,7 @@ def test_ports_are_those_that_the_audit_was_made_of(
         assert "run the audit again" in ran.err
 
 
+@pytest.mark.slow
 def test_an_audit_in_the_place_of_one_on_fewer_items_says_that_it_is_a_further_look(
     tmp_path: Path, touchstone: Callable[..., Ran]
 ) -> None:

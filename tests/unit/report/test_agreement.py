@@ -231,6 +231,7 @@ def test_the_spread_over_raters_is_the_jackknifes_less_what_it_counts_of_prompts
     assert spread_over_raters(kept, everybody) == 0.0, "where nobody can be left out nothing is known"
 
 
+@pytest.mark.slow
 def test_the_spread_over_raters_is_right_on_average_where_their_effects_add_up() -> None:
     rng = np.random.default_rng(3)
     shares, spreads = [], []

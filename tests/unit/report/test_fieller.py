@@ -67,6 +67,7 @@ def test_fieller_covers_at_its_nominal_rate(true_ratio: float) -> None:
     assert 0.93 <= np.mean(hits) <= 0.97
 
 
+@pytest.mark.slow
 def test_intervals_agree_with_a_brute_force_cluster_bootstrap() -> None:
     world = World("w", (Task("a", 3000, 0.3, 0.6, closed=0.4, clusters=60),))
     answered = answers(world.tasks[0], np.random.default_rng(3))

@@ -39,6 +39,7 @@ def test_items_that_are_all_alike_prove_little(n: int) -> None:
     assert Pairs(n, n, 0).interval(ALPHA) == pytest.approx((1 - 2 * z2 / (n + z2), 1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [30, 50])
 def test_the_interval_of_a_change_covers_at_its_level_over_a_range_of_truths(n: int) -> None:
     tables = [(0.1, 0.1), (0.07, 0.07), (0.05, 0.1), (0.05, 0.2), (0.1, 0.3), (0.02, 0.12), (0.2, 0.05)]

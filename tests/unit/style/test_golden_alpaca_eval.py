@@ -58,6 +58,7 @@ def test_style_figures_are_the_published_ones(
     assert measured == pytest.approx(ours, abs=0.006)
 
 
+@pytest.mark.slow
 def test_four_models_on_805_prompts_take_less_than_two_seconds_of_cpu() -> None:
     roles: dict[Role, list[Completion]] = {
         "base": _outputs("alpaca-7b"),

@@ -61,6 +61,7 @@ def test_after_examples_the_base_may_answer_at_such_length_as_all_others(
     assert read_config(written(tmp_path, given), "data_scaling").stylistic["max_tokens"] == 50
 
 
+@pytest.mark.slow
 def test_the_graph_fetches_models_and_asks_the_server_without_a_checkpoint(
     tmp_path: Path, given: dict[str, object]
 ) -> None:
@@ -146,6 +147,7 @@ def test_what_one_pass_cannot_do_is_trained_for_each_amount_or_refused(
         read_config(written(tmp_path, insisted), "data_scaling")
 
 
+@pytest.mark.slow
 def test_attribution_is_asked_where_the_file_says_so_by_a_checkpoint_that_embeds(
     tmp_path: Path, given: dict[str, object]
 ) -> None:

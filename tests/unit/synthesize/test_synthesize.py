@@ -153,6 +153,7 @@ def test_finished_work_is_not_asked_for_again(server: ChatServer, tmp_path: Path
     assert not list(tmp_path.rglob("journal.log"))
 
 
+@pytest.mark.slow
 def test_a_target_that_repeats_itself_is_not_asked_for_ever(server: ChatServer, tmp_path: Path) -> None:
     server.reply_text = lambda asked: "Q: who?\nA: me"
     with pytest.raises(TouchstoneError, match=r"requests in a row brought nothing new, with 1 of 60"):
@@ -160,6 +161,7 @@ def test_a_target_that_repeats_itself_is_not_asked_for_ever(server: ChatServer, 
     assert len(server.asked) < 400
 
 
+@pytest.mark.slow
 def test_a_target_that_never_answers_in_form_is_told_with_what_it_said(server: ChatServer, tmp_path: Path) -> None:
     server.reply_text = lambda asked: "As a language model, I cannot."
     with pytest.raises(TouchstoneError, match=r"no new example.*malformed.*As a language model"):

@@ -212,6 +212,7 @@ def test_mitigations_in_several_processes_are_those_of_one() -> None:
         assert_equal(found, mitigated(Group(), "single", name, tied, rows))
 
 
+@pytest.mark.slow
 def test_gradients_are_on_their_way_while_the_backward_pass_goes_on() -> None:
     torch.set_num_threads(1)
     early, buckets, found = in_processes(2, overlapped)
@@ -396,6 +397,7 @@ def test_what_an_engine_cannot_do_is_refused(engine: str, recipe: dict[str, Any]
     assert told in refused.value.remedy
 
 
+@pytest.mark.slow
 def test_a_process_that_does_not_come_is_given_up_with_a_remedy() -> None:
     store = dist.TCPStore("127.0.0.1", 0, 2, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=1))
     with pytest.raises(LostProcesses) as lost, joined(Place(0, 2), store=store, patience=timedelta(seconds=1)):

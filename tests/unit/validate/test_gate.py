@@ -209,6 +209,7 @@ def test_twenty_failing_dialogues_are_listed_from_all_over_the_data(tmp_path: Pa
     assert check.failing[0] < "x050" < "x150" < check.failing[-1]
 
 
+@pytest.mark.slow
 def test_a_users_expectation_is_held_beside_the_others(tmp_path: Path) -> None:
     words = {"name": "queries have at least four words", "kind": "ExpectColumnValuesToBeBetween"}
     short = {**words, "column": "query_words", "arguments": {"min_value": 4}}
@@ -247,6 +248,7 @@ def test_an_expectation_that_cannot_be_is_a_usage_error(tmp_path: Path, extra: d
         run(tmp_path, GOOD, extra=[{"name": "mine", **extra}])
 
 
+@pytest.mark.slow
 def test_a_review_corrects_the_shares_and_must_be_of_these_data(tmp_path: Path) -> None:
     review = [CategoryReview(dialogue_id=f"d{n:02}", category="Chat") for n in range(10)]
     run(tmp_path, GOOD, review=review, removed=[Removal(id="r", reason="language")] * 3)

@@ -55,6 +55,7 @@ def test_a_sheet_is_the_same_for_a_shuffled_file_and_another_for_another_seed(tm
     assert len({row["id"] for row in cells(sheet)}) == 10
 
 
+@pytest.mark.slow
 def test_every_dialogue_is_drawn_equally_often(tmp_path: Path) -> None:
     data = stored(tmp_path / "d", DATA[:20])
     drawn: list[str] = []

@@ -70,6 +70,7 @@ def _sandbox() -> None:
     isolated().close()
 
 
+@pytest.mark.slow
 def test_every_program_is_reported_once_and_nothing_stays() -> None:
     before, files = boxes_running(), files_of_programs()
     verdicts: dict[str, Verdict] = {}
@@ -109,6 +110,7 @@ class Fragile(Pair):
         return super().run(program)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "passed"), [(1, True), (2, False)])
 def test_boxes_lost_once_cost_nobody_and_twice_the_program_alone(times: int, passed: bool) -> None:
     verdicts: dict[str, Verdict] = {}
@@ -118,6 +120,7 @@ def test_boxes_lost_once_cost_nobody_and_twice_the_program_alone(times: int, pas
     assert [verdicts[p.key].passed for p in programs] == [True, passed, True]
 
 
+@pytest.mark.slow
 def test_where_sound_programs_fail_too_nothing_is_said_about_the_program() -> None:
     class Broken(Pair):
         def run(self, program: Program) -> Verdict:
@@ -135,6 +138,7 @@ def test_a_machine_that_can_make_no_boxes_stops_the_run(monkeypatch: pytest.Monk
         run_all([adds(0)], lambda: Pair(Limits()), lambda p, v: None, workers=2)
 
 
+@pytest.mark.slow
 def test_boxes_die_with_whoever_started_them(tmp_path: Path) -> None:
     before = boxes_running()
     code = """
