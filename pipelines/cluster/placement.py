@@ -68,11 +68,17 @@ class Placement:
 
 
 def label_tasks() -> None:
-    """Call every task of the current pipeline by its step and the `name` in its parameters, as progress does."""
+    """Call every task of the current pipeline by its step and the `name` in its parameters, as progress does.
+
+    A task without one has the name of those whose outputs it reads, where that is one.
+    """
+    names: dict[str, str] = {}
     for task in _current_tasks():
         params = task.inputs.get("params")
-        name = params.get("name", "") if isinstance(params, dict) else ""
-        task.set_display_name(f"{task.component_spec.name.replace('-', '_')} {name}".strip())
+        given = params.get("name") if isinstance(params, dict) else ""
+        read = {names.get(channel.task_name, "") for channel in task.channel_inputs if channel.task_name}
+        names[task.name] = given or (read.pop() if len(read) == 1 else "")
+        task.set_display_name(f"{task.component_spec.name.replace('-', '_')} {names[task.name]}".strip())
 
 
 def _current_tasks() -> list[Any]:

@@ -75,6 +75,13 @@ def test_steps_are_tried_again_but_for_those_whose_failure_is_an_answer(on_gpu: 
         assert ("retryPolicy" in task) == (step not in NO_RETRY), step
 
 
+def test_no_two_tasks_of_a_study_bear_one_name_on_kubeflows_page(on_gpu: tuple[Any, Any]) -> None:
+    names = [task["taskInfo"]["name"] for task in on_gpu[0]["root"]["dag"]["tasks"].values()]
+    assert len(set(names)) == len(names)
+    # It has no parameters, and so no name of its own: it is called after the model whose scores it reads.
+    assert {"rate_tone small", "rate_tone target"} <= set(names)
+
+
 def test_the_run_is_registered_before_anything_else(on_gpu: tuple[Any, Any]) -> None:
     tasks = on_gpu[0]["root"]["dag"]["tasks"]
     first = [name for name, task in tasks.items() if not task.get("dependentTasks")]
