@@ -30,7 +30,8 @@ def test_the_address_on_both_sides_of_the_split_is_asked_of_nobody() -> None:
 
 def test_speakers_are_known_by_their_frequent_words_alone(tmp_path: Path) -> None:
     write_rows(tmp_path / "texts", AuthoredText, read_texts(SOTU))
-    ports = {name: tmp_path / name for name in ("texts", "attribution", "attributed", "points")}
+    made = ("attribution", "attributed", "told_apart", "told_apart_texts", "points")
+    ports = {name: tmp_path / name for name in ("texts", *made)}
     params = {"classifiers": ["frequent_words", "majority"], "map": False}
     bind.call(attribute, params=params, **ports)
     rows = {row.classifier: row for row in Input(tmp_path / "attribution", Attribution).rows()}
