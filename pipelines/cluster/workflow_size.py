@@ -17,8 +17,8 @@ from pipelines import graph
 ARGOS_LIMIT_BYTES = 1 << 20
 """MAX_WORKFLOW_SIZE of Argo's controller, where nothing else is said."""
 BYTES_OF_ANY = 90_000
-"""Kubeflow's own templates, and our steps, each once. This and what follows: measured with Kubeflow Pipelines 2.17 and
-Argo 4.0 on a study and a sweep, whose sizes come out within three per cent."""
+"""Kubeflow's own templates, and our steps, each once. This and what follows: fitted to a study and a sweep measured
+with Kubeflow Pipelines 2.17 and Argo 4.0, whose sizes come out within three per cent."""
 TIMES_A_GRAPH_STANDS_THERE = 2.25
 BYTES_PER_TASK = 1_100
 """Of the workflow's own text, beside what the graph says of it."""
