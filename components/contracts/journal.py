@@ -100,7 +100,7 @@ class Journal:
         Raises:
             TouchstoneError: as `append`.
         """
-        if (self._path).exists():
+        if self._path.exists():
             with self._lock:
                 self._open()
 
@@ -293,7 +293,7 @@ class Journal:
     def _lines(self, end: int) -> Iterator[tuple[int, bytes, Line | None]]:
         """Offset, bytes and content of every line up to byte `end`."""
         offset = 0
-        with (self._path).open("rb") as stream:
+        with self._path.open("rb") as stream:
             while offset < end:
                 data = stream.readline()
                 yield offset, data, unpacked(data)

@@ -42,14 +42,14 @@ def settling(court: Court) -> Settling | None:
     None where style, or what the imitation data cover, is what is missing (more items would not help), or where the
     numbers lie between the limits and no number of items would do.
     """
+    if court.support_blocks:
+        return None
     routes: tuple[tuple[VerdictWord, list[Demand]], ...] = (
         ("CAPABILITY", _capability(court)),
         ("LOCAL", _local(court)),
         ("STYLE_ONLY", _style_only(court)),
         ("REGRESSION", _regression(court)),
     )
-    if court.support_blocks:
-        return None
     parts = poolable(court.everything)
     for word, demands in routes:
         # Where style is not captured, that nothing was gained brings no verdict.
@@ -59,11 +59,12 @@ def settling(court: Court) -> Settling | None:
             if known_style
             else growth_needed(demands)
         )
-        if growth is not None and word == "CAPABILITY" and court.support_missing:
+        if growth is None:
+            continue
+        if word == "CAPABILITY" and court.support_missing:
             return None
-        if growth is not None:
-            items = {b.name: max(b.result.n + 1, math.ceil(b.result.n * growth)) for b in court.everything}
-            return Settling(word, growth, items)
+        items = {b.name: max(b.result.n + 1, math.ceil(b.result.n * growth)) for b in court.everything}
+        return Settling(word, growth, items)
     return None
 
 

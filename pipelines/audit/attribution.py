@@ -23,8 +23,6 @@ MOST_PROMPTS = 1_000
 CLASSIFIERS: tuple[Classifier, ...] = ("char_ngrams", "surface")
 QUESTIONS = {"attributions": ("base", "target"), "told_apart": ("imitator", "target")}
 """Port of the report -> who is told from whom."""
-SINGLE_TEXTS = {"attributions": "attributed", "told_apart": "told_apart_texts"}
-"""Port -> what was said of every text."""
 
 
 def attribute_outputs(rows: Path, policy: Policy) -> list[str]:
